@@ -1,0 +1,220 @@
+// Is this request legal for its model? Each check names request, input, expected and found.
+
+#include <cstring>
+
+#include "base/checked.h"
+#include "inference/request.h"
+
+namespace trident {
+namespace {
+
+// Reads across the buffers of an input as if they were one.
+class BufferReader {
+ public:
+  explicit BufferReader(const std::vector<ConstBuffer>& buffers) : buffers_(buffers) {}
+
+  uint64_t Remaining(uint64_t total) const { return total - consumed_; }
+
+  void Read(void* to, uint64_t count) {
+    auto* out = static_cast<char*>(to);
+    while (count > 0) {
+      const ConstBuffer& buffer = buffers_[index_];
+      const uint64_t take = std::min(count, buffer.attributes.byte_size - offset_);
+      if (out != nullptr) {
+        memcpy(out, static_cast<const char*>(buffer.data) + offset_, take);
+        out += take;
+      }
+      count -= take;
+      consumed_ += take;
+      offset_ += take;
+      if (offset_ == buffer.attributes.byte_size) {
+        ++index_;
+        offset_ = 0;
+      }
+    }
+  }
+
+ private:
+  const std::vector<ConstBuffer>& buffers_;
+  size_t index_ = 0;
+  uint64_t offset_ = 0;
+  uint64_t consumed_ = 0;
+};
+
+// BYTES: every element is a little-endian uint32 length followed by that many bytes.
+Status CheckBytesElements(const InputTensor& input, uint64_t expected) {
+  for (const ConstBuffer& buffer : input.buffers()) {
+    if (buffer.attributes.memory_type == MemoryType::kGpu) return Status::Ok();
+  }
+  BufferReader reader(input.buffers());
+  uint64_t found = 0;
+  while (reader.Remaining(input.byte_size()) > 0) {
+    uint32_t length = 0;
+    if (reader.Remaining(input.byte_size()) < sizeof(length)) {
+      return InvalidArg("input '", input.name(), "' has an incomplete length indicator for string ",
+                        "element ", found);
+    }
+    reader.Read(&length, sizeof(length));
+    if (reader.Remaining(input.byte_size()) < length) {
+      return InvalidArg("input '", input.name(), "': string element ", found, " claims ", length,
+                        " bytes; only ", reader.Remaining(input.byte_size()), " are left");
+    }
+    reader.Read(nullptr, length);
+    ++found;
+    if (found > expected) break;
+  }
+  if (found != expected) {
+    return InvalidArg("input '", input.name(), "' expects ", expected, " string elements; found ",
+                      found > expected ? "more" : std::to_string(found));
+  }
+  return Status::Ok();
+}
+
+std::string ExpectedShape(const ModelSignature& model, const TensorSpec& spec) {
+  Shape shape = spec.dims;
+  if (model.batching()) shape.insert(shape.begin(), -1);
+  return ShapeToString(shape);
+}
+
+}  // namespace
+
+Status InferenceRequest::CheckInputNames() const {
+  const ModelSignature& model = target_->signature();
+  for (const auto& input : inputs_) {
+    if (!input->raw_ && !ModelSignature::Find(model.inputs, input->name())) {
+      return InvalidArg("unexpected inference input '", input->name(), "' for model '", model.name,
+                        "'");
+    }
+  }
+  for (const std::string& output : requested_outputs_) {
+    if (!ModelSignature::Find(model.outputs, output)) {
+      return InvalidArg("unexpected inference output '", output, "' for model '", model.name, "'");
+    }
+  }
+  std::string missing;
+  for (const TensorSpec& spec : model.inputs) {
+    bool given = spec.optional;
+    for (const auto& input : inputs_) given = given || input->raw_ || input->name() == spec.name;
+    if (!given) missing += (missing.empty() ? "'" : ", '") + spec.name + "'";
+  }
+  if (!missing.empty()) {
+    return InvalidArg("model '", model.name, "' expects ", model.inputs.size(), " inputs but got ",
+                      inputs_.size(), "; missing required input(s) ", missing);
+  }
+  return Status::Ok();
+}
+
+Status InferenceRequest::DeduceRawInput(InputTensor* input) const {
+  const ModelSignature& model = target_->signature();
+  const TensorSpec& spec = model.inputs.front();
+  Shape shape = spec.dims;
+  if (model.batching()) shape.insert(shape.begin(), 1);
+  int64_t* variable = nullptr;
+  uint64_t known = 1;
+  for (int64_t& dim : shape) {
+    if (dim != -1) {
+      known *= static_cast<uint64_t>(dim);
+    } else if (variable != nullptr) {
+      return InvalidArg("shape of raw input '", spec.name,
+                        "' can not be deduced because it has more than one variable dimension");
+    } else {
+      variable = &dim;
+    }
+  }
+  if (spec.datatype == DataType::kBytes) {
+    if (variable != nullptr) *variable = 1;
+    if (known != 1) {
+      return InvalidArg("raw input '", spec.name, "' with datatype BYTES must have one element");
+    }
+  } else if (variable != nullptr) {
+    const uint64_t unit = known * DataTypeByteSize(spec.datatype);
+    if (unit == 0 || input->byte_size() % unit != 0) {
+      return InvalidArg("byte size ", input->byte_size(), " of raw input '", spec.name,
+                        "' is no multiple of ", unit);
+    }
+    *variable = static_cast<int64_t>(input->byte_size() / unit);
+  }
+  input->name_ = spec.name;
+  input->datatype_ = spec.datatype;
+  input->shape_ = std::move(shape);
+  return Status::Ok();
+}
+
+Status InferenceRequest::CheckInput(InputTensor* input, const TensorSpec& spec) {
+  const ModelSignature& model = target_->signature();
+  if (input->datatype_ != spec.datatype) {
+    return InvalidArg("inference input '", spec.name, "' data-type is '",
+                      DataTypeName(input->datatype_), "', but model '", model.name, "' expects '",
+                      DataTypeName(spec.datatype), "'");
+  }
+  const int64_t* dims = input->shape_.data();
+  size_t rank = input->shape_.size();
+  if (model.batching()) {
+    if (rank == 0) {
+      return InvalidArg("input '", spec.name, "' has no shape but model '", model.name,
+                        "' requires a batch dimension");
+    }
+    ++dims;
+    --rank;
+  }
+  for (const int64_t dim : input->shape_) {
+    if (dim < 0) {
+      return InvalidArg("all dimensions of input '", spec.name, "' for model '", model.name,
+                        "' must be given and not negative; got ", ShapeToString(input->shape_));
+    }
+  }
+  if (!ShapeMatches(dims, rank, spec.dims)) {
+    return InvalidArg("unexpected shape for input '", spec.name, "' for model '", model.name,
+                      "'. Expected ", ExpectedShape(model, spec), ", got ",
+                      ShapeToString(input->shape_),
+                      model.batching() ? " (the first dimension is the batch)" : "");
+  }
+  if (spec.datatype == DataType::kBytes) {
+    TRIDENT_ASSIGN_OR_RETURN(const uint64_t elements,
+                             ElementCount(input->shape_.data(), input->shape_.size()));
+    return CheckBytesElements(*input, elements);
+  }
+  const auto expected =
+      TensorByteSize(spec.datatype, input->shape_.data(), input->shape_.size());
+  if (!expected.ok()) return expected.status().WithPrefix(StrCat("input '", spec.name, "': "));
+  if (input->byte_size() != *expected && input->host_policy_buffers_.empty()) {
+    return InvalidArg("input byte size mismatch for input '", spec.name, "' for model '",
+                      model.name, "'. Expected ", *expected, ", got ", input->byte_size());
+  }
+  return Status::Ok();
+}
+
+Status InferenceRequest::Prepare() {
+  const ModelSignature& model = target_->signature();
+  const auto fail = [&](const Status& status) { return status.WithPrefix(LogPrefix()); };
+
+  if (sink == nullptr || !on_release) {
+    return fail(InvalidArg("request for model '", model.name,
+                           "' has no response or no release callback"));
+  }
+  if (Status status = CheckInputNames(); !status.ok()) return fail(status);
+  if (inputs_.size() == 1 && inputs_.front()->raw_) {
+    if (Status status = DeduceRawInput(inputs_.front().get()); !status.ok()) return fail(status);
+  }
+  uint64_t batch_size = 0;
+  for (const auto& input : inputs_) {
+    const TensorSpec& spec = model.inputs[*ModelSignature::Find(model.inputs, input->name())];
+    if (Status status = CheckInput(input.get(), spec); !status.ok()) return fail(status);
+    if (!model.batching()) continue;
+    const auto items = static_cast<uint64_t>(input->shape_[0]);
+    if (input != inputs_.front() && items != batch_size) {
+      return fail(InvalidArg("input '", spec.name, "' batch size ", items,
+                             " does not match that of other inputs, ", batch_size, ", for model '",
+                             model.name, "'"));
+    }
+    batch_size = items;
+  }
+  if (batch_size > model.max_batch_size) {
+    return fail(InvalidArg("inference request batch-size must be <= ", model.max_batch_size,
+                           " for model '", model.name, "'; got ", batch_size));
+  }
+  batch_size_ = batch_size > 0 ? static_cast<uint32_t>(batch_size) : 1;
+  return Status::Ok();
+}
+
+}  // namespace trident

@@ -1,0 +1,181 @@
+#include "inference/request.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "base/checked.h"
+#include "base/clock.h"
+
+namespace trident {
+
+const std::vector<ConstBuffer>& InputTensor::BuffersFor(const char* host_policy) const {
+  if (host_policy != nullptr && !host_policy_buffers_.empty()) {
+    const auto found = host_policy_buffers_.find(host_policy);
+    if (found != host_policy_buffers_.end()) return found->second;
+  }
+  return buffers_;
+}
+
+Status InputTensor::Append(const ConstBuffer& buffer) {
+  uint64_t total = 0;
+  if (!CheckedAdd(byte_size_, buffer.attributes.byte_size, &total)) {
+    return InvalidArg("byte size of input '", name_, "' overflows 64 bits");
+  }
+  if (buffer.attributes.byte_size == 0) return Status::Ok();
+  byte_size_ = total;
+  buffers_.push_back(buffer);
+  return Status::Ok();
+}
+
+Status InputTensor::AppendForHostPolicy(const std::string& host_policy, const ConstBuffer& buffer) {
+  if (raw_) return Unsupported("raw input '", name_, "' can't have data for a host policy");
+  host_policy_buffers_[host_policy].push_back(buffer);
+  return Status::Ok();
+}
+
+void InputTensor::RemoveData() {
+  byte_size_ = 0;
+  buffers_.clear();
+  host_policy_buffers_.clear();
+}
+
+void RequestReleaser::operator()(InferenceRequest* request) const { request->Release(kReleaseAll); }
+
+InferenceRequest::InferenceRequest(std::shared_ptr<InferenceTarget> target,
+                                   int64_t requested_version)
+    : target_(std::move(target)), requested_version_(requested_version) {}
+
+InferenceRequest::~InferenceRequest() { assert(state() == State::kIdle); }
+
+Result<InputTensor*> InferenceRequest::AddInput(std::string name, DataType datatype, Shape shape) {
+  if (!inputs_.empty() && inputs_.front()->raw_) {
+    return InvalidArg(LogPrefix(), "input '", name, "' can't join raw input '",
+                      inputs_.front()->name(), "', which must be alone");
+  }
+  for (const auto& input : inputs_) {
+    if (input->name() == name) {
+      return InvalidArg(LogPrefix(), "input '", name, "' already exists in request");
+    }
+  }
+  if (shape.size() > kMaxRank) {
+    return InvalidArg(LogPrefix(), "input '", name, "' has rank ", shape.size(), "; at most ",
+                      kMaxRank, " is allowed");
+  }
+  inputs_.push_back(std::make_unique<InputTensor>(std::move(name), datatype, std::move(shape)));
+  return inputs_.back().get();
+}
+
+Status InferenceRequest::AddRawInput(std::string name) {
+  if (!inputs_.empty()) {
+    return InvalidArg(LogPrefix(), "raw input '", name,
+                      "' can't be added to a request that has other inputs");
+  }
+  if (target_->signature().inputs.size() != 1) {
+    return InvalidArg(LogPrefix(), "raw input needs a model with one input; model '",
+                      target_->signature().name, "' has ", target_->signature().inputs.size());
+  }
+  inputs_.push_back(std::make_unique<InputTensor>(std::move(name), DataType::kInvalid, Shape()));
+  inputs_.back()->raw_ = true;
+  return Status::Ok();
+}
+
+Result<InputTensor*> InferenceRequest::FindInput(const std::string& name) {
+  for (const auto& input : inputs_) {
+    if (input->name() == name) return input.get();
+  }
+  return InvalidArg(LogPrefix(), "input '", name, "' does not exist in request");
+}
+
+Status InferenceRequest::RemoveInput(const std::string& name) {
+  const auto found = std::find_if(inputs_.begin(), inputs_.end(),
+                                  [&](const auto& input) { return input->name() == name; });
+  if (found == inputs_.end()) {
+    return InvalidArg(LogPrefix(), "input '", name, "' does not exist in request");
+  }
+  inputs_.erase(found);
+  return Status::Ok();
+}
+
+Status InferenceRequest::AddRequestedOutput(std::string name) {
+  if (std::find(requested_outputs_.begin(), requested_outputs_.end(), name) !=
+      requested_outputs_.end()) {
+    return InvalidArg(LogPrefix(), "output '", name, "' already exists in request");
+  }
+  // Bounds what a caller can make us hold before names are checked at submission.
+  if (requested_outputs_.size() >= target_->signature().outputs.size()) {
+    return InvalidArg(LogPrefix(), "output '", name, "' is one more than the ",
+                      target_->signature().outputs.size(), " outputs of model '",
+                      target_->signature().name, "'");
+  }
+  requested_outputs_.push_back(std::move(name));
+  return Status::Ok();
+}
+
+Status InferenceRequest::RemoveRequestedOutput(const std::string& name) {
+  if (std::erase(requested_outputs_, name) == 0) {
+    return InvalidArg(LogPrefix(), "output '", name, "' does not exist in request");
+  }
+  return Status::Ok();
+}
+
+size_t InferenceRequest::output_count() const {
+  return requested_outputs_.empty() ? target_->signature().outputs.size()
+                                    : requested_outputs_.size();
+}
+
+const std::string& InferenceRequest::output_name(size_t index) const {
+  return requested_outputs_.empty() ? target_->signature().outputs[index].name
+                                    : requested_outputs_[index];
+}
+
+std::string InferenceRequest::LogPrefix() const {
+  return StrCat("[request id: ", id.empty() ? "<id_unknown>" : id, "] ");
+}
+
+void InferenceRequest::Submit(uint64_t now_ns) {
+  // A channel may outlive the request it served (a backend kept a factory); otherwise it is used
+  // again, so that a steady client allocates nothing here.
+  if (channel_ != nullptr && channel_.use_count() == 1) {
+    channel_->Reset(target_, sink, id);
+  } else {
+    channel_ = std::make_shared<ResponseChannel>(target_, sink, id);
+  }
+  channel_->Hold();
+  target_->RequestStarted();
+  start_ns_ = now_ns;
+  state_.store(State::kQueued, std::memory_order_release);
+}
+
+void InferenceRequest::Withdraw() {
+  state_.store(State::kIdle, std::memory_order_release);
+  channel_ = nullptr;
+  target_->RequestEnded();
+}
+
+Status InferenceRequest::Cancel() {
+  if (state() == State::kIdle || channel_ == nullptr) {
+    return Internal(LogPrefix(), "only a submitted request can be cancelled");
+  }
+  channel_->Cancel();
+  target_->CancelQueued(this);
+  return Status::Ok();
+}
+
+bool InferenceRequest::IsCancelled() const { return channel_ != nullptr && channel_->cancelled(); }
+
+void InferenceRequest::Release(uint32_t flags) {
+  state_.store(State::kIdle, std::memory_order_release);
+  channel_->LetGo();
+  on_release(this, flags);
+}
+
+void RespondError(RequestPtr request, const Status& status) {
+  const std::shared_ptr<InferenceTarget>& target = request->target();
+  target->statistics().RecordFailure(request->start_ns(), NowNs());
+  auto response = std::make_unique<InferenceResponse>(request->channel());
+  response->set_status(Status(status.code(), request->LogPrefix() + status.message()));
+  // Fails only if a backend already ended the request; then there is nothing left to say.
+  (void)InferenceResponse::Send(std::move(response), kResponseFinal);
+}
+
+}  // namespace trident

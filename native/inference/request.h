@@ -1,0 +1,168 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/datatype.h"
+#include "base/shape.h"
+#include "base/status.h"
+#include "inference/buffer.h"
+#include "inference/parameter.h"
+#include "inference/response.h"
+#include "inference/target.h"
+
+namespace trident {
+
+// One input of a request: a description and the caller's bytes, in one buffer or several.
+class InputTensor {
+ public:
+  InputTensor(std::string name, DataType datatype, Shape shape)
+      : name_(std::move(name)), datatype_(datatype), shape_(std::move(shape)) {}
+
+  const std::string& name() const { return name_; }
+  DataType datatype() const { return datatype_; }
+  const Shape& shape() const { return shape_; }  // with the batch dimension, if the model batches
+  uint64_t byte_size() const { return byte_size_; }
+
+  // Buffers meant for every instance, or those for the host policy when it has its own.
+  const std::vector<ConstBuffer>& buffers() const { return buffers_; }
+  const std::vector<ConstBuffer>& BuffersFor(const char* host_policy) const;
+
+  // INVALID_ARG when the total size overflows.
+  Status Append(const ConstBuffer& buffer);
+  Status AppendForHostPolicy(const std::string& host_policy, const ConstBuffer& buffer);
+  void RemoveData();
+
+ private:
+  friend class InferenceRequest;
+  std::string name_;
+  DataType datatype_;
+  Shape shape_;
+  uint64_t byte_size_ = 0;
+  std::vector<ConstBuffer> buffers_;
+  std::map<std::string, std::vector<ConstBuffer>> host_policy_buffers_;
+  bool raw_ = false;  // datatype and shape are still to be deduced from the model
+};
+
+// A sequence a request belongs to: a number or a string, or none.
+struct CorrelationId {
+  bool is_string = false;
+  uint64_t number = 0;
+  std::string text;
+};
+
+inline constexpr uint32_t kReleaseAll = 1;
+inline constexpr uint32_t kReleaseReschedule = 2;
+
+class InferenceRequest;
+struct RequestReleaser {
+  void operator()(InferenceRequest* request) const;
+};
+// A submitted request. Whoever drops it gives it back to its client.
+using RequestPtr = std::unique_ptr<InferenceRequest, RequestReleaser>;
+
+/* A request. The client fills it, submits it, gets it back through the release callback and may
+ * submit it again.
+ *
+ *     kIdle --Submit--> kQueued --MarkExecuting--> kExecuting
+ *       ^                  |                          |
+ *       +-----Release------+-----------Release--------+
+ *
+ * Externally synchronised by its owner: the client while idle, the scheduler while queued, the
+ * backend while executing. Only Cancel and IsCancelled may be called by the client at any time
+ * between submission and release. */
+class InferenceRequest {
+ public:
+  using ReleaseCallback = std::function<void(InferenceRequest*, uint32_t flags)>;
+  enum class State { kIdle, kQueued, kExecuting };
+
+  // `requested_version` -1 follows the model's newest version over reloads.
+  InferenceRequest(std::shared_ptr<InferenceTarget> target, int64_t requested_version);
+  ~InferenceRequest();
+  InferenceRequest(const InferenceRequest&) = delete;
+  InferenceRequest& operator=(const InferenceRequest&) = delete;
+
+  // What the client says ------------------------------------------------------------------------
+  std::string id;
+  uint32_t flags = 0;
+  CorrelationId correlation_id;
+  uint64_t priority = 0;
+  uint64_t timeout_us = 0;
+  std::vector<Parameter> parameters;
+  ReleaseCallback on_release;
+  std::shared_ptr<ResponseSink> sink;
+
+  Result<InputTensor*> AddInput(std::string name, DataType datatype, Shape shape);
+  // The model's only input, whose datatype and shape follow from the model and the bytes.
+  Status AddRawInput(std::string name);
+  Result<InputTensor*> FindInput(const std::string& name);
+  Status RemoveInput(const std::string& name);
+  void RemoveAllInputs() { inputs_.clear(); }
+  const std::vector<std::unique_ptr<InputTensor>>& inputs() const { return inputs_; }
+
+  Status AddRequestedOutput(std::string name);
+  Status RemoveRequestedOutput(const std::string& name);
+  void RemoveAllRequestedOutputs() { requested_outputs_.clear(); }
+  // What the backend must produce: those asked for, or all the model has.
+  size_t output_count() const;
+  const std::string& output_name(size_t index) const;
+
+  const std::shared_ptr<InferenceTarget>& target() const { return target_; }
+  int64_t requested_version() const { return requested_version_; }
+  void Rebind(std::shared_ptr<InferenceTarget> target) { target_ = std::move(target); }
+  // "[request id: X] ", how every message about a request begins.
+  std::string LogPrefix() const;
+
+  // What the core does with it --------------------------------------------------------------------
+  // Checks the request against its model's signature; sets batch_size. No side effect on failure.
+  Status Prepare();
+  uint32_t batch_size() const { return batch_size_; }
+
+  // From here until Release the request counts as in flight for its model.
+  void Submit(uint64_t now_ns);
+  // Takes back a Submit that no scheduler accepted; nothing is sent or called.
+  void Withdraw();
+  void MarkExecuting() { state_.store(State::kExecuting, std::memory_order_release); }
+
+  Status Cancel();
+  bool IsCancelled() const;
+
+  // Ends the submission: the client has the request again once its callback runs. If no final
+  // response was sent and nobody is left to send one, INTERNAL goes out first.
+  void Release(uint32_t flags);
+
+  const std::shared_ptr<ResponseChannel>& channel() const { return channel_; }
+  uint64_t start_ns() const { return start_ns_; }
+  State state() const { return state_.load(std::memory_order_acquire); }
+
+ private:
+  friend class RequestQueue;
+
+  Status DeduceRawInput(InputTensor* input) const;
+  Status CheckInputNames() const;
+  Status CheckInput(InputTensor* input, const TensorSpec& spec);
+
+  std::shared_ptr<InferenceTarget> target_;
+  const int64_t requested_version_;
+  std::vector<std::unique_ptr<InputTensor>> inputs_;
+  std::vector<std::string> requested_outputs_;
+  uint32_t batch_size_ = 0;
+
+  std::shared_ptr<ResponseChannel> channel_;
+  std::atomic<State> state_{State::kIdle};
+  uint64_t start_ns_ = 0;
+
+  // The scheduler's queue links; guarded by its mutex.
+  InferenceRequest* next_ = nullptr;
+  InferenceRequest* previous_ = nullptr;
+  bool queued_ = false;
+};
+
+// Ends a submitted request with an error: counts the failure, sends the response, releases.
+void RespondError(RequestPtr request, const Status& status);
+
+}  // namespace trident

@@ -1,0 +1,124 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/datatype.h"
+#include "base/shape.h"
+#include "base/status.h"
+#include "inference/parameter.h"
+#include "inference/sink.h"
+#include "inference/target.h"
+
+namespace trident {
+
+// The line from one submission of a request to its sink. Held by the request while it is in
+// flight, by every response not yet sent and by every response factory; when the last of them lets
+// go without a final response having been sent, it sends INTERNAL itself, so that nobody waits
+// for ever. Thread-safe.
+class ResponseChannel {
+ public:
+  ResponseChannel(std::shared_ptr<InferenceTarget> target, std::shared_ptr<ResponseSink> sink,
+                  std::string request_id);
+
+  // Makes a channel nobody holds any more ready for the next submission.
+  void Reset(std::shared_ptr<InferenceTarget> target, std::shared_ptr<ResponseSink> sink,
+             const std::string& request_id);
+
+  void Hold() { holders_.fetch_add(1, std::memory_order_relaxed); }
+  void LetGo();
+
+  // Delivers to the sink. INVALID_ARG, and the response dropped, after a final one.
+  Status Send(std::unique_ptr<InferenceResponse> response, uint32_t flags);
+
+  void Cancel() { cancelled_.store(true, std::memory_order_release); }
+  bool cancelled() const { return cancelled_.load(std::memory_order_acquire); }
+
+  const std::shared_ptr<InferenceTarget>& target() const { return target_; }
+  const std::shared_ptr<ResponseSink>& sink() const { return sink_; }
+  const std::string& request_id() const { return request_id_; }
+
+ private:
+  std::shared_ptr<InferenceTarget> target_;
+  std::shared_ptr<ResponseSink> sink_;
+  std::string request_id_;
+  std::atomic<int> holders_{0};
+  std::atomic<bool> cancelled_{false};
+  std::atomic<bool> final_sent_{false};
+};
+
+// One output of a response; its bytes lie where the sink put them.
+class OutputTensor {
+ public:
+  // Part of `response`, which owns it.
+  OutputTensor(InferenceResponse* response, std::string name, DataType datatype, Shape shape)
+      : response_(response),
+        name_(std::move(name)),
+        datatype_(datatype),
+        shape_(std::move(shape)) {}
+
+  const std::string& name() const { return name_; }
+  DataType datatype() const { return datatype_; }
+  const Shape& shape() const { return shape_; }
+  bool has_buffer() const { return allocated_; }
+  OutputBuffer& buffer() { return buffer_; }
+  const OutputBuffer& buffer() const { return buffer_; }
+
+  // Asks the response's sink for memory; INVALID_ARG when the size does not fit shape and datatype, or when
+  // called twice.
+  Status Allocate(uint64_t byte_size, BufferAttributes preferred);
+
+ private:
+  friend class InferenceResponse;
+  InferenceResponse* const response_;
+  std::string name_;
+  DataType datatype_;
+  Shape shape_;
+  bool allocated_ = false;
+  OutputBuffer buffer_;
+};
+
+// A response: built by a backend, sent once, then owned by whoever got it. Frees its outputs'
+// memory with the sink that allocated it. Externally synchronised by its owner.
+class InferenceResponse {
+ public:
+  // Takes part in `channel` (holds it) until sent or destroyed.
+  explicit InferenceResponse(std::shared_ptr<ResponseChannel> channel);
+  ~InferenceResponse();
+  InferenceResponse(const InferenceResponse&) = delete;
+  InferenceResponse& operator=(const InferenceResponse&) = delete;
+
+  OutputTensor* AddOutput(std::string name, DataType datatype, Shape shape);
+  OutputTensor* FindOutput(const std::string& name);
+  const std::vector<std::unique_ptr<OutputTensor>>& outputs() const { return outputs_; }
+
+  std::vector<Parameter>& parameters() { return parameters_; }
+  const ModelSignature& model() const { return target_->signature(); }
+  const std::string& request_id() const { return request_id_; }
+  const std::shared_ptr<ResponseSink>& sink() const { return sink_; }
+
+  void set_status(Status status) { status_ = std::move(status); }
+  const Status& status() const { return status_; }
+
+  // Consumes `response`.
+  static Status Send(std::unique_ptr<InferenceResponse> response, uint32_t flags);
+
+ private:
+  friend class OutputTensor;
+  friend class ResponseChannel;
+  InferenceResponse(std::shared_ptr<InferenceTarget> target, std::shared_ptr<ResponseSink> sink,
+                    std::string request_id);
+
+  std::shared_ptr<ResponseChannel> channel_;  // until sent
+  const std::shared_ptr<InferenceTarget> target_;
+  const std::shared_ptr<ResponseSink> sink_;
+  const std::string request_id_;
+  std::vector<std::unique_ptr<OutputTensor>> outputs_;
+  std::vector<Parameter> parameters_;
+  bool allocating_ = false;  // the sink knows of this response
+  Status status_;
+};
+
+}  // namespace trident

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/datatype.h"
+#include "base/shape.h"
+
+namespace trident {
+
+// One tensor a model takes or gives. `dims` leaves out the batch dimension; -1 is variable.
+struct TensorSpec {
+  std::string name;
+  DataType datatype = DataType::kInvalid;
+  Shape dims;
+  bool optional = false;  // inputs only
+  bool variable = false;  // some dim is -1, so requests of one batch must be compared
+};
+
+// What the request path knows of a model: enough to say whether a request is legal for it and
+// which requests may share a batch. Immutable after construction.
+struct ModelSignature {
+  std::string name;
+  int64_t version = 0;
+  uint32_t max_batch_size = 0;  // 0: tensors have no batch dimension
+  bool decoupled = false;
+  std::vector<TensorSpec> inputs;
+  std::vector<TensorSpec> outputs;
+  size_t required_inputs = 0;
+  bool compare_inputs = false;  // some input is variable or optional
+
+  bool batching() const { return max_batch_size > 0; }
+
+  // Position by name, or nothing. Linear: models have few tensors, and a compare beats a hash.
+  static std::optional<size_t> Find(const std::vector<TensorSpec>& specs, const std::string& name) {
+    for (size_t i = 0; i < specs.size(); ++i) {
+      if (specs[i].name == name) return i;
+    }
+    return std::nullopt;
+  }
+};
+
+}  // namespace trident

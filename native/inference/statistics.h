@@ -1,0 +1,69 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "base/mutex.h"
+
+namespace trident {
+
+// A count of events and the time they took together.
+struct Duration {
+  uint64_t count = 0;
+  uint64_t ns = 0;
+};
+
+// One consistent reading of a model version's counters, in the terms of Triton's statistics.
+struct StatisticsSnapshot {
+  struct Batch {
+    uint64_t batch_size = 0;
+    Duration compute_input, compute_infer, compute_output;
+  };
+  uint64_t last_inference_ms = 0;  // since the Unix epoch; 0: never
+  uint64_t inference_count = 0;    // batch items of successful requests
+  uint64_t execution_count = 0;    // backend executions
+  Duration success, fail, queue, compute_input, compute_infer, compute_output;
+  uint64_t copy_count = 0, copy_bytes = 0;
+  std::vector<Batch> batches;  // by batch size
+};
+
+// The moments of one execution, as a backend reports them; steady clock, ns.
+struct ExecutionTimes {
+  uint64_t exec_start = 0, compute_start = 0, compute_end = 0, exec_end = 0;
+};
+
+// Counters of one model version. The request path only does relaxed adds. Thread-safe.
+class ModelStatistics {
+ public:
+  // `request_start` and `queue_start` are the request's own; zero times count as no duration.
+  void RecordSuccess(uint64_t batch_size, uint64_t request_start, uint64_t queue_start,
+                     const ExecutionTimes& times);
+  void RecordFailure(uint64_t request_start, uint64_t now);
+  void RecordBatch(uint64_t batch_size, const ExecutionTimes& times);
+  void RecordCopies(uint64_t count, uint64_t bytes);
+
+  StatisticsSnapshot Read() const;
+
+ private:
+  struct AtomicDuration {
+    std::atomic<uint64_t> count{0}, ns{0};
+    void Add(uint64_t duration_ns) {
+      count.fetch_add(1, std::memory_order_relaxed);
+      ns.fetch_add(duration_ns, std::memory_order_relaxed);
+    }
+    Duration Read() const {
+      return {count.load(std::memory_order_relaxed), ns.load(std::memory_order_relaxed)};
+    }
+  };
+
+  std::atomic<uint64_t> last_inference_ms_{0}, inference_count_{0}, execution_count_{0};
+  std::atomic<uint64_t> copy_count_{0}, copy_bytes_{0};
+  AtomicDuration success_, fail_, queue_, compute_input_, compute_infer_, compute_output_;
+
+  mutable Mutex mutex_;
+  std::map<uint64_t, StatisticsSnapshot::Batch> batches_ GUARDED_BY(mutex_);
+};
+
+}  // namespace trident

@@ -1,0 +1,29 @@
+#pragma once
+
+#include "inference/signature.h"
+#include "inference/statistics.h"
+
+namespace trident {
+
+class InferenceRequest;
+
+// The model version a request is for, as far as requests and responses need to know it; the model
+// room implements it. Kept alive by every request made for it and every response it gave.
+// Thread-safe.
+class InferenceTarget {
+ public:
+  virtual ~InferenceTarget() = default;
+
+  virtual const ModelSignature& signature() const = 0;
+  virtual ModelStatistics& statistics() = 0;
+
+  // Brackets the time in which the model must not be finalised: from the moment a request is
+  // submitted until its last response is out and the request itself is back with its owner.
+  virtual void RequestStarted() = 0;
+  virtual void RequestEnded() = 0;
+
+  // Ends `request` with CANCELLED if it still waits in the queue.
+  virtual void CancelQueued(InferenceRequest* request) = 0;
+};
+
+}  // namespace trident

@@ -1,0 +1,54 @@
+#include "scheduler/batch_policy.h"
+
+#include <algorithm>
+
+namespace trident {
+namespace {
+
+bool IsPreferred(const BatchPolicy& policy, uint64_t items) {
+  if (policy.preferred.empty()) return items == policy.max_batch_size;
+  return std::binary_search(policy.preferred.begin(), policy.preferred.end(), items);
+}
+
+// The batch size at which waiting longer has no purpose.
+uint64_t NextPreferred(const BatchPolicy& policy, uint64_t items) {
+  const auto next = std::upper_bound(policy.preferred.begin(), policy.preferred.end(), items);
+  return next != policy.preferred.end() ? *next : policy.LargestPreferred();
+}
+
+}  // namespace
+
+Decision Decide(const PendingRequests& pending, const BatchPolicy& policy, uint64_t now_ns) {
+  if (pending.batch_sizes.empty()) return {};
+  if (!policy.dynamic) return {.take = 1};
+
+  uint64_t items = 0;
+  size_t count = 0;
+  size_t preferred_count = 0;  // requests that make up the best preferred size; 0: none does
+  bool can_grow = !pending.closed;
+  for (const uint32_t size : pending.batch_sizes) {
+    if (count > 0) {
+      if (items + size > policy.LargestPreferred() && preferred_count == 0) preferred_count = count;
+      if (items + size > policy.max_batch_size) {
+        can_grow = false;
+        break;
+      }
+    }
+    items += size;
+    ++count;
+    if (IsPreferred(policy, items)) preferred_count = count;
+  }
+
+  const uint64_t deadline = pending.oldest_ns + policy.max_queue_delay_ns;
+  const bool delay_over = policy.max_queue_delay_ns != 0 && now_ns >= deadline;
+  if (preferred_count > 0 && !delay_over) return {.take = preferred_count};
+  if (!can_grow || items >= policy.LargestPreferred() || policy.max_queue_delay_ns == 0 ||
+      delay_over) {
+    return {.take = count};
+  }
+  return {.take = 0,
+          .look_again_ns = deadline,
+          .look_again_at_items = NextPreferred(policy, items)};
+}
+
+}  // namespace trident

@@ -1,0 +1,201 @@
+#include "inference/request.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "support/fake_model.h"
+
+namespace trident {
+namespace {
+
+ConstBuffer Bytes(const void* data, uint64_t byte_size) {
+  ConstBuffer buffer{data, {}};
+  buffer.attributes.byte_size = byte_size;
+  return buffer;
+}
+
+class Request : public ::testing::Test {
+ protected:
+  // A request with nothing in it yet.
+  InferenceRequest& Empty() {
+    request_ = std::make_unique<InferenceRequest>(target_, -1);
+    request_->sink = sink_;
+    request_->on_release = [this](InferenceRequest*, uint32_t) { ++releases_; };
+    return *request_;
+  }
+
+  InferenceRequest& With(DataType datatype, Shape shape, uint64_t byte_size) {
+    InferenceRequest& request = Empty();
+    InputTensor* input = *request.AddInput("in", datatype, std::move(shape));
+    EXPECT_TRUE(input->Append(Bytes(data_, byte_size)).ok());
+    return request;
+  }
+
+  void ExpectRefused(InferenceRequest& request, const std::string& part) {
+    const Status status = request.Prepare();
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArg);
+    EXPECT_NE(status.message().find(part), std::string::npos) << status.message();
+    EXPECT_EQ(status.message().find("[request id: "), 0u) << status.message();
+  }
+
+  char data_[4096] = {};
+  std::shared_ptr<FakeTarget> target_ = std::make_shared<FakeTarget>(Shape{4});
+  std::shared_ptr<RecordingSink> sink_ = std::make_shared<RecordingSink>();
+  std::unique_ptr<InferenceRequest> request_;
+  int releases_ = 0;
+};
+
+TEST_F(Request, ALegalOneIsPrepared) {
+  InferenceRequest& request = With(DataType::kFp32, {3, 4}, 48);
+  EXPECT_TRUE(request.Prepare().ok());
+  EXPECT_EQ(request.batch_size(), 3u);
+}
+
+TEST_F(Request, BatchOfZeroItemsCountsOne) {
+  InferenceRequest& request = With(DataType::kFp32, {0, 4}, 0);
+  EXPECT_TRUE(request.Prepare().ok());
+  EXPECT_EQ(request.batch_size(), 1u);
+}
+
+TEST_F(Request, RefusesWhatDoesNotFitTheModel) {
+  ExpectRefused(With(DataType::kFp64, {1, 4}, 32), "data-type is 'FP64'");
+  ExpectRefused(With(DataType::kFp32, {1, 5}, 20), "Expected [-1,4], got [1,5]");
+  ExpectRefused(With(DataType::kFp32, {4}, 16), "Expected [-1,4], got [4]");
+  ExpectRefused(With(DataType::kFp32, {}, 0), "requires a batch dimension");
+  ExpectRefused(With(DataType::kFp32, {9, 4}, 144), "batch-size must be <= 8");
+  ExpectRefused(With(DataType::kFp32, {2, 4}, 16), "Expected 32, got 16");
+  ExpectRefused(With(DataType::kFp32, {-1, 4}, 16), "must be given and not negative");
+  ExpectRefused(With(DataType::kFp32, {INT64_MAX, 4}, 16), "overflows");
+}
+
+TEST_F(Request, NamesWhatIsMissingOrUnknown) {
+  ExpectRefused(Empty(), "missing required input(s) 'in'");
+  InferenceRequest& unknown = With(DataType::kFp32, {1, 4}, 16);
+  ASSERT_TRUE(unknown.AddInput("else", DataType::kFp32, {1}).ok());
+  ExpectRefused(unknown, "unexpected inference input 'else'");
+  InferenceRequest& output = With(DataType::kFp32, {1, 4}, 16);
+  ASSERT_TRUE(output.AddRequestedOutput("nope").ok());
+  ExpectRefused(output, "unexpected inference output 'nope'");
+}
+
+TEST_F(Request, RefusesDoublesAndTooMany) {
+  InferenceRequest& request = With(DataType::kFp32, {1, 4}, 16);
+  EXPECT_FALSE(request.AddInput("in", DataType::kFp32, {1}).ok());
+  EXPECT_TRUE(request.AddRequestedOutput("out").ok());
+  EXPECT_FALSE(request.AddRequestedOutput("out").ok());
+  EXPECT_FALSE(request.AddRequestedOutput("more").ok()) << "the model has one output";
+  EXPECT_FALSE(request.AddInput("wide", DataType::kFp32, Shape(kMaxRank + 1, 1)).ok());
+  EXPECT_FALSE(request.RemoveInput("absent").ok());
+}
+
+TEST_F(Request, ByteSizesThatOverflowAreRefused) {
+  InferenceRequest& request = With(DataType::kFp32, {1, 4}, 16);
+  InputTensor* input = *request.FindInput("in");
+  EXPECT_EQ(input->Append(Bytes(data_, UINT64_MAX)).code(), StatusCode::kInvalidArg);
+}
+
+TEST_F(Request, BytesElementsAreWalkedOverAllBuffers) {
+  target_->mutable_signature().inputs[0].datatype = DataType::kBytes;
+  target_->mutable_signature().inputs[0].dims = {2};
+  const char good[] = "\3\0\0\0abc\0\0\0\0";  // "abc" and ""
+  for (uint64_t split = 0; split <= 11; ++split) {
+    InferenceRequest& request = Empty();
+    InputTensor* input = *request.AddInput("in", DataType::kBytes, {1, 2});
+    ASSERT_TRUE(input->Append(Bytes(good, split)).ok());
+    ASSERT_TRUE(input->Append(Bytes(good + split, 11 - split)).ok());
+    EXPECT_TRUE(request.Prepare().ok()) << "split at " << split;
+  }
+  const auto refused = [&](const char* bytes, uint64_t size, const char* part) {
+    InferenceRequest& request = Empty();
+    InputTensor* input = *request.AddInput("in", DataType::kBytes, {1, 2});
+    ASSERT_TRUE(input->Append(Bytes(bytes, size)).ok());
+    ExpectRefused(request, part);
+  };
+  refused(good, 7, "found 1");
+  refused(good, 9, "incomplete length");
+  refused("\xff\xff\xff\xff", 4, "claims 4294967295 bytes");
+  refused("\0\0\0\0\0\0\0\0\0\0\0\0", 12, "found more");
+}
+
+TEST_F(Request, RawInputTakesItsShapeFromTheModel) {
+  InferenceRequest& request = Empty();
+  ASSERT_TRUE(request.AddRawInput("in").ok());
+  ASSERT_TRUE((*request.FindInput("in"))->Append(Bytes(data_, 16)).ok());
+  ASSERT_TRUE(request.Prepare().ok());
+  EXPECT_EQ(request.inputs()[0]->shape(), (Shape{1, 4}));
+  EXPECT_FALSE(request.AddInput("other", DataType::kFp32, {1}).ok());
+}
+
+TEST_F(Request, CannotBeCancelledBeforeItIsSubmitted) {
+  EXPECT_EQ(With(DataType::kFp32, {1, 4}, 16).Cancel().code(), StatusCode::kInternal);
+}
+
+TEST_F(Request, ReleasedWithoutAnswerSendsInternal) {
+  InferenceRequest& request = With(DataType::kFp32, {1, 4}, 16);
+  ASSERT_TRUE(request.Prepare().ok());
+  request.Submit(1);
+  RequestPtr(&request).reset();
+  EXPECT_EQ(sink_->finals, 1);
+  EXPECT_EQ(sink_->responses[0]->status().code(), StatusCode::kInternal);
+  EXPECT_EQ(releases_, 1);
+  EXPECT_EQ(target_->in_flight.load(), 0);
+}
+
+TEST_F(Request, MayBeAnsweredAfterItsRelease) {
+  InferenceRequest& request = With(DataType::kFp32, {1, 4}, 16);
+  ASSERT_TRUE(request.Prepare().ok());
+  request.Submit(1);
+  auto response = std::make_unique<InferenceResponse>(request.channel());
+  RequestPtr(&request).reset();
+  EXPECT_EQ(sink_->finals, 0);
+  EXPECT_EQ(target_->in_flight.load(), 1) << "the response still needs the model";
+  EXPECT_TRUE(InferenceResponse::Send(std::move(response), kResponseFinal).ok());
+  EXPECT_EQ(sink_->finals, 1);
+  EXPECT_EQ(target_->in_flight.load(), 0);
+}
+
+TEST_F(Request, ASecondFinalResponseIsDropped) {
+  InferenceRequest& request = With(DataType::kFp32, {1, 4}, 16);
+  ASSERT_TRUE(request.Prepare().ok());
+  request.Submit(1);
+  Answer(request);
+  auto second = std::make_unique<InferenceResponse>(request.channel());
+  EXPECT_EQ(InferenceResponse::Send(std::move(second), kResponseFinal).code(),
+            StatusCode::kInvalidArg);
+  RequestPtr(&request).reset();
+  EXPECT_EQ(sink_->finals, 1);
+}
+
+TEST_F(Request, CanBeSubmittedAgain) {
+  InferenceRequest& request = With(DataType::kFp32, {1, 4}, 16);
+  for (int i = 1; i <= 3; ++i) {
+    ASSERT_TRUE(request.Prepare().ok());
+    request.Submit(1);
+    Answer(request);
+    RequestPtr(&request).reset();
+    EXPECT_EQ(releases_, i);
+    EXPECT_EQ(sink_->finals, i);
+  }
+  EXPECT_EQ(target_->in_flight.load(), 0);
+}
+
+TEST_F(Request, OutputMemoryComesFromTheSinkAndGoesBack) {
+  InferenceRequest& request = With(DataType::kFp32, {1, 4}, 16);
+  ASSERT_TRUE(request.Prepare().ok());
+  request.Submit(1);
+  auto response = std::make_unique<InferenceResponse>(request.channel());
+  OutputTensor* output = response->AddOutput("out", DataType::kFp32, {1, 4});
+  EXPECT_EQ(output->Allocate(15, {}).code(), StatusCode::kInvalidArg);
+  EXPECT_TRUE(output->Allocate(16, {}).ok());
+  EXPECT_FALSE(output->Allocate(16, {}).ok()) << "twice";
+  EXPECT_EQ(sink_->live_buffers, 1);
+  EXPECT_TRUE(InferenceResponse::Send(std::move(response), kResponseFinal).ok());
+  EXPECT_EQ(sink_->live_buffers, 1) << "the receiver reads it";
+  sink_->responses.clear();
+  EXPECT_EQ(sink_->live_buffers, 0);
+  RequestPtr(&request).reset();
+}
+
+}  // namespace
+}  // namespace trident

@@ -1,0 +1,290 @@
+// What every scheduler promises. A new scheduler adds a row to kSchedulers and must pass them all.
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <thread>
+
+#include "scheduler/queue_scheduler.h"
+#include "support/fake_model.h"
+
+namespace trident {
+namespace {
+
+struct Kind {
+  const char* name;
+  std::unique_ptr<Scheduler> (*make)(const ModelSignature&, uint32_t max_queue_size,
+                                     size_t instances, Clock&);
+};
+
+std::unique_ptr<Scheduler> MakeDefault(const ModelSignature& signature, uint32_t max_queue_size,
+                                       size_t instances, Clock& clock) {
+  BatchPolicy policy;
+  policy.max_queue_size = max_queue_size;
+  return std::make_unique<QueueScheduler>(signature, policy, instances, clock);
+}
+
+template <uint64_t delay_ns>
+std::unique_ptr<Scheduler> MakeDynamic(const ModelSignature& signature, uint32_t max_queue_size,
+                                       size_t instances, Clock& clock) {
+  BatchPolicy policy;
+  policy.dynamic = true;
+  policy.max_batch_size = 8;
+  policy.max_queue_delay_ns = delay_ns;
+  policy.max_queue_size = max_queue_size;
+  return std::make_unique<QueueScheduler>(signature, policy, instances, clock);
+}
+
+const Kind kSchedulers[] = {
+    {"default", MakeDefault},
+    {"dynamic", MakeDynamic<0>},
+    {"dynamic_with_delay", MakeDynamic<1000>},
+};
+
+class SchedulerContract : public ::testing::TestWithParam<Kind> {
+ protected:
+  void Make(uint32_t max_queue_size = 0, size_t instances = 1) {
+    scheduler_ =
+        GetParam().make(target_->signature(), max_queue_size, instances, clock_);
+  }
+
+  FakeRequest& Add() {
+    requests_.push_back(std::make_unique<FakeRequest>(target_, Shape{1, 1}));
+    return *requests_.back();
+  }
+
+  // Enqueues; a refused request is withdrawn, as its caller would.
+  Status Enqueue(FakeRequest& fake) {
+    RequestPtr request = fake.Submit(clock_.now_ns);
+    Status outcome;
+    scheduler_->Enqueue({&request, 1}, {&outcome, 1});
+    EXPECT_EQ(request == nullptr, outcome.ok());
+    if (request != nullptr) request.release()->Withdraw();
+    return outcome;
+  }
+
+  // Takes and answers until nothing is due at any time; returns the order of the ids.
+  std::vector<const InferenceRequest*> RunDry(size_t instance = 0) {
+    std::vector<const InferenceRequest*> order;
+    for (int idle = 0; idle < 2;) {
+      Batch batch;
+      uint64_t look_again = 0;
+      if (scheduler_->TryTake(instance, &batch, &look_again)) {
+        idle = 0;
+        EXPECT_FALSE(batch.empty());
+        EXPECT_LE(batch.size(), 8u);
+        for (RequestPtr& request : batch) {
+          order.push_back(request.get());
+          Answer(std::move(request));
+        }
+        scheduler_->Finished(instance);
+      } else {
+        ++idle;
+        if (look_again != kNever) clock_.now_ns = look_again;
+      }
+    }
+    return order;
+  }
+
+  void ExpectAllEndedOnce() {
+    for (const auto& fake : requests_) {
+      EXPECT_EQ(fake->releases, 1);
+      EXPECT_EQ(fake->sink->finals, 1);
+    }
+    EXPECT_EQ(target_->in_flight.load(), 0);
+  }
+
+  VirtualClock clock_;
+  std::shared_ptr<FakeTarget> target_ = std::make_shared<FakeTarget>();
+  std::vector<std::unique_ptr<FakeRequest>> requests_;
+  std::unique_ptr<Scheduler> scheduler_;
+};
+
+TEST_P(SchedulerContract, HandsOutEverythingInOrderOfArrival) {
+  Make();
+  std::vector<const InferenceRequest*> sent;
+  for (int i = 0; i < 50; ++i) {
+    FakeRequest& fake = Add();
+    sent.push_back(&fake.request);
+    ASSERT_TRUE(Enqueue(fake).ok());
+  }
+  EXPECT_EQ(RunDry(), sent);
+  ExpectAllEndedOnce();
+}
+
+TEST_P(SchedulerContract, EmptyQueueHandsOutNothing) {
+  Make();
+  Batch batch;
+  uint64_t look_again = 0;
+  EXPECT_FALSE(scheduler_->TryTake(0, &batch, &look_again));
+  EXPECT_EQ(look_again, kNever);
+}
+
+TEST_P(SchedulerContract, RefusesBeyondItsBoundAndKeepsTheRest) {
+  Make(3);
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(Enqueue(Add()).ok());
+  FakeRequest refused(target_, {1, 1});
+  const Status status = Enqueue(refused);
+  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+  EXPECT_NE(status.message().find("max_queue_size is 3"), std::string::npos) << status.message();
+  EXPECT_EQ(refused.releases, 0);
+  EXPECT_EQ(refused.sink->finals, 0);
+  RunDry();
+  ExpectAllEndedOnce();
+  EXPECT_TRUE(Enqueue(Add()).ok()) << "room again after the queue has emptied";
+  RunDry();
+  ExpectAllEndedOnce();
+}
+
+TEST_P(SchedulerContract, TogetherEnqueuedRequestsAreAcceptedOneByOne) {
+  Make(2);
+  RequestPtr requests[3] = {Add().Submit(1), Add().Submit(1), nullptr};
+  FakeRequest refused(target_, {1, 1});
+  requests[2] = refused.Submit(1);
+  Status outcomes[3];
+  scheduler_->Enqueue(requests, outcomes);
+  EXPECT_TRUE(outcomes[0].ok());
+  EXPECT_TRUE(outcomes[1].ok());
+  EXPECT_EQ(outcomes[2].code(), StatusCode::kUnavailable);
+  ASSERT_NE(requests[2], nullptr);
+  requests[2].release()->Withdraw();
+  RunDry();
+  ExpectAllEndedOnce();
+}
+
+TEST_P(SchedulerContract, StopRefusesNewAndHandsOutOld) {
+  Make();
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(Enqueue(Add()).ok());
+  scheduler_->Stop();
+  FakeRequest late(target_, {1, 1});
+  EXPECT_EQ(Enqueue(late).code(), StatusCode::kUnavailable);
+  Batch batch;
+  size_t handed_out = 0;
+  while (scheduler_->Take(0, &batch)) {
+    handed_out += batch.size();
+    for (RequestPtr& request : batch) Answer(std::move(request));
+    batch.clear();
+    scheduler_->Finished(0);
+  }
+  EXPECT_EQ(handed_out, 5u);
+  ExpectAllEndedOnce();
+}
+
+TEST_P(SchedulerContract, RemoveTakesOutWhatWaitsAndOnlyThat) {
+  Make();
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(Enqueue(Add()).ok());
+  RequestPtr removed = scheduler_->Remove(&requests_[2]->request);
+  ASSERT_NE(removed, nullptr);
+  EXPECT_EQ(scheduler_->Remove(&requests_[2]->request), nullptr) << "it is out already";
+  RespondError(std::move(removed), Error(StatusCode::kCancelled, "cancelled by the test"));
+  EXPECT_EQ(RunDry().size(), 4u);
+  ExpectAllEndedOnce();
+  EXPECT_EQ(requests_[2]->sink->responses[0]->status().code(), StatusCode::kCancelled);
+  EXPECT_EQ(scheduler_->Remove(&requests_[0]->request), nullptr) << "it has long been answered";
+}
+
+TEST_P(SchedulerContract, ABusyInstanceGetsNothing) {
+  Make();
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(Enqueue(Add()).ok());
+  clock_.now_ns += 1000000;
+  Batch batch, second;
+  uint64_t look_again = 0;
+  ASSERT_TRUE(scheduler_->TryTake(0, &batch, &look_again));
+  EXPECT_FALSE(scheduler_->TryTake(0, &second, &look_again));
+  for (RequestPtr& request : batch) Answer(std::move(request));
+  scheduler_->Finished(0);
+  RunDry();
+  ExpectAllEndedOnce();
+}
+
+TEST_P(SchedulerContract, InlineClaimsOnlyAFreeInstanceOfAnEmptyQueue) {
+  Make(0, 2);
+  size_t first = 9, second = 9, third = 9;
+  ASSERT_TRUE(scheduler_->TakeInline(&first));
+  ASSERT_TRUE(scheduler_->TakeInline(&second));
+  EXPECT_NE(first, second);
+  EXPECT_FALSE(scheduler_->TakeInline(&third)) << "both instances are busy";
+  scheduler_->Finished(first);
+  EXPECT_TRUE(scheduler_->TakeInline(&third));
+  EXPECT_EQ(third, first);
+  scheduler_->Finished(third);
+  ASSERT_TRUE(Enqueue(Add()).ok());
+  EXPECT_FALSE(scheduler_->TakeInline(&third)) << "somebody waits";
+  scheduler_->Finished(second);
+  RunDry(second);
+  scheduler_->Stop();
+  EXPECT_FALSE(scheduler_->TakeInline(&third)) << "stopped";
+  ExpectAllEndedOnce();
+}
+
+TEST_P(SchedulerContract, AnInlineClaimHidesTheInstanceFromItsThread) {
+  Make();
+  size_t instance = 9;
+  ASSERT_TRUE(scheduler_->TakeInline(&instance));
+  ASSERT_TRUE(Enqueue(Add()).ok());
+  clock_.now_ns += 1000000;
+  Batch batch;
+  uint64_t look_again = 0;
+  EXPECT_FALSE(scheduler_->TryTake(0, &batch, &look_again));
+  scheduler_->Finished(instance);
+  RunDry();
+  ExpectAllEndedOnce();
+}
+
+TEST_P(SchedulerContract, DestroyedSchedulerAnswersWhatWaits) {
+  Make();
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(Enqueue(Add()).ok());
+  scheduler_.reset();
+  ExpectAllEndedOnce();
+  EXPECT_EQ(requests_[0]->sink->responses[0]->status().code(), StatusCode::kInternal);
+}
+
+// Real threads, real waits: several instances, several producers, inline callers and cancels.
+// Run under the thread sanitizer this is the race test of the scheduler.
+TEST_P(SchedulerContract, EndsEveryRequestOnceUnderConcurrency) {
+  constexpr size_t kInstances = 3, kProducers = 3, kEach = 400;
+  scheduler_ = GetParam().make(target_->signature(), 0, kInstances, Clock::System());
+  for (size_t i = 0; i < kProducers * kEach; ++i) Add();
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < kInstances; ++i) {
+    threads.emplace_back([&, i] {
+      Batch batch;
+      while (scheduler_->Take(i, &batch)) {
+        for (RequestPtr& request : batch) Answer(std::move(request));
+        batch.clear();
+        scheduler_->Finished(i);
+      }
+    });
+  }
+  std::vector<std::thread> producers;
+  for (size_t p = 0; p < kProducers; ++p) {
+    producers.emplace_back([&, p] {
+      for (size_t i = 0; i < kEach; ++i) {
+        FakeRequest& fake = *requests_[p * kEach + i];
+        size_t instance = 0;
+        if (i % 3 == 0 && scheduler_->TakeInline(&instance)) {
+          Answer(fake.Submit(NowNs()));
+          scheduler_->Finished(instance);
+          continue;
+        }
+        RequestPtr request = fake.Submit(NowNs());
+        Status outcome;
+        scheduler_->Enqueue({&request, 1}, {&outcome, 1});
+        ASSERT_TRUE(outcome.ok());
+        if (i % 7 == 0) {
+          if (RequestPtr removed = scheduler_->Remove(&fake.request)) Answer(std::move(removed));
+        }
+      }
+    });
+  }
+  for (std::thread& producer : producers) producer.join();
+  scheduler_->Stop();
+  for (std::thread& thread : threads) thread.join();
+  ExpectAllEndedOnce();
+}
+
+INSTANTIATE_TEST_SUITE_P(All, SchedulerContract, ::testing::ValuesIn(kSchedulers),
+                         [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace trident

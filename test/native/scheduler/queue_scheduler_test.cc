@@ -1,0 +1,116 @@
+#include "scheduler/queue_scheduler.h"
+
+#include <gtest/gtest.h>
+
+#include "support/fake_model.h"
+
+namespace trident {
+namespace {
+
+class DynamicQueue : public ::testing::Test {
+ protected:
+  DynamicQueue() {
+    policy_.dynamic = true;
+    policy_.max_batch_size = 8;
+  }
+
+  void Make() {
+    scheduler_ = std::make_unique<QueueScheduler>(target_->signature(), policy_, 2, clock_);
+  }
+
+  void Enqueue(Shape shape) {
+    requests_.push_back(std::make_unique<FakeRequest>(target_, std::move(shape)));
+    RequestPtr request = requests_.back()->Submit(clock_.now_ns);
+    Status outcome;
+    scheduler_->Enqueue({&request, 1}, {&outcome, 1});
+    ASSERT_TRUE(outcome.ok());
+  }
+
+  size_t Take(size_t instance) {
+    Batch batch;
+    if (!scheduler_->TryTake(instance, &batch, &look_again_)) return 0;
+    for (RequestPtr& request : batch) Answer(std::move(request));
+    scheduler_->Finished(instance);
+    return batch.size();
+  }
+
+  BatchPolicy policy_;
+  VirtualClock clock_;
+  std::shared_ptr<FakeTarget> target_ = std::make_shared<FakeTarget>();
+  std::vector<std::unique_ptr<FakeRequest>> requests_;
+  std::unique_ptr<QueueScheduler> scheduler_;
+  uint64_t look_again_ = 0;
+};
+
+TEST_F(DynamicQueue, DelayHoldsAPartialBatchUntilItsOldestHasWaited) {
+  policy_.max_queue_delay_ns = 5000;
+  Make();
+  Enqueue({1, 1});
+  clock_.now_ns += 3000;
+  Enqueue({1, 1});
+  EXPECT_EQ(Take(0), 0u);
+  EXPECT_EQ(look_again_, 1u + 5000u) << "the delay counts from the oldest request";
+  clock_.now_ns = look_again_;
+  EXPECT_EQ(Take(0), 2u);
+}
+
+TEST_F(DynamicQueue, AFullBatchDoesNotWait) {
+  policy_.max_queue_delay_ns = 5000;
+  Make();
+  for (int i = 0; i < 9; ++i) Enqueue({1, 1});
+  EXPECT_EQ(Take(0), 8u);
+  EXPECT_EQ(Take(0), 0u);
+}
+
+TEST_F(DynamicQueue, UnlikeShapesNeverShareABatch) {
+  target_ = std::make_shared<FakeTarget>(Shape{-1});
+  Make();
+  Enqueue({1, 4});
+  Enqueue({2, 4});
+  Enqueue({1, 5});
+  Enqueue({1, 4});
+  EXPECT_EQ(Take(0), 2u);
+  EXPECT_EQ(Take(0), 1u);
+  EXPECT_EQ(Take(0), 1u);
+}
+
+TEST_F(DynamicQueue, AnUnlikeRequestEndsTheDelayOfTheBatchBeforeIt) {
+  target_ = std::make_shared<FakeTarget>(Shape{-1});
+  policy_.max_queue_delay_ns = 5000;
+  Make();
+  Enqueue({1, 4});
+  EXPECT_EQ(Take(0), 0u);
+  Enqueue({1, 5});
+  EXPECT_EQ(Take(0), 1u);
+  EXPECT_EQ(Take(0), 0u) << "the second waits for its own delay";
+}
+
+TEST_F(DynamicQueue, OptionalInputsMustAgree) {
+  target_->mutable_signature().inputs.push_back({"more", DataType::kFp32, {1}, true, false});
+  target_->mutable_signature().compare_inputs = true;
+  Make();
+  Enqueue({1, 1});
+  requests_.push_back(std::make_unique<FakeRequest>(target_, Shape{1, 1}));
+  FakeRequest& with_more = *requests_.back();
+  InputTensor* more = *with_more.request.AddInput("more", DataType::kFp32, {1, 1});
+  ConstBuffer buffer{with_more.data.data(), {}};
+  buffer.attributes.byte_size = sizeof(float);
+  ASSERT_TRUE(more->Append(buffer).ok());
+  RequestPtr request = with_more.Submit(clock_.now_ns);
+  Status outcome;
+  scheduler_->Enqueue({&request, 1}, {&outcome, 1});
+  EXPECT_EQ(Take(0), 1u);
+  EXPECT_EQ(Take(0), 1u);
+}
+
+TEST_F(DynamicQueue, AWaitingDelayEndsWhenTheServerStops) {
+  policy_.max_queue_delay_ns = 5000;
+  Make();
+  Enqueue({1, 1});
+  EXPECT_EQ(Take(0), 0u);
+  scheduler_->Stop();
+  EXPECT_EQ(Take(0), 1u);
+}
+
+}  // namespace
+}  // namespace trident
