@@ -1,0 +1,72 @@
+// Trident's own additions, declared in trident/extension.h.
+
+#include "trident/extension.h"
+
+#include <vector>
+
+#include "capi/handles.h"
+#include "model/model.h"
+#include "server/server.h"
+
+using namespace trident;  // NOLINT: C functions live outside every namespace
+
+namespace {
+
+constexpr char kMany[] = "TRITONSERVER_TridentServerInferAsyncMany";
+
+Status InferMany(Server* server, TRITONSERVER_InferenceRequest** requests, uint32_t count,
+                 TRITONSERVER_Error** errors) {
+  if (server == nullptr) return InvalidArg(kMany, ": argument 'server' is null");
+  std::vector<InferenceRequest*> given;
+  given.reserve(count);
+  for (uint32_t i = 0; i < count; ++i) {
+    if (requests[i] == nullptr) return InvalidArg(kMany, ": request ", i, " is null");
+    given.push_back(Core(requests[i]));
+  }
+  std::vector<Status> outcomes(count);
+  server->InferAsyncMany(given, outcomes);
+  for (uint32_t i = 0; i < count; ++i) errors[i] = ToError(std::move(outcomes[i]));
+  return Status::Ok();
+}
+
+}  // namespace
+
+extern "C" {
+
+void TRITONSERVER_TridentServerInferAsyncMany(TRITONSERVER_Server* server,
+                                              TRITONSERVER_InferenceRequest** requests,
+                                              uint32_t count, TRITONSERVER_Error** errors) {
+  if (requests == nullptr || errors == nullptr) return;  // nothing to submit, or nowhere to say so
+  // What fails as a whole has submitted nothing, and every request hears why.
+  TRITONSERVER_Error* const failed =
+      Guard([&] { return InferMany(Core(server), requests, count, errors); });
+  if (failed == nullptr) return;
+  for (uint32_t i = 0; i < count; ++i) errors[i] = ToError(ReadError(failed));
+  TRITONSERVER_ErrorDelete(failed);
+}
+
+TRITONSERVER_Error* TRITONSERVER_TridentServerInferInline(TRITONSERVER_Server* server,
+                                                          TRITONSERVER_InferenceRequest* request,
+                                                          bool* ran_inline) {
+  TRIDENT_REQUIRE(server, request, ran_inline);
+  *ran_inline = false;
+  return Guard([&] { return Core(server)->InferInline(Core(request), ran_inline); });
+}
+
+// `unload_dependents` changes nothing: only ensembles have dependents, and there are none.
+TRITONSERVER_Error* TRITONSERVER_TridentServerUnloadModelAndWait(TRITONSERVER_Server* server,
+                                                                 const char* model_name,
+                                                                 bool /*unload_dependents*/,
+                                                                 uint64_t timeout_ms) {
+  TRIDENT_REQUIRE(server, model_name);
+  return Guard([&] { return Core(server)->UnloadModelAndWait(model_name, timeout_ms); });
+}
+
+TRITONSERVER_Error* TRITONBACKEND_TridentModelInstanceReportCopies(
+    TRITONBACKEND_ModelInstance* instance, uint64_t count, uint64_t byte_size) {
+  TRIDENT_REQUIRE(instance);
+  Core(instance)->model().statistics().RecordCopies(count, byte_size);
+  return nullptr;
+}
+
+}  // extern "C"

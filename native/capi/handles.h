@@ -1,0 +1,118 @@
+#pragma once
+
+#include <exception>
+#include <new>
+#include <string>
+#include <utility>
+
+#include "base/status.h"
+#include "triton/core/tritonbackend.h"
+#include "triton/core/tritonserver.h"
+
+namespace trident {
+
+class Backend;
+class InferenceRequest;
+class InferenceResponse;
+class InputTensor;
+class Model;
+class ModelInstance;
+class OutputTensor;
+class Server;
+struct BackendAttribute;
+struct BufferAttributes;
+struct Parameter;
+struct ResponseAllocator;
+struct ResponseFactory;
+struct ServerOptions;
+
+// What stands behind each opaque type of the C ABI.
+template <typename Handle>
+struct Behind;
+#define TRIDENT_HANDLE(handle, core) \
+  template <>                        \
+  struct Behind<handle> {            \
+    using Type = core;               \
+  }
+TRIDENT_HANDLE(TRITONSERVER_BufferAttributes, BufferAttributes);
+TRIDENT_HANDLE(TRITONSERVER_Error, Status);
+TRIDENT_HANDLE(TRITONSERVER_InferenceRequest, InferenceRequest);
+TRIDENT_HANDLE(TRITONSERVER_InferenceResponse, InferenceResponse);
+TRIDENT_HANDLE(TRITONSERVER_Message, std::string);
+TRIDENT_HANDLE(TRITONSERVER_Parameter, Parameter);
+TRIDENT_HANDLE(TRITONSERVER_ResponseAllocator, ResponseAllocator);
+TRIDENT_HANDLE(TRITONSERVER_Server, Server);
+TRIDENT_HANDLE(TRITONSERVER_ServerOptions, ServerOptions);
+TRIDENT_HANDLE(TRITONBACKEND_Backend, Backend);
+TRIDENT_HANDLE(TRITONBACKEND_BackendAttribute, BackendAttribute);
+TRIDENT_HANDLE(TRITONBACKEND_Input, InputTensor);
+TRIDENT_HANDLE(TRITONBACKEND_Model, Model);
+TRIDENT_HANDLE(TRITONBACKEND_ModelInstance, ModelInstance);
+TRIDENT_HANDLE(TRITONBACKEND_Output, OutputTensor);
+TRIDENT_HANDLE(TRITONBACKEND_Request, InferenceRequest);
+TRIDENT_HANDLE(TRITONBACKEND_Response, InferenceResponse);
+TRIDENT_HANDLE(TRITONBACKEND_ResponseFactory, ResponseFactory);
+#undef TRIDENT_HANDLE
+
+template <typename Handle>
+typename Behind<Handle>::Type* Core(Handle* handle) {
+  return reinterpret_cast<typename Behind<Handle>::Type*>(handle);
+}
+template <typename Handle>
+const typename Behind<Handle>::Type* Core(const Handle* handle) {
+  return reinterpret_cast<const typename Behind<Handle>::Type*>(handle);
+}
+template <typename Handle>
+Handle* HandleOf(typename Behind<Handle>::Type* core) {
+  return reinterpret_cast<Handle*>(core);
+}
+
+// Null for success; else the caller owns the result.
+inline TRITONSERVER_Error* ToError(Status status) {
+  return status.ok() ? nullptr : HandleOf<TRITONSERVER_Error>(new Status(std::move(status)));
+}
+
+// Reads an error that stays its owner's; null is success.
+inline Status ReadError(const TRITONSERVER_Error* error) {
+  return error == nullptr ? Status::Ok() : *Core(error);
+}
+
+// Consumes an error that a callback returned.
+inline Status TakeError(TRITONSERVER_Error* error) {
+  Status status = ReadError(error);
+  delete Core(error);
+  return status;
+}
+
+// Runs the body of an entry point, which returns a Status: no exception crosses the C border. What
+// is thrown by running out of memory for the error itself ends the process.
+template <typename Body>
+TRITONSERVER_Error* Guard(Body&& body) noexcept {
+  try {
+    return ToError(body());
+  } catch (const std::bad_alloc&) {
+    return ToError(Unavailable("out of memory"));
+  } catch (const std::exception& e) {
+    return ToError(Internal("unexpected exception: ", e.what()));
+  } catch (...) {
+    return ToError(Internal("unexpected exception"));
+  }
+}
+
+// INVALID_ARG naming the null one of `arguments`, the source text of an argument list.
+TRITONSERVER_Error* NullArgument(const char* function, const char* arguments, int index) noexcept;
+
+template <typename... Pointers>
+int FirstNull(Pointers... pointers) {
+  int index = -1;
+  int found = -1;
+  ((++index, found = found < 0 && pointers == nullptr ? index : found), ...);
+  return found;
+}
+
+}  // namespace trident
+
+// Leaves the entry point with an error when one of the given arguments is null.
+#define TRIDENT_REQUIRE(...)                                               \
+  if (const int null_index = ::trident::FirstNull(__VA_ARGS__); null_index >= 0) \
+  return ::trident::NullArgument(__func__, #__VA_ARGS__, null_index)

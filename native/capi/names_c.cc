@@ -1,0 +1,79 @@
+// The names of the enumerations' values.
+
+#include "base/datatype.h"
+#include "capi/handles.h"
+#include "inference/buffer.h"
+#include "inference/parameter.h"
+#include "triton/core/tritonrepoagent.h"
+
+using namespace trident;  // NOLINT: C functions live outside every namespace
+
+static_assert(static_cast<int>(DataType::kBf16) == TRITONSERVER_TYPE_BF16);
+static_assert(static_cast<int>(MemoryType::kGpu) == TRITONSERVER_MEMORY_GPU);
+static_assert(static_cast<int>(ParameterType::kBytes) == TRITONSERVER_PARAMETER_BYTES);
+static_assert(static_cast<int>(StatusCode::kCancelled) == TRITONSERVER_ERROR_CANCELLED);
+
+extern "C" {
+
+const char* TRITONSERVER_DataTypeString(TRITONSERVER_DataType datatype) {
+  return DataTypeName(static_cast<DataType>(datatype));
+}
+
+TRITONSERVER_DataType TRITONSERVER_StringToDataType(const char* dtype) {
+  return static_cast<TRITONSERVER_DataType>(dtype == nullptr ? DataType::kInvalid
+                                                             : DataTypeFromName(dtype));
+}
+
+uint32_t TRITONSERVER_DataTypeByteSize(TRITONSERVER_DataType datatype) {
+  return DataTypeByteSize(static_cast<DataType>(datatype));
+}
+
+const char* TRITONSERVER_MemoryTypeString(TRITONSERVER_MemoryType memtype) {
+  return MemoryTypeName(static_cast<MemoryType>(memtype));
+}
+
+const char* TRITONSERVER_ParameterTypeString(TRITONSERVER_ParameterType paramtype) {
+  return ParameterTypeName(static_cast<ParameterType>(paramtype));
+}
+
+const char* TRITONSERVER_InstanceGroupKindString(TRITONSERVER_InstanceGroupKind kind) {
+  switch (kind) {
+    case TRITONSERVER_INSTANCEGROUPKIND_AUTO:
+      return "AUTO";
+    case TRITONSERVER_INSTANCEGROUPKIND_CPU:
+      return "CPU";
+    case TRITONSERVER_INSTANCEGROUPKIND_GPU:
+      return "GPU";
+    case TRITONSERVER_INSTANCEGROUPKIND_MODEL:
+      return "MODEL";
+  }
+  return "<invalid>";
+}
+
+const char* TRITONREPOAGENT_ActionTypeString(TRITONREPOAGENT_ActionType type) {
+  switch (type) {
+    case TRITONREPOAGENT_ACTION_LOAD:
+      return "TRITONREPOAGENT_ACTION_LOAD";
+    case TRITONREPOAGENT_ACTION_LOAD_COMPLETE:
+      return "TRITONREPOAGENT_ACTION_LOAD_COMPLETE";
+    case TRITONREPOAGENT_ACTION_LOAD_FAIL:
+      return "TRITONREPOAGENT_ACTION_LOAD_FAIL";
+    case TRITONREPOAGENT_ACTION_UNLOAD:
+      return "TRITONREPOAGENT_ACTION_UNLOAD";
+    case TRITONREPOAGENT_ACTION_UNLOAD_COMPLETE:
+      return "TRITONREPOAGENT_ACTION_UNLOAD_COMPLETE";
+  }
+  return "<invalid>";
+}
+
+const char* TRITONREPOAGENT_ArtifactTypeString(TRITONREPOAGENT_ArtifactType type) {
+  switch (type) {
+    case TRITONREPOAGENT_ARTIFACT_FILESYSTEM:
+      return "TRITONREPOAGENT_ARTIFACT_FILESYSTEM";
+    case TRITONREPOAGENT_ARTIFACT_REMOTE_FILESYSTEM:
+      return "TRITONREPOAGENT_ARTIFACT_REMOTE_FILESYSTEM";
+  }
+  return "<invalid>";
+}
+
+}  // extern "C"

@@ -1,0 +1,38 @@
+#pragma once
+
+#include "capi/handles.h"
+#include "inference/request.h"
+
+namespace trident {
+
+// Guard for what changes a request: INVALID_ARG while it is in flight, when it belongs to the server
+// and a backend may be reading it. `body` takes the request and returns a Status.
+template <typename Body>
+TRITONSERVER_Error* ChangeRequest(const char* function, TRITONSERVER_InferenceRequest* handle,
+                                  Body&& body) noexcept {
+  return Guard([&] {
+    InferenceRequest* const request = Core(handle);
+    if (request->state() != InferenceRequest::State::kIdle) {
+      return InvalidArg(request->LogPrefix(), function, ": the request has not been released yet");
+    }
+    return body(request);
+  });
+}
+
+// The sequence of a request; INVALID_ARG when it is of the other kind.
+inline Status ReadCorrelationId(const InferenceRequest& request, uint64_t* number) {
+  if (request.correlation_id.is_string) {
+    return InvalidArg(request.LogPrefix(), "the correlation id is a string, not a number");
+  }
+  *number = request.correlation_id.number;
+  return Status::Ok();
+}
+inline Status ReadCorrelationId(const InferenceRequest& request, const char** text) {
+  if (!request.correlation_id.is_string) {
+    return InvalidArg(request.LogPrefix(), "the correlation id is a number, not a string");
+  }
+  *text = request.correlation_id.text.c_str();
+  return Status::Ok();
+}
+
+}  // namespace trident

@@ -1,0 +1,133 @@
+// The functions of the C API whose features the server does not have. They are exported all the
+// same, because a plug-in that only names one of them would otherwise fail to load.
+
+#include "triton/core/tritonbackend.h"
+#include "triton/core/tritoncache.h"
+#include "triton/core/tritonrepoagent.h"
+#include "triton/core/tritonserver.h"
+
+// Defines `function`, with parameters of the types that follow, to fail with UNSUPPORTED.
+#define UNSUPPORTED(feature, function, ...)                                \
+  TRITONSERVER_Error* function(__VA_ARGS__) {                              \
+    return TRITONSERVER_ErrorNew(TRITONSERVER_ERROR_UNSUPPORTED,           \
+                                 #function ": " feature " not supported"); \
+  }
+
+extern "C" {
+
+// Metrics.
+UNSUPPORTED("metrics", TRITONSERVER_ServerMetrics, TRITONSERVER_Server*, TRITONSERVER_Metrics**)
+UNSUPPORTED("metrics", TRITONSERVER_MetricsDelete, TRITONSERVER_Metrics*)
+UNSUPPORTED("metrics", TRITONSERVER_MetricsFormatted, TRITONSERVER_Metrics*,
+            TRITONSERVER_MetricFormat, const char**, size_t*)
+UNSUPPORTED("metrics", TRITONSERVER_MetricFamilyNew, TRITONSERVER_MetricFamily**,
+            TRITONSERVER_MetricKind, const char*, const char*)
+UNSUPPORTED("metrics", TRITONSERVER_MetricFamilyDelete, TRITONSERVER_MetricFamily*)
+UNSUPPORTED("metrics", TRITONSERVER_GetMetricFamilyKind, TRITONSERVER_MetricFamily*,
+            TRITONSERVER_MetricKind*)
+UNSUPPORTED("metrics", TRITONSERVER_MetricArgsNew, TRITONSERVER_MetricArgs**)
+UNSUPPORTED("metrics", TRITONSERVER_MetricArgsDelete, TRITONSERVER_MetricArgs*)
+UNSUPPORTED("metrics", TRITONSERVER_MetricArgsSetHistogram, TRITONSERVER_MetricArgs*, const double*,
+            uint64_t)
+UNSUPPORTED("metrics", TRITONSERVER_MetricNew, TRITONSERVER_Metric**, TRITONSERVER_MetricFamily*,
+            const TRITONSERVER_Parameter**, uint64_t)
+UNSUPPORTED("metrics", TRITONSERVER_MetricNewWithArgs, TRITONSERVER_Metric**,
+            TRITONSERVER_MetricFamily*, const TRITONSERVER_Parameter**, uint64_t,
+            const TRITONSERVER_MetricArgs*)
+UNSUPPORTED("metrics", TRITONSERVER_MetricDelete, TRITONSERVER_Metric*)
+UNSUPPORTED("metrics", TRITONSERVER_MetricValue, TRITONSERVER_Metric*, double*)
+UNSUPPORTED("metrics", TRITONSERVER_MetricIncrement, TRITONSERVER_Metric*, double)
+UNSUPPORTED("metrics", TRITONSERVER_MetricSet, TRITONSERVER_Metric*, double)
+UNSUPPORTED("metrics", TRITONSERVER_MetricObserve, TRITONSERVER_Metric*, double)
+UNSUPPORTED("metrics", TRITONSERVER_GetMetricKind, TRITONSERVER_Metric*, TRITONSERVER_MetricKind*)
+
+// Traces. The functions that need no trace are in trace_c.cc.
+UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceNew, TRITONSERVER_InferenceTrace**,
+            TRITONSERVER_InferenceTraceLevel, uint64_t, TRITONSERVER_InferenceTraceActivityFn_t,
+            TRITONSERVER_InferenceTraceReleaseFn_t, void*)
+UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceTensorNew, TRITONSERVER_InferenceTrace**,
+            TRITONSERVER_InferenceTraceLevel, uint64_t, TRITONSERVER_InferenceTraceActivityFn_t,
+            TRITONSERVER_InferenceTraceTensorActivityFn_t, TRITONSERVER_InferenceTraceReleaseFn_t,
+            void*)
+UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceDelete, TRITONSERVER_InferenceTrace*)
+UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceReportActivity, TRITONSERVER_InferenceTrace*,
+            uint64_t, const char*)
+UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceId, TRITONSERVER_InferenceTrace*, uint64_t*)
+UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceParentId, TRITONSERVER_InferenceTrace*, uint64_t*)
+UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceModelName, TRITONSERVER_InferenceTrace*,
+            const char**)
+UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceModelVersion, TRITONSERVER_InferenceTrace*,
+            int64_t*)
+UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceRequestId, TRITONSERVER_InferenceTrace*,
+            const char**)
+UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceSpawnChildTrace, TRITONSERVER_InferenceTrace*,
+            TRITONSERVER_InferenceTrace**)
+UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceContext, TRITONSERVER_InferenceTrace*,
+            const char**)
+UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceSetContext, TRITONSERVER_InferenceTrace*,
+            const char*)
+
+// Statistics per response.
+UNSUPPORTED("response statistics", TRITONBACKEND_ModelInstanceResponseStatisticsNew,
+            TRITONBACKEND_ModelInstanceResponseStatistics**)
+UNSUPPORTED("response statistics", TRITONBACKEND_ModelInstanceResponseStatisticsDelete,
+            TRITONBACKEND_ModelInstanceResponseStatistics*)
+UNSUPPORTED("response statistics", TRITONBACKEND_ModelInstanceResponseStatisticsSetModelInstance,
+            TRITONBACKEND_ModelInstanceResponseStatistics*, TRITONBACKEND_ModelInstance*)
+UNSUPPORTED("response statistics", TRITONBACKEND_ModelInstanceResponseStatisticsSetResponseFactory,
+            TRITONBACKEND_ModelInstanceResponseStatistics*, TRITONBACKEND_ResponseFactory*)
+UNSUPPORTED("response statistics", TRITONBACKEND_ModelInstanceResponseStatisticsSetResponseStart,
+            TRITONBACKEND_ModelInstanceResponseStatistics*, uint64_t)
+UNSUPPORTED("response statistics",
+            TRITONBACKEND_ModelInstanceResponseStatisticsSetComputeOutputStart,
+            TRITONBACKEND_ModelInstanceResponseStatistics*, uint64_t)
+UNSUPPORTED("response statistics", TRITONBACKEND_ModelInstanceResponseStatisticsSetResponseEnd,
+            TRITONBACKEND_ModelInstanceResponseStatistics*, uint64_t)
+UNSUPPORTED("response statistics", TRITONBACKEND_ModelInstanceResponseStatisticsSetError,
+            TRITONBACKEND_ModelInstanceResponseStatistics*, TRITONSERVER_Error*)
+UNSUPPORTED("response statistics", TRITONBACKEND_ModelInstanceReportResponseStatistics,
+            TRITONBACKEND_ModelInstanceResponseStatistics*)
+
+// State of sequences.
+UNSUPPORTED("sequence state", TRITONBACKEND_StateNew, TRITONBACKEND_State**, TRITONBACKEND_Request*,
+            const char*, TRITONSERVER_DataType, const int64_t*, uint32_t)
+UNSUPPORTED("sequence state", TRITONBACKEND_StateUpdate, TRITONBACKEND_State*)
+UNSUPPORTED("sequence state", TRITONBACKEND_StateBuffer, TRITONBACKEND_State*, void**, uint64_t,
+            TRITONSERVER_MemoryType*, int64_t*)
+UNSUPPORTED("sequence state", TRITONBACKEND_StateBufferAttributes, TRITONBACKEND_State*,
+            TRITONSERVER_BufferAttributes**)
+
+// Response caches.
+UNSUPPORTED("response caching", TRITONCACHE_CacheEntryBufferCount, TRITONCACHE_CacheEntry*, size_t*)
+UNSUPPORTED("response caching", TRITONCACHE_CacheEntryAddBuffer, TRITONCACHE_CacheEntry*, void*,
+            TRITONSERVER_BufferAttributes*)
+UNSUPPORTED("response caching", TRITONCACHE_CacheEntryGetBuffer, TRITONCACHE_CacheEntry*, size_t,
+            void**, TRITONSERVER_BufferAttributes*)
+UNSUPPORTED("response caching", TRITONCACHE_CacheEntrySetBuffer, TRITONCACHE_CacheEntry*, size_t,
+            void*, TRITONSERVER_BufferAttributes*)
+UNSUPPORTED("response caching", TRITONCACHE_Copy, TRITONCACHE_Allocator*, TRITONCACHE_CacheEntry*)
+UNSUPPORTED("response caching", TRITONCACHE_CacheEntryNew, TRITONCACHE_CacheEntry**)
+UNSUPPORTED("response caching", TRITONCACHE_CacheEntryDelete, TRITONCACHE_CacheEntry*)
+
+// Repository agents.
+UNSUPPORTED("repository agents", TRITONREPOAGENT_ModelRepositoryLocation, TRITONREPOAGENT_Agent*,
+            TRITONREPOAGENT_AgentModel*, TRITONREPOAGENT_ArtifactType*, const char**)
+UNSUPPORTED("repository agents", TRITONREPOAGENT_ModelRepositoryLocationAcquire,
+            TRITONREPOAGENT_Agent*, TRITONREPOAGENT_AgentModel*, TRITONREPOAGENT_ArtifactType,
+            const char**)
+UNSUPPORTED("repository agents", TRITONREPOAGENT_ModelRepositoryLocationRelease,
+            TRITONREPOAGENT_Agent*, TRITONREPOAGENT_AgentModel*, const char*)
+UNSUPPORTED("repository agents", TRITONREPOAGENT_ModelRepositoryUpdate, TRITONREPOAGENT_Agent*,
+            TRITONREPOAGENT_AgentModel*, TRITONREPOAGENT_ArtifactType, const char*)
+UNSUPPORTED("repository agents", TRITONREPOAGENT_ModelParameterCount, TRITONREPOAGENT_Agent*,
+            TRITONREPOAGENT_AgentModel*, uint32_t*)
+UNSUPPORTED("repository agents", TRITONREPOAGENT_ModelParameter, TRITONREPOAGENT_Agent*,
+            TRITONREPOAGENT_AgentModel*, uint32_t, const char**, const char**)
+UNSUPPORTED("repository agents", TRITONREPOAGENT_ModelConfig, TRITONREPOAGENT_Agent*,
+            TRITONREPOAGENT_AgentModel*, uint32_t, TRITONSERVER_Message**)
+UNSUPPORTED("repository agents", TRITONREPOAGENT_ModelState, TRITONREPOAGENT_AgentModel*, void**)
+UNSUPPORTED("repository agents", TRITONREPOAGENT_ModelSetState, TRITONREPOAGENT_AgentModel*, void*)
+UNSUPPORTED("repository agents", TRITONREPOAGENT_State, TRITONREPOAGENT_Agent*, void**)
+UNSUPPORTED("repository agents", TRITONREPOAGENT_SetState, TRITONREPOAGENT_Agent*, void*)
+
+}  // extern "C"

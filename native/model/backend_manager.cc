@@ -1,0 +1,92 @@
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "model/backend.h"
+
+namespace trident {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A library name comes from the model's configuration: it may only name a file, never a path.
+Status CheckLibraryName(const std::string& file, const std::string& model) {
+  if (file.find('/') == std::string::npos && file != ".." && file != ".") return Status::Ok();
+  return InvalidArg("backend library name '", file, "' of model '", model,
+                    "' is not a plain file name; check the model's runtime field");
+}
+
+Result<std::string> FindLibrary(const ModelConfig& config, const std::string& backend_directory,
+                                const std::string& model_directory, int64_t version) {
+  const std::string file =
+      config.runtime.empty() ? "libtriton_" + config.backend + ".so" : config.runtime;
+  TRIDENT_RETURN_IF_ERROR(CheckLibraryName(file, config.name));
+  TRIDENT_RETURN_IF_ERROR(CheckLibraryName(config.backend, config.name));
+  const fs::path candidates[] = {
+      fs::path(model_directory) / std::to_string(version),
+      fs::path(model_directory),
+      fs::path(backend_directory) / config.backend,
+  };
+  std::string searched;
+  for (const fs::path& directory : candidates) {
+    std::error_code error;
+    const fs::path path = directory / file;
+    if (fs::is_regular_file(path, error)) return fs::absolute(path).string();
+    searched += (searched.empty() ? "" : ", ") + directory.string();
+  }
+  return InvalidArg("unable to find backend library '", file, "' for model '", config.name,
+                    "', searched: ", searched);
+}
+
+}  // namespace
+
+std::string BackendConfigJson(const BackendManager::Options& options, const std::string& backend) {
+  nlohmann::json settings = nlohmann::json::object();
+  settings["auto-complete-config"] = options.auto_complete_config ? "true" : "false";
+  settings["backend-directory"] = options.backend_directory;
+  settings["min-compute-capability"] = std::to_string(options.min_compute_capability);
+  settings["default-max-batch-size"] = "4";
+  for (const std::string& scope : {std::string(), backend}) {
+    const auto found = options.settings.find(scope);
+    if (found == options.settings.end()) continue;
+    for (const auto& [key, value] : found->second) settings[key] = value;
+  }
+  // `replace`: a host's string need not be UTF-8, and dump() would throw.
+  return nlohmann::json{{"cmdline", settings}}.dump(-1, ' ', false,
+                                                    nlohmann::json::error_handler_t::replace);
+}
+
+BackendManager::BackendManager(Options options, std::shared_ptr<Logger> logger)
+    : options_(std::move(options)), logger_(std::move(logger)) {}
+
+Result<std::shared_ptr<Backend>> BackendManager::Get(const ModelConfig& config,
+                                                     const std::string& model_directory,
+                                                     int64_t version) {
+  TRIDENT_ASSIGN_OR_RETURN(const std::string path, FindLibrary(config, options_.backend_directory,
+                                                               model_directory, version));
+  std::promise<Result<std::shared_ptr<Backend>>> promise;
+  Loading loading;
+  bool load_here = false;
+  {
+    MutexLock lock(mutex_);
+    const auto found = loading_.find(path);
+    if (found != loading_.end()) {
+      loading = found->second;
+    } else {
+      loading = loading_[path] = promise.get_future().share();
+      load_here = true;
+    }
+  }
+  // Plug-in code runs here, so no lock is held; others who want the same backend wait for it.
+  if (load_here) {
+    promise.set_value(Backend::Load(config.backend, path, BackendConfigJson(options_, config.backend),
+                                    logger_));
+  }
+  Result<std::shared_ptr<Backend>> result = loading.get();
+  if (load_here && !result.ok()) {
+    MutexLock lock(mutex_);
+    loading_.erase(path);
+  }
+  return result;
+}
+
+}  // namespace trident

@@ -1,0 +1,64 @@
+#include "repository/plan.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace trident {
+
+std::set<int64_t> VersionsToServe(const ModelVersionPolicy& policy,
+                                  const std::set<int64_t>& available) {
+  if (policy.all) return available;
+  std::set<int64_t> out;
+  if (policy.specific) {
+    for (const int64_t version : policy.specific->versions) {
+      if (available.count(version) > 0) out.insert(version);
+    }
+    return out;
+  }
+  const size_t wanted = policy.latest ? std::max(1u, policy.latest->num_versions) : 1;
+  for (auto it = available.rbegin(); it != available.rend() && out.size() < wanted; ++it) {
+    out.insert(*it);
+  }
+  return out;
+}
+
+DirectoryKind ClassifyDirectory(const std::string& name, int64_t* version) {
+  if (name == "warmup" || name == "initial_state" || name == "configs") {
+    return DirectoryKind::kReserved;
+  }
+  const char* end = name.data() + name.size();
+  const auto [stop, error] = std::from_chars(name.data(), end, *version);
+  const bool number = error == std::errc() && stop == end && *version > 0 && name[0] != '0';
+  return number ? DirectoryKind::kVersion : DirectoryKind::kForeign;
+}
+
+Status CheckModelName(const std::string& name) {
+  if (name.empty()) return InvalidArg("model name cannot be empty");
+  if (name.size() > 255) {
+    return InvalidArg("model name of ", name.size(), " bytes is longer than 255");
+  }
+  const bool legal = name[0] != '.' && std::none_of(name.begin(), name.end(), [](unsigned char c) {
+    return c == '/' || c == '\\' || c < 0x20 || c == 0x7f;
+  });
+  if (!legal) {
+    return InvalidArg("invalid model name '", name,
+                      "': it must not begin with a dot nor contain path separators or control ",
+                      "characters");
+  }
+  return Status::Ok();
+}
+
+Status CheckRelativePath(const std::string& path) {
+  size_t begin = 0;
+  bool legal = !path.empty() && path[0] != '/';
+  while (legal && begin <= path.size()) {
+    const size_t end = std::min(path.find('/', begin), path.size());
+    const std::string part = path.substr(begin, end - begin);
+    legal = !part.empty() && part != "." && part != ".." && part.find('\0') == std::string::npos;
+    begin = end + 1;
+  }
+  return legal ? Status::Ok()
+               : InvalidArg("path '", path, "' must be relative and stay inside the model directory");
+}
+
+}  // namespace trident

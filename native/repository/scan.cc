@@ -1,0 +1,146 @@
+#include "repository/scan.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <sstream>
+
+#include "repository/plan.h"
+
+namespace trident {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A configuration is a page of text; a file beyond this is a mistake or an attack.
+constexpr uintmax_t kMaxConfigBytes = 16 << 20;
+
+Status ReadText(const fs::path& path, std::string* text) {
+  std::error_code error;
+  const uintmax_t size = fs::file_size(path, error);
+  if (error) return Internal("failed to read ", path.string(), ": ", error.message());
+  if (size > kMaxConfigBytes) {
+    return InvalidArg(path.string(), " has ", size, " bytes; a configuration may have at most ",
+                      kMaxConfigBytes);
+  }
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream content;
+  content << in.rdbuf();
+  if (!in) return Internal("failed to read ", path.string());
+  *text = content.str();
+  return Status::Ok();
+}
+
+Status ReadConfig(const std::string& config_name, ModelFiles* files) {
+  std::vector<fs::path> candidates;
+  const fs::path directory(files->directory);
+  if (!config_name.empty()) candidates.push_back(directory / "configs" / (config_name + ".pbtxt"));
+  candidates.push_back(directory / "config.pbtxt");
+  for (const fs::path& path : candidates) {
+    std::error_code error;
+    if (!fs::is_regular_file(path, error)) continue;
+    files->has_config = true;
+    files->config_path = path.string();
+    return ReadText(path, &files->config_text);
+  }
+  return Status::Ok();
+}
+
+// Order-independent, so that the order in which a directory lists does not matter.
+uint64_t Fingerprint(const std::string& directory) {
+  uint64_t sum = 0;
+  std::error_code error;
+  fs::recursive_directory_iterator it(directory, fs::directory_options::none, error);
+  for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
+    struct stat info;
+    const std::string path = it->path().string();
+    if (stat(path.c_str(), &info) != 0) continue;
+    const std::string entry =
+        StrCat(path, '\n', info.st_size, '\n', info.st_mtim.tv_sec, '.', info.st_mtim.tv_nsec);
+    sum += std::hash<std::string>()(entry);
+  }
+  return sum;
+}
+
+}  // namespace
+
+Result<std::set<std::string>> SubdirectoriesOf(const std::string& path) {
+  std::set<std::string> names;
+  std::error_code error;
+  fs::directory_iterator it(path, error);
+  for (; !error && it != fs::directory_iterator(); it.increment(error)) {
+    std::error_code ignored;
+    if (it->is_directory(ignored)) names.insert(it->path().filename().string());
+  }
+  if (error) return Internal("failed to read directory ", path, ": ", error.message());
+  return names;
+}
+
+Result<ModelFiles> ScanModel(const std::string& directory, const std::string& config_name,
+                             const Logger& logger) {
+  ModelFiles files;
+  files.directory = directory;
+  TRIDENT_ASSIGN_OR_RETURN(const std::set<std::string> names, SubdirectoriesOf(directory));
+  for (const std::string& name : names) {
+    int64_t version = 0;
+    switch (ClassifyDirectory(name, &version)) {
+      case DirectoryKind::kVersion:
+        files.versions.insert(version);
+        break;
+      case DirectoryKind::kForeign:
+        TRIDENT_LOG(logger, LogLevel::kWarn, "ignore version directory '", name, "' of ",
+                    directory, ": its name is no positive number without leading zeros");
+        break;
+      case DirectoryKind::kReserved:
+        break;
+    }
+  }
+  if (!files.versions.empty()) {
+    std::error_code error;
+    fs::directory_iterator it(fs::path(directory) / std::to_string(*files.versions.begin()), error);
+    for (; !error && it != fs::directory_iterator(); it.increment(error)) {
+      files.first_version_files.push_back(it->path().filename().string());
+    }
+    std::sort(files.first_version_files.begin(), files.first_version_files.end());
+  }
+  TRIDENT_RETURN_IF_ERROR(ReadConfig(config_name, &files));
+  files.fingerprint = Fingerprint(directory);
+  return files;
+}
+
+Result<std::unique_ptr<TemporaryModel>> TemporaryModel::Create(
+    const std::vector<Parameter>& files) {
+  std::error_code error;
+  std::string pattern = (fs::temp_directory_path(error) / "trident-model-XXXXXX").string();
+  if (mkdtemp(pattern.data()) == nullptr) {
+    return Internal("failed to create a temporary model directory: ", strerror(errno));
+  }
+  std::unique_ptr<TemporaryModel> model(new TemporaryModel(pattern));
+  for (const Parameter& file : files) {
+    const std::string relative = file.name.substr(strlen("file:"));
+    TRIDENT_RETURN_IF_ERROR(CheckRelativePath(relative));
+    const fs::path path = fs::path(pattern) / relative;
+    fs::create_directories(path.parent_path(), error);
+    if (error || fs::is_directory(path)) {
+      return InvalidArg("invalid file parameter '", file.name,
+                        "': its path is, or passes through, another given file or directory");
+    }
+    std::ofstream out(path, std::ios::binary);
+    out.write(static_cast<const char*>(file.bytes), static_cast<std::streamsize>(file.byte_size));
+    out.close();
+    if (!out) return Internal("failed to write ", path.string());
+  }
+  return model;
+}
+
+TemporaryModel::~TemporaryModel() {
+  std::error_code ignored;
+  fs::remove_all(directory_, ignored);
+}
+
+}  // namespace trident

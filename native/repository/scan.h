@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "inference/parameter.h"
+
+namespace trident {
+
+// What lies on disk for one model.
+struct ModelFiles {
+  std::string directory;
+  std::set<int64_t> versions;
+  std::vector<std::string> first_version_files;  // names, to infer the backend from
+  bool has_config = false;
+  std::string config_path;
+  std::string config_text;
+  uint64_t fingerprint = 0;  // changes when a file is added, removed, renamed or modified
+};
+
+// Reads a model directory; `config_name` may name configs/<config_name>.pbtxt, which goes before
+// config.pbtxt. Directories that are no versions are reported to `logger` and left out.
+Result<ModelFiles> ScanModel(const std::string& directory, const std::string& config_name,
+                             const Logger& logger);
+
+// Names of the directories below `path`. INTERNAL when it can't be read.
+Result<std::set<std::string>> SubdirectoriesOf(const std::string& path);
+
+// A private directory that holds files given as bytes, removed with the object. Immutable after
+// construction.
+class TemporaryModel {
+ public:
+  // `files` are load parameters "file:<path inside the model directory>".
+  static Result<std::unique_ptr<TemporaryModel>> Create(const std::vector<Parameter>& files);
+  ~TemporaryModel();
+
+  const std::string& directory() const { return directory_; }
+
+ private:
+  explicit TemporaryModel(std::string directory) : directory_(std::move(directory)) {}
+  const std::string directory_;
+};
+
+}  // namespace trident

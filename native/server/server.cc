@@ -1,0 +1,317 @@
+#include "server/server.h"
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "config/json_format.h"
+#include "server/documents.h"
+
+namespace trident {
+namespace {
+
+Status CheckOptions(const ServerOptions& options) {
+  if (options.repository_paths.empty()) {
+    return InvalidArg("a model repository path must be given");
+  }
+  if (options.repo_agent_directory.empty()) {
+    return InvalidArg("the repository agent directory can not be empty");
+  }
+  if (options.cache_configs.size() > 1) {
+    return InvalidArg("found ", options.cache_configs.size(),
+                      " cache configurations, but a server takes a single cache");
+  }
+  if (options.startup_models.size() > 1 && options.startup_models.count("*") > 0) {
+    return InvalidArg("model name '*' must be the only startup model if given at all");
+  }
+  const auto refuse = [](const char* option) {
+    return Unsupported("server option ", option, " is not supported by this version of Trident");
+  };
+  if (options.model_namespacing) return refuse("model namespacing");
+  if (options.rate_limit_mode != RateLimitMode::kOff) return refuse("rate limit mode EXEC_COUNT");
+  if (!options.cache_configs.empty()) return refuse("cache config");
+  return Status::Ok();
+}
+
+std::shared_ptr<Logger> MakeLogger(const ServerOptions& options) {
+  auto logger = std::make_shared<Logger>(options.log);
+  Logger::SetCurrent(logger);
+  return logger;
+}
+
+}  // namespace
+
+// Counts a management call, so that Stop can wait for those that have begun.
+class Server::ManagementCall {
+ public:
+  explicit ManagementCall(const Server* server) : server_(server) {
+    MutexLock lock(server_->mutex_);
+    ++server_->management_calls_;
+  }
+  ~ManagementCall() {
+    MutexLock lock(server_->mutex_);
+    --server_->management_calls_;
+    server_->calls_changed_.NotifyAll();
+  }
+  ManagementCall(const ManagementCall&) = delete;
+  ManagementCall& operator=(const ManagementCall&) = delete;
+
+ private:
+  const Server* const server_;
+};
+
+Server::Server(const ServerOptions& options, std::shared_ptr<Logger> logger)
+    : options_(options),
+      logger_(std::move(logger)),
+      backends_({options.backend_directory, options.backend_configs, !options.strict_model_config,
+                 options.min_compute_capability},
+                logger_),
+      locations_(options.repository_paths),
+      loader_({!options.strict_model_config, options.model_config_name, options.load_thread_count,
+               options.load_retry_count, options.host_policies, this},
+              locations_, backends_, logger_),
+      repository_(locations_, loader_, logger_),
+      exit_timeout_seconds_(options.exit_timeout_seconds) {}
+
+Server::~Server() = default;
+
+Result<std::unique_ptr<Server>> Server::Create(const ServerOptions& options) {
+  TRIDENT_RETURN_IF_ERROR(CheckOptions(options));
+  std::unique_ptr<Server> server(new Server(options, MakeLogger(options)));
+  const Status status = server->LoadStartupModels();
+  if (status.ok()) return server;
+  if (!options.exit_on_error) {
+    TRIDENT_LOG(*server->logger_, LogLevel::kError, status.message());
+    return server;
+  }
+  (void)server->Stop();  // nothing is in flight yet
+  return status;
+}
+
+Result<std::vector<std::string>> Server::StartupNames() const {
+  const bool all = options_.control_mode != ModelControlMode::kExplicit ||
+                   options_.startup_models.count("*") > 0;
+  if (!all) {
+    return std::vector<std::string>(options_.startup_models.begin(), options_.startup_models.end());
+  }
+  TRIDENT_ASSIGN_OR_RETURN(const auto on_disk, locations_.All());
+  std::vector<std::string> names;
+  for (const auto& [name, count] : on_disk) {
+    if (name[0] != '.') names.push_back(name);  // version control and editors leave such
+  }
+  return names;
+}
+
+Status Server::LoadStartupModels() {
+  TRIDENT_ASSIGN_OR_RETURN(const std::vector<std::string> names, StartupNames());
+  return repository_.LoadAll(names, std::max(1u, options_.load_thread_count));
+}
+
+Status Server::Stop() {
+  if (state_.load() == State::kStopped) return Status::Ok();
+  state_.store(State::kExiting);
+  const uint64_t deadline = NowNs() + exit_timeout_seconds_.load() * uint64_t{1000000000};
+  {
+    MutexLock lock(mutex_);
+    while (management_calls_ != 0) {
+      if (NowNs() >= deadline) return Internal("exit timeout expired during a management call");
+      Clock::System().WaitUntil(calls_changed_, mutex_, deadline);
+    }
+  }
+  TRIDENT_RETURN_IF_ERROR(repository_.Stop(deadline));
+  state_.store(State::kStopped);
+  return Status::Ok();
+}
+
+Result<std::shared_ptr<InferenceTarget>> Server::FindModel(const std::string& name,
+                                                           int64_t version) const {
+  TRIDENT_ASSIGN_OR_RETURN(std::shared_ptr<Model> model, repository_.Find(name, version));
+  return std::shared_ptr<InferenceTarget>(std::move(model));
+}
+
+Result<std::shared_ptr<Model>> Server::PrepareFor(InferenceRequest* request) const {
+  if (request->state() != InferenceRequest::State::kIdle) {
+    return InvalidArg(request->LogPrefix(), "the request is in flight and can't be submitted again");
+  }
+  auto model = std::static_pointer_cast<Model>(request->target());
+  if (!model->accepting()) {
+    TRIDENT_ASSIGN_OR_RETURN(
+        model, repository_.Find(model->signature().name, request->requested_version()));
+    request->Rebind(model);
+  }
+  TRIDENT_RETURN_IF_ERROR(request->Prepare());
+  return model;
+}
+
+Status Server::InferAsync(InferenceRequest* request) {
+  Status outcome;
+  InferAsyncMany({&request, 1}, {&outcome, 1});
+  return outcome;
+}
+
+void Server::InferAsyncMany(std::span<InferenceRequest*> requests, std::span<Status> outcomes) {
+  size_t i = 0;
+  while (i < requests.size()) {
+    Result<std::shared_ptr<Model>> model = PrepareFor(requests[i]);
+    if (!model.ok()) {
+      outcomes[i++] = model.status();
+      continue;
+    }
+    // The run of requests that follow for the same model.
+    size_t end = i + 1;
+    while (end < requests.size() && requests[end]->target() == *model) {
+      Result<std::shared_ptr<Model>> same = PrepareFor(requests[end]);
+      if (!same.ok() || *same != *model) break;  // looked at again as the next run's first
+      ++end;
+    }
+    (*model)->Submit(requests.subspan(i, end - i), outcomes.subspan(i, end - i));
+    // A reload may have closed the queue between the look-up and here: its successor takes these.
+    for (; i < end; ++i) {
+      if (outcomes[i].ok() || (*model)->accepting()) continue;
+      Result<std::shared_ptr<Model>> successor = PrepareFor(requests[i]);
+      outcomes[i] = successor.status();
+      if (successor.ok()) (*successor)->Submit(requests.subspan(i, 1), outcomes.subspan(i, 1));
+    }
+  }
+}
+
+Status Server::InferInline(InferenceRequest* request, bool* ran_inline) {
+  TRIDENT_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, PrepareFor(request));
+  *ran_inline = model->RunInline(request);
+  return *ran_inline ? Status::Ok() : InferAsync(request);
+}
+
+Status Server::CheckReady() const {
+  return state_.load() == State::kReady ? Status::Ok() : Unavailable("Server not ready");
+}
+
+Status Server::CheckExplicit() const {
+  TRIDENT_RETURN_IF_ERROR(CheckReady());
+  if (options_.control_mode == ModelControlMode::kExplicit) return Status::Ok();
+  return Unavailable("explicit model load / unload is allowed only in model control mode EXPLICIT");
+}
+
+Status Server::LoadModel(const std::string& name, const std::vector<Parameter>& parameters) {
+  const ManagementCall call(this);
+  TRIDENT_RETURN_IF_ERROR(CheckExplicit());
+  return repository_.Load(name, parameters);
+}
+
+Status Server::UnloadModel(const std::string& name) {
+  const ManagementCall call(this);
+  TRIDENT_RETURN_IF_ERROR(CheckExplicit());
+  return repository_.Unload(name);
+}
+
+Status Server::UnloadModelAndWait(const std::string& name, uint64_t timeout_ms) {
+  TRIDENT_RETURN_IF_ERROR(UnloadModel(name));
+  const ManagementCall call(this);
+  uint64_t deadline = kNever;
+  if (timeout_ms < kNever / 2000000) deadline = NowNs() + timeout_ms * 1000000;
+  return repository_.WaitUnloaded(name, deadline);
+}
+
+Status Server::PollRepository() {
+  const ManagementCall call(this);
+  if (!CheckReady().ok()) return Status::Ok();
+  if (options_.control_mode != ModelControlMode::kPoll) return Unavailable("polling is disabled");
+  return Unsupported("polling of the model repository is not supported by this version of Trident");
+}
+
+Status Server::RegisterRepository(const std::string& path,
+                                  const std::map<std::string, std::string>& mapping) {
+  const ManagementCall call(this);
+  TRIDENT_RETURN_IF_ERROR(CheckReady());
+  if (options_.control_mode != ModelControlMode::kExplicit) {
+    return Unsupported(
+        "repository registration is not allowed if model control mode is not EXPLICIT");
+  }
+  return locations_.Register(path, mapping);
+}
+
+Status Server::UnregisterRepository(const std::string& path) {
+  const ManagementCall call(this);
+  TRIDENT_RETURN_IF_ERROR(CheckReady());
+  if (options_.control_mode != ModelControlMode::kExplicit) {
+    return Unsupported(
+        "repository unregistration is not allowed if model control mode is not EXPLICIT");
+  }
+  return locations_.Unregister(path);
+}
+
+Status Server::IsLive(bool* live) const {
+  *live = state_.load() == State::kReady;
+  return *live ? Status::Ok() : Unavailable("Server exiting");
+}
+
+Status Server::IsReady(bool* ready) const {
+  *ready = false;
+  if (state_.load() != State::kReady) return Unavailable("Server exiting");
+  *ready = true;
+  if (!options_.strict_readiness) return Status::Ok();
+  *ready = repository_.AllReady();
+  for (const auto& model : repository_.ReadyModels("")) {
+    *ready = *ready && model->Ready().ok();
+  }
+  return Status::Ok();
+}
+
+Status Server::ModelIsReady(const std::string& name, int64_t version, bool* ready) const {
+  const ManagementCall call(this);
+  *ready = false;
+  TRIDENT_RETURN_IF_ERROR(CheckReady());
+  const auto model = repository_.Find(name, version);
+  // A version that exists but is not at the ready state is an answer, not an error.
+  if (!model.ok() && model.status().code() == StatusCode::kUnavailable) return Status::Ok();
+  if (!model.ok()) return model.status();
+  *ready = (*model)->Ready().ok();
+  return Status::Ok();
+}
+
+Result<std::shared_ptr<Model>> Server::ModelFor(const std::string& name, int64_t version) const {
+  TRIDENT_RETURN_IF_ERROR(CheckReady());
+  return repository_.Find(name, version);
+}
+
+Result<std::string> Server::Metadata() const {
+  TRIDENT_RETURN_IF_ERROR(CheckReady());
+  return ServerMetadataJson(options_.server_id);
+}
+
+Result<std::string> Server::ModelMetadata(const std::string& name, int64_t version) const {
+  TRIDENT_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, ModelFor(name, version));
+  std::vector<int64_t> versions;
+  if (version != -1) {
+    versions.push_back(version);
+  } else {
+    for (const auto& ready : repository_.ReadyModels(name)) versions.push_back(ready->version());
+  }
+  return ModelMetadataJson(*model, versions);
+}
+
+Result<std::string> Server::ModelStatistics(const std::string& name, int64_t version) const {
+  TRIDENT_RETURN_IF_ERROR(CheckReady());
+  std::vector<std::shared_ptr<Model>> models = repository_.ReadyModels(name);
+  if (!name.empty() && models.empty()) {
+    return InvalidArg("requested model '", name, "' is not available");
+  }
+  if (version != -1) {
+    std::erase_if(models, [&](const auto& model) { return model->version() != version; });
+    if (!name.empty() && models.empty()) {
+      return InvalidArg("requested model version is not available for model '", name, "'");
+    }
+  }
+  return StatisticsJson(models);
+}
+
+Result<std::string> Server::ModelConfigText(const std::string& name, int64_t version) const {
+  TRIDENT_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, ModelFor(name, version));
+  return ModelConfigToJson(model->config());
+}
+
+Result<std::string> Server::ModelIndex(bool ready_only) const {
+  TRIDENT_RETURN_IF_ERROR(CheckReady());
+  TRIDENT_ASSIGN_OR_RETURN(const std::vector<IndexRow> rows, repository_.Index(ready_only));
+  return IndexJson(rows);
+}
+
+}  // namespace trident

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/mutex.h"
+#include "model/backend.h"
+#include "repository/repository.h"
+#include "server/options.h"
+
+namespace trident {
+
+/* Options put together into a running server; the object behind TRITONSERVER_Server. Several may
+ * live in one process; they share nothing but the libraries they load.
+ *
+ *     Create --> kReady --Stop--> kExiting --(all requests ended)--> kStopped
+ *
+ * Thread-safe; may be destroyed once Stop has succeeded. */
+class Server {
+ public:
+  // Loads what the control mode says. With exit_on_error, a model that fails to load fails the
+  // server.
+  static Result<std::unique_ptr<Server>> Create(const ServerOptions& options);
+  ~Server();
+
+  // Refuses new work, unloads everything, waits for requests up to the exit timeout. INTERNAL when
+  // that expires; then it may be called again.
+  Status Stop();
+  void SetExitTimeout(unsigned seconds) { exit_timeout_seconds_.store(seconds); }
+
+  // Inference ------------------------------------------------------------------------------------
+  Result<std::shared_ptr<InferenceTarget>> FindModel(const std::string& name, int64_t version) const;
+  // OK: the request is the server's until its release callback. Otherwise it stays the caller's.
+  Status InferAsync(InferenceRequest* request);
+  // The same for many at once; those of one model reach its queue together.
+  void InferAsyncMany(std::span<InferenceRequest*> requests, std::span<Status> outcomes);
+  // May execute on the calling thread; see TRITONSERVER_TridentServerInferInline.
+  Status InferInline(InferenceRequest* request, bool* ran_inline);
+
+  // Models ----------------------------------------------------------------------------------------
+  Status LoadModel(const std::string& name, const std::vector<Parameter>& parameters);
+  Status UnloadModel(const std::string& name);
+  Status UnloadModelAndWait(const std::string& name, uint64_t timeout_ms);
+  Status PollRepository();
+  Status RegisterRepository(const std::string& path,
+                            const std::map<std::string, std::string>& mapping);
+  Status UnregisterRepository(const std::string& path);
+
+  // What can be asked -----------------------------------------------------------------------------
+  Status IsLive(bool* live) const;
+  Status IsReady(bool* ready) const;
+  Status ModelIsReady(const std::string& name, int64_t version, bool* ready) const;
+  Result<std::shared_ptr<Model>> ModelFor(const std::string& name, int64_t version) const;
+  // JSON texts in Triton's shapes.
+  Result<std::string> Metadata() const;
+  Result<std::string> ModelMetadata(const std::string& name, int64_t version) const;
+  Result<std::string> ModelStatistics(const std::string& name, int64_t version) const;
+  Result<std::string> ModelConfigText(const std::string& name, int64_t version) const;
+  Result<std::string> ModelIndex(bool ready_only) const;
+
+ private:
+  enum class State { kReady, kExiting, kStopped };
+  class ManagementCall;
+
+  Server(const ServerOptions& options, std::shared_ptr<Logger> logger);
+  Status LoadStartupModels();
+  Result<std::vector<std::string>> StartupNames() const;
+  Status CheckExplicit() const;
+  Status CheckReady() const;
+  // Checks `request` against the model it will run on, looking the model up again if the one it was
+  // made for has left service.
+  Result<std::shared_ptr<Model>> PrepareFor(InferenceRequest* request) const;
+
+  const ServerOptions options_;
+  const std::shared_ptr<Logger> logger_;
+  BackendManager backends_;
+  ModelLocations locations_;
+  ModelLoader loader_;
+  ModelRepository repository_;
+
+  std::atomic<State> state_{State::kReady};
+  std::atomic<unsigned> exit_timeout_seconds_;
+  mutable Mutex mutex_;
+  mutable CondVar calls_changed_;
+  mutable unsigned management_calls_ GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace trident

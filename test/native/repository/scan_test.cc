@@ -1,0 +1,135 @@
+#include "repository/scan.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "repository/locations.h"
+
+namespace trident {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Disk : public ::testing::Test {
+ protected:
+  Disk() {
+    std::string pattern = (fs::temp_directory_path() / "trident-scan-XXXXXX").string();
+    root_ = mkdtemp(pattern.data());
+  }
+  ~Disk() override { fs::remove_all(root_); }
+
+  void Write(const std::string& path, const std::string& text) {
+    const fs::path file = root_ / path;
+    fs::create_directories(file.parent_path());
+    std::ofstream(file) << text;
+  }
+
+  fs::path root_;
+  Logger logger_{[] {
+    LogSettings settings;
+    settings.sink = [](const LogRecord&) {};
+    return settings;
+  }()};
+};
+
+TEST_F(Disk, ScanFindsVersionsConfigAndFiles) {
+  Write("m/1/model.onnx", "x");
+  Write("m/1/labels.txt", "x");
+  Write("m/10/model.onnx", "x");
+  Write("m/01/model.onnx", "x");
+  Write("m/docs/readme", "x");
+  Write("m/config.pbtxt", "name: 'm'");
+  const auto files = ScanModel((root_ / "m").string(), "", logger_);
+  ASSERT_TRUE(files.ok());
+  EXPECT_EQ(files->versions, (std::set<int64_t>{1, 10}));
+  EXPECT_EQ(files->first_version_files, (std::vector<std::string>{"labels.txt", "model.onnx"}));
+  EXPECT_TRUE(files->has_config);
+  EXPECT_EQ(files->config_text, "name: 'm'");
+}
+
+TEST_F(Disk, ANamedConfigGoesFirstWhenItExists) {
+  Write("m/config.pbtxt", "plain");
+  Write("m/configs/big.pbtxt", "big");
+  EXPECT_EQ(ScanModel((root_ / "m").string(), "big", logger_)->config_text, "big");
+  EXPECT_EQ(ScanModel((root_ / "m").string(), "small", logger_)->config_text, "plain");
+}
+
+TEST_F(Disk, TheFingerprintFollowsEveryFile) {
+  Write("m/1/model.onnx", "x");
+  const auto scan = [&] { return ScanModel((root_ / "m").string(), "", logger_)->fingerprint; };
+  const uint64_t first = scan();
+  EXPECT_EQ(scan(), first);
+  Write("m/1/model.onnx", "xy");
+  const uint64_t grown = scan();
+  EXPECT_NE(grown, first);
+  Write("m/1/extra", "x");
+  EXPECT_NE(scan(), grown);
+  fs::remove(root_ / "m/1/extra");
+}
+
+TEST_F(Disk, AMissingDirectoryIsAnError) {
+  EXPECT_EQ(ScanModel((root_ / "absent").string(), "", logger_).status().code(),
+            StatusCode::kInternal);
+}
+
+TEST_F(Disk, FilesGivenAsBytesLiveInADirectoryThatGoesAway) {
+  const std::string bytes = "weights";
+  std::string directory;
+  {
+    auto model = TemporaryModel::Create(
+        {Parameter::Bytes("file:1/model.onnx", bytes.data(), bytes.size())});
+    ASSERT_TRUE(model.ok());
+    directory = (*model)->directory();
+    std::ifstream in(directory + "/1/model.onnx");
+    std::string read;
+    in >> read;
+    EXPECT_EQ(read, bytes);
+    struct stat info;
+    ASSERT_EQ(stat(directory.c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 0777, 0700u) << "nobody else may read a model";
+  }
+  EXPECT_FALSE(fs::exists(directory));
+}
+
+TEST_F(Disk, FilesGivenAsBytesStayInside) {
+  for (const char* name : {"file:../x", "file:/x", "file:", "file:1/../../x"}) {
+    EXPECT_EQ(TemporaryModel::Create({Parameter::Bytes(name, "", 0)}).status().code(),
+              StatusCode::kInvalidArg)
+        << name;
+  }
+  EXPECT_EQ(TemporaryModel::Create(
+                {Parameter::Bytes("file:1", "", 0), Parameter::Bytes("file:1/x", "", 0)})
+                .status()
+                .code(),
+            StatusCode::kInvalidArg);
+}
+
+TEST_F(Disk, LocationsFindModelsByNameAndByMapping) {
+  Write("a/one/1/x", "");
+  Write("b/two/1/x", "");
+  ModelLocations locations({(root_ / "a").string()});
+  EXPECT_EQ(*locations.Find("one"), (root_ / "a/one").string());
+  EXPECT_EQ(locations.Find("two").status().code(), StatusCode::kInternal);
+  ASSERT_TRUE(locations.Register((root_ / "b").string(), {{"two", "zwei"}}).ok());
+  EXPECT_EQ(*locations.Find("zwei"), (root_ / "b/two").string());
+  EXPECT_FALSE(locations.Find("two").ok()) << "a mapped directory has its new name only";
+  EXPECT_EQ(locations.Register((root_ / "b").string(), {}).code(), StatusCode::kAlreadyExists);
+  EXPECT_EQ(locations.Register((root_ / "none").string(), {}).code(), StatusCode::kInvalidArg);
+  EXPECT_TRUE(locations.Unregister((root_ / "b").string()).ok());
+  EXPECT_FALSE(locations.Unregister((root_ / "b").string()).ok());
+  EXPECT_FALSE(locations.Find("zwei").ok());
+}
+
+TEST_F(Disk, AModelInTwoRepositoriesIsAmbiguous) {
+  Write("a/one/1/x", "");
+  Write("b/one/1/x", "");
+  ModelLocations locations({(root_ / "a").string(), (root_ / "b").string()});
+  EXPECT_EQ(locations.Find("one").status().code(), StatusCode::kInvalidArg);
+  EXPECT_EQ((*locations.All())["one"], 2);
+}
+
+}  // namespace
+}  // namespace trident
