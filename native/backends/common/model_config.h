@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "backends/common/json.h"
+#include "backends/common/status.h"
+#include "triton/core/tritonbackend.h"
+
+namespace trident::backend {
+
+// One input or output as the model's configuration declares it. `dims` are those that the backend
+// sees (a reshape is applied) without the batch dimension.
+struct TensorConfig {
+  std::string name;
+  TRITONSERVER_DataType datatype = TRITONSERVER_TYPE_INVALID;
+  std::vector<int64_t> dims;
+  bool has_reshape = false;
+  bool optional = false;
+};
+
+// The part of a model's configuration that backends use, and the whole as JSON.
+// Immutable after construction.
+struct ModelConfig {
+  std::string name;
+  uint64_t version = 0;
+  std::string directory;  // of this version
+  int64_t max_batch_size = 0;
+  std::vector<TensorConfig> inputs;
+  std::vector<TensorConfig> outputs;
+  std::map<std::string, std::string, std::less<>> parameters;  // their string values
+  Json json;
+
+  bool batched() const { return max_batch_size > 0; }
+  // The parameter's value; null when it is not set.
+  const std::string* Parameter(std::string_view key) const;
+};
+
+Status ReadModelConfig(TRITONBACKEND_Model* model, ModelConfig* config);
+
+// "TYPE_FP32" as TRITONSERVER_TYPE_FP32, and back; TYPE_STRING is BYTES.
+TRITONSERVER_DataType DatatypeOfConfig(std::string_view name);
+std::string ConfigNameOf(TRITONSERVER_DataType datatype);
+
+// "[2,-1]", for messages.
+std::string ShapeText(const int64_t* dims, size_t count);
+inline std::string ShapeText(const std::vector<int64_t>& dims) {
+  return ShapeText(dims.data(), dims.size());
+}
+
+// The value of a parameter as an integer; INVALID_ARG names the model, key and text otherwise.
+Status ParseIntParameter(const ModelConfig& config, std::string_view key, const std::string& text,
+                         int64_t min, int64_t max, int64_t* value);
+
+}  // namespace trident::backend

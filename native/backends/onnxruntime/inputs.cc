@@ -1,0 +1,240 @@
+#include "backends/onnxruntime/inputs.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "backends/onnxruntime/strings.h"
+
+namespace trident::ort {
+
+using backend::RequestBatch;
+using backend::ShapeText;
+
+Inputs::Slot::Slot(const Model& model, TensorInfo tensor, bool is_optional)
+    : info(std::move(tensor)),
+      title(backend::StrCat(model.title(), ": input '", info.name, "'")),
+      element_bytes(TRITONSERVER_DataTypeByteSize(info.datatype)),
+      optional(is_optional),
+      bound(model.runtime(), info.type) {}
+
+Inputs::Inputs(const Model& model, const Session& session)
+    : model_(model), batched_(model.config().batched()) {
+  for (const TensorInfo& info : session.inputs()) {
+    slots_.push_back(std::make_unique<Slot>(model, info, /*is_optional=*/false));
+  }
+  for (const backend::TensorConfig& config : model.config().inputs) {
+    const TensorInfo* info = FindTensor(session.overridable(), config.name);
+    if (info != nullptr) slots_.push_back(std::make_unique<Slot>(model, *info, config.optional));
+  }
+  names_.reserve(slots_.size());
+  values_.reserve(slots_.size());
+}
+
+void Inputs::Collect(RequestBatch* batch) {
+  parts_.resize(batch->size() * slots_.size());
+  items_.assign(batch->size(), 0);
+  total_items_ = 0;
+  size_t first = batch->size();  // the request that the others must agree with
+  for (size_t r = 0; r < batch->size(); ++r) {
+    if (batch->failed(r)) continue;
+    int64_t items = 1;
+    batch->Fail(r, CollectRequest(*batch, r, std::min(first, r), &items));
+    if (batch->failed(r)) continue;
+    first = std::min(first, r);
+    items_[r] = items;
+    total_items_ += items;
+  }
+}
+
+Status Inputs::CollectRequest(const RequestBatch& batch, size_t r, size_t first, int64_t* items) {
+  bool has_items = false;
+  for (size_t s = 0; s < slots_.size(); ++s) {
+    const Slot& slot = *slots_[s];
+    Part& current = part(r, s);
+    BACKEND_RETURN_IF_ERROR(CollectPart(batch.request(r), slot, &current));
+    if (first != r) BACKEND_RETURN_IF_ERROR(CheckAgainstFirst(slot, current, part(first, s)));
+    if (!batched_ || current.input == nullptr) continue;
+    const int64_t found = current.dims_count > 0 ? current.shape[0] : 0;
+    if (found < 1 || (has_items && found != *items)) {
+      return backend::InvalidArg(slot.title, ": expected a batch dimension of ", *items,
+                                 has_items ? "" : " or more", ", found shape ",
+                                 ShapeText(current.shape, current.dims_count));
+    }
+    *items = found;
+    has_items = true;
+  }
+  return Status();
+}
+
+Status Inputs::CollectPart(TRITONBACKEND_Request* request, const Slot& slot, Part* part) const {
+  *part = Part();
+  const Status found(TRITONBACKEND_RequestInput(request, slot.info.name.c_str(), &part->input));
+  if (!found.ok()) {
+    part->input = nullptr;
+    return slot.optional ? Status() : backend::InvalidArg(slot.title, " is missing");
+  }
+  TRITONSERVER_DataType datatype;
+  BACKEND_RETURN_IF_ERROR(TRITONBACKEND_InputProperties(part->input, nullptr, &datatype,
+                                                        &part->shape, &part->dims_count,
+                                                        &part->bytes, &part->buffer_count));
+  if (datatype != slot.info.datatype) {
+    return backend::InvalidArg(slot.title, ": expected ",
+                               TRITONSERVER_DataTypeString(slot.info.datatype), ", found ",
+                               TRITONSERVER_DataTypeString(datatype));
+  }
+  BACKEND_RETURN_IF_ERROR(CheckByteSize(slot, part));
+  if (part->buffer_count != 1) return Status();
+  const void* data = nullptr;
+  uint64_t bytes = 0;
+  TRITONSERVER_MemoryType memory_type = TRITONSERVER_MEMORY_CPU;
+  int64_t memory_type_id = 0;
+  BACKEND_RETURN_IF_ERROR(
+      TRITONBACKEND_InputBuffer(part->input, 0, &data, &bytes, &memory_type, &memory_type_id));
+  if (OnHost(memory_type) && bytes == part->bytes) part->data = static_cast<const char*>(data);
+  return Status();
+}
+
+// Also counts the elements. Every BYTES element takes at least its length's bytes, so that the
+// strings made of them are bounded by what the caller sent.
+Status Inputs::CheckByteSize(const Slot& slot, Part* part) const {
+  part->elements = ElementCount(part->shape, part->dims_count);
+  const bool strings = slot.element_bytes == 0;
+  const size_t element_bytes = strings ? sizeof(uint32_t) : slot.element_bytes;
+  uint64_t expected = 0;
+  if (part->elements < 0 ||
+      __builtin_mul_overflow(static_cast<uint64_t>(part->elements), element_bytes, &expected)) {
+    return backend::InvalidArg(slot.title, ": no tensor can have shape ",
+                               ShapeText(part->shape, part->dims_count));
+  }
+  if (strings ? expected <= part->bytes : expected == part->bytes) return Status();
+  return backend::InvalidArg(slot.title, ": expected ", expected, strings ? " or more" : "",
+                             " bytes for shape ", ShapeText(part->shape, part->dims_count),
+                             ", found ", part->bytes);
+}
+
+Status Inputs::CheckAgainstFirst(const Slot& slot, const Part& part, const Part& first) const {
+  if ((part.input == nullptr) != (first.input == nullptr)) {
+    return backend::InvalidArg(slot.title, " is given by some requests of a batch only");
+  }
+  const size_t skipped = batched_ ? 1 : 0;
+  if (part.dims_count == first.dims_count && part.dims_count >= skipped &&
+      std::equal(part.shape + skipped, part.shape + part.dims_count, first.shape + skipped)) {
+    return Status();
+  }
+  return backend::InvalidArg(
+      slot.title, ": expected a shape like ", ShapeText(first.shape, first.dims_count),
+      " of the batch's first request, found ", ShapeText(part.shape, part.dims_count));
+}
+
+Status Inputs::Bind(RequestBatch* batch, CopyCount* copies) {
+  names_.clear();
+  values_.clear();
+  first_ = 0;
+  while (items_[first_] == 0) ++first_;
+  for (size_t s = 0; s < slots_.size(); ++s) {
+    const Slot& slot = *slots_[s];
+    const Part& model_part = part(first_, s);
+    if (model_part.input == nullptr) continue;
+    shape_.assign(model_part.shape, model_part.shape + model_part.dims_count);
+    if (batched_) shape_[0] = total_items_;
+    const bool strings = slot.element_bytes == 0;
+    BACKEND_RETURN_IF_ERROR(strings ? BindStrings(batch, s, copies) : BindBlock(batch, s, copies));
+    names_.push_back(slot.info.name.c_str());
+    values_.push_back(strings ? slot.strings : slot.bound.value());
+  }
+  return Status();
+}
+
+Status Inputs::BindBlock(RequestBatch* batch, size_t s, CopyCount* copies) {
+  Slot& slot = *slots_[s];
+  uint64_t bytes = 0;
+  for (size_t r = first_; r < batch->size(); ++r) {
+    if (items_[r] > 0 && __builtin_add_overflow(bytes, part(r, s).bytes, &bytes)) {
+      return backend::InvalidArg(slot.title, ": the batch has more bytes than can be counted");
+    }
+  }
+  // ONNX Runtime does not write its inputs.
+  char* data = const_cast<char*>(CommonBlock(s));
+  if (data == nullptr) {
+    data = slot.scratch.Ensure(bytes);
+    char* to = data;
+    for (size_t r = first_; r < batch->size(); ++r) {
+      if (items_[r] == 0) continue;
+      batch->Fail(r, CopyPart(slot, part(r, s), to, copies));
+      to += part(r, s).bytes;
+    }
+  }
+  return slot.bound.Bind(data, bytes, shape_.data(), shape_.size());
+}
+
+const char* Inputs::CommonBlock(size_t s) {
+  const char* const begin = part(first_, s).data;
+  const char* end = begin;
+  for (size_t r = first_; r < items_.size(); ++r) {
+    if (items_[r] == 0) continue;
+    const Part& next = part(r, s);
+    if (next.data == nullptr || next.data != end) return nullptr;
+    end += next.bytes;
+  }
+  return IsAligned(begin, slots_[s]->element_bytes) ? begin : nullptr;
+}
+
+Status Inputs::BindStrings(RequestBatch* batch, size_t s, CopyCount* copies) {
+  Slot& slot = *slots_[s];
+  const Runtime& runtime = model_.runtime();
+  BACKEND_RETURN_IF_ERROR(CreateStrings(runtime, slot.title, shape_, &slot.strings));
+  size_t element = 0;
+  for (size_t r = first_; r < batch->size(); ++r) {
+    if (items_[r] == 0) continue;
+    const Part& current = part(r, s);
+    const char* data = current.data;
+    if (data == nullptr) {
+      char* gathered = slot.scratch.Ensure(current.bytes);
+      batch->Fail(r, CopyPart(slot, current, gathered, copies));
+      data = gathered;
+    }
+    if (!batch->failed(r)) {
+      batch->Fail(r, FillStrings(runtime, slot.title, data, current.bytes, element,
+                                 current.elements, slot.strings));
+      copies->Add(current.bytes);
+    }
+    element += current.elements;
+  }
+  return Status();
+}
+
+Status Inputs::CopyPart(const Slot& slot, const Part& part, char* to, CopyCount* copies) const {
+  uint64_t left = part.bytes;
+  for (uint32_t i = 0; i < part.buffer_count; ++i) {
+    const void* from = nullptr;
+    uint64_t bytes = 0;
+    TRITONSERVER_MemoryType memory_type = TRITONSERVER_MEMORY_CPU;
+    int64_t memory_type_id = 0;
+    BACKEND_RETURN_IF_ERROR(
+        TRITONBACKEND_InputBuffer(part.input, i, &from, &bytes, &memory_type, &memory_type_id));
+    if (!OnHost(memory_type)) {
+      return backend::Unsupported(slot.title, " lies in GPU memory; this ONNX Runtime backend ",
+                                  "reads host memory");
+    }
+    if (bytes > left) break;
+    if (bytes > 0) {
+      memcpy(to, from, bytes);
+      copies->Add(bytes);
+    }
+    to += bytes;
+    left -= bytes;
+  }
+  if (left == 0) return Status();
+  return backend::Internal(slot.title, ": its ", part.buffer_count, " buffers do not hold its ",
+                           part.bytes, " bytes");
+}
+
+void Inputs::Reset() {
+  for (const auto& slot : slots_) {
+    if (slot->strings == nullptr) continue;
+    model_.runtime().api().ReleaseValue(slot->strings);
+    slot->strings = nullptr;
+  }
+}
+
+}  // namespace trident::ort

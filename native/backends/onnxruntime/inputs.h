@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backends/common/request_batch.h"
+#include "backends/onnxruntime/model.h"
+#include "backends/onnxruntime/tensor_memory.h"
+
+namespace trident::ort {
+
+// memcpys of tensor contents between requests or responses and this backend's memory.
+struct CopyCount {
+  uint64_t count = 0;
+  uint64_t bytes = 0;
+
+  void Add(uint64_t copied_bytes) {
+    ++count;
+    bytes += copied_bytes;
+  }
+};
+
+// The input side of one instance: makes the tensors of a run from the inputs of a batch. An input
+// that lies in one block, or whose requests lie side by side, is used in place; otherwise it is
+// gathered into memory of the instance. BYTES become ONNX Runtime's strings. Instance thread only.
+class Inputs {
+ public:
+  Inputs(const Model& model, const Session& session);
+
+  // Looks at every request's inputs, and fails the requests whose inputs do not fit the model or
+  // the rest of the batch.
+  void Collect(backend::RequestBatch* batch);
+  // Makes the tensors from the requests that Collect has let pass, of which there is at least one.
+  // A request whose contents cannot be read fails, but keeps its place in the run.
+  Status Bind(backend::RequestBatch* batch, CopyCount* copies);
+  // Lets go of what a run has used up.
+  void Reset();
+
+  // The arguments of the run.
+  const char* const* names() const { return names_.data(); }
+  const OrtValue* const* values() const { return values_.data(); }
+  size_t count() const { return values_.size(); }
+
+  // The batch size of request r, 0 if it has no place in the run; and their sum.
+  int64_t items(size_t r) const { return items_[r]; }
+  int64_t total_items() const { return total_items_; }
+
+ private:
+  struct Slot {
+    TensorInfo info;
+    std::string title;     // "model 'm' version 1: input 'x'", for messages
+    size_t element_bytes;  // 0 for BYTES
+    bool optional;
+    BoundTensor bound;
+    Scratch scratch;
+    OrtValue* strings = nullptr;
+
+    Slot(const Model& model, TensorInfo tensor, bool is_optional);
+  };
+  // One request's part of a slot's input; `input` is null when an optional one is absent.
+  struct Part {
+    TRITONBACKEND_Input* input = nullptr;
+    const int64_t* shape = nullptr;
+    uint32_t dims_count = 0;
+    uint32_t buffer_count = 0;
+    uint64_t bytes = 0;
+    int64_t elements = 0;
+    const char* data = nullptr;  // when all of it lies in one block
+  };
+
+  Part& part(size_t r, size_t s) { return parts_[r * slots_.size() + s]; }
+  Status CollectRequest(const backend::RequestBatch& batch, size_t r, size_t first, int64_t* items);
+  Status CollectPart(TRITONBACKEND_Request* request, const Slot& slot, Part* part) const;
+  Status CheckByteSize(const Slot& slot, Part* part) const;
+  Status CheckAgainstFirst(const Slot& slot, const Part& part, const Part& first) const;
+  Status BindBlock(backend::RequestBatch* batch, size_t s, CopyCount* copies);
+  Status BindStrings(backend::RequestBatch* batch, size_t s, CopyCount* copies);
+  // Where the slot's parts lie side by side and aligned; null when they do not.
+  const char* CommonBlock(size_t s);
+  Status CopyPart(const Slot& slot, const Part& part, char* to, CopyCount* copies) const;
+
+  const Model& model_;
+  const bool batched_;
+  std::vector<std::unique_ptr<Slot>> slots_;
+  std::vector<Part> parts_;  // by request, then slot
+  std::vector<int64_t> items_;
+  int64_t total_items_ = 0;
+  size_t first_ = 0;  // the first request with a place in the run
+  std::vector<int64_t> shape_;
+  std::vector<const char*> names_;
+  std::vector<const OrtValue*> values_;
+};
+
+}  // namespace trident::ort

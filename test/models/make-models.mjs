@@ -1,0 +1,203 @@
+// Writes the ONNX models that tests and benchmarks use. Deterministic: the weights come from a
+// seeded generator, so every machine has the same files.
+//
+//   node test/models/make-models.mjs <directory> [name ...]
+//
+// writes <directory>/<name>.onnx for the names given, or for all.
+
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { argv } from 'node:process'
+import { fileURLToPath } from 'node:url'
+import { encodeModel, input, node, output, tensor } from './onnx-writer.mjs'
+
+/** Triton datatype -> ONNX element type name, for the identity models. */
+const identityTypes = {
+  BOOL: 'BOOL',
+  UINT8: 'UINT8',
+  UINT16: 'UINT16',
+  UINT32: 'UINT32',
+  UINT64: 'UINT64',
+  INT8: 'INT8',
+  INT16: 'INT16',
+  INT32: 'INT32',
+  INT64: 'INT64',
+  FP16: 'FLOAT16',
+  FP32: 'FLOAT',
+  FP64: 'DOUBLE',
+  BYTES: 'STRING',
+  BF16: 'BFLOAT16',
+}
+
+/** A generator of numbers in [-1, 1): 32-bit xorshift, the same on every machine. */
+function seededRandom(seed) {
+  let state = seed >>> 0 || 1
+  return () => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return (state >>> 0) / 2 ** 31 - 1
+  }
+}
+
+/** Weights of a dense layer, scaled so that activations neither vanish nor explode. */
+function weights(random, rows, columns) {
+  const scale = Math.sqrt(3 / rows)
+  return Float32Array.from({ length: rows * columns }, () => random() * scale)
+}
+
+/** input FP32 [batch, widths[0]] -> dense layers with Relu between -> output [batch, last width]. */
+function mlp(widths, seed) {
+  const random = seededRandom(seed)
+  const nodes = []
+  const initializers = []
+  let previous = 'input'
+  for (let layer = 0; layer + 1 < widths.length; layer++) {
+    const [rows, columns] = [widths[layer], widths[layer + 1]]
+    const last = layer + 2 === widths.length
+    initializers.push(tensor(`w${layer}`, 'FLOAT', [rows, columns], weights(random, rows, columns)))
+    initializers.push(tensor(`b${layer}`, 'FLOAT', [columns], weights(random, columns, 1)))
+    const result = last ? 'output' : `dense${layer}`
+    nodes.push(node('Gemm', [previous, `w${layer}`, `b${layer}`], [result]))
+    if (!last) nodes.push(node('Relu', [result], [`relu${layer}`]))
+    previous = `relu${layer}`
+  }
+  return encodeModel({
+    nodes,
+    initializers,
+    inputs: [input('input', 'FLOAT', ['batch', widths[0]])],
+    outputs: [output('output', 'FLOAT', ['batch', widths.at(-1)])],
+  })
+}
+
+/**
+ * input FP32 [batch, 256] -> output [batch, 256] through 160 products of 256 x 256 matrices: more
+ * than 10 ms per item even on fast cores, with next to no weights.
+ */
+function slow() {
+  const nodes = [
+    node('Unsqueeze', ['input', 'last'], ['column']),
+    node('Unsqueeze', ['input', 'middle'], ['row']),
+    node('Mul', ['column', 'row'], ['square0']),
+  ]
+  for (let i = 0; i < 160; i++) {
+    nodes.push(node('MatMul', [`square${i}`, `square${i}`], [`product${i}`]))
+    nodes.push(node('Tanh', [`product${i}`], [`square${i + 1}`]))
+  }
+  nodes.push(node('ReduceMean', ['square160', 'middle'], ['output'], { keepdims: 0 }))
+  return encodeModel({
+    nodes,
+    initializers: [
+      tensor('last', 'INT64', [1], BigInt64Array.of(2n)),
+      tensor('middle', 'INT64', [1], BigInt64Array.of(1n)),
+    ],
+    inputs: [input('input', 'FLOAT', ['batch', 256])],
+    outputs: [output('output', 'FLOAT', ['batch', 256])],
+  })
+}
+
+/** input -> output, [batch, n] with both dimensions variable. */
+function identity(type) {
+  return encodeModel({
+    nodes: [node('Identity', ['input'], ['output'])],
+    inputs: [input('input', type, ['batch', 'n'])],
+    outputs: [output('output', type, ['batch', 'n'])],
+  })
+}
+
+/** sum = a + b and difference = a - b, FP32 [batch, 16]. */
+function addSub() {
+  const shape = ['batch', 16]
+  return encodeModel({
+    nodes: [node('Add', ['a', 'b'], ['sum']), node('Sub', ['a', 'b'], ['difference'])],
+    inputs: [input('a', 'FLOAT', shape), input('b', 'FLOAT', shape)],
+    outputs: [output('sum', 'FLOAT', shape), output('difference', 'FLOAT', shape)],
+  })
+}
+
+/** output = a + b with lengths that only the run can check: [batch, n] and [batch, m]. */
+function addVariable() {
+  return encodeModel({
+    nodes: [node('Add', ['a', 'b'], ['output'])],
+    inputs: [input('a', 'FLOAT', ['batch', 'n']), input('b', 'FLOAT', ['batch', 'm'])],
+    outputs: [output('output', 'FLOAT', ['batch', 'k'])],
+  })
+}
+
+/** Places of the non-zero elements: the output's shape depends on the input's values. */
+function nonZero() {
+  return encodeModel({
+    nodes: [node('NonZero', ['input'], ['output'])],
+    inputs: [input('input', 'FLOAT', ['n'])],
+    outputs: [output('output', 'INT64', [1, 'count'])],
+  })
+}
+
+/** Row `index` of a table of eight rows; an index outside of it makes the run fail. */
+function gather() {
+  const table = Float32Array.from({ length: 32 }, (_, i) => i)
+  return encodeModel({
+    nodes: [node('Gather', ['table', 'index'], ['output'])],
+    initializers: [tensor('table', 'FLOAT', [8, 4], table)],
+    inputs: [input('index', 'INT64', ['batch'])],
+    outputs: [output('output', 'FLOAT', ['batch', 4])],
+  })
+}
+
+/** The sum of a vector, as a scalar: shape [] in the file. */
+function scalar() {
+  return encodeModel({
+    nodes: [node('ReduceSum', ['input'], ['output'], { keepdims: 0 })],
+    inputs: [input('input', 'FLOAT', [4])],
+    outputs: [output('output', 'FLOAT', [])],
+  })
+}
+
+/** Weights kept in another file, which a test may place outside of the model's directory. */
+function externalWeights(location) {
+  return encodeModel({
+    nodes: [node('Add', ['input', 'weights'], ['output'])],
+    initializers: [tensor('weights', 'FLOAT', [4], undefined, { location, offset: 0, length: 16 })],
+    inputs: [input('input', 'FLOAT', ['batch', 4])],
+    outputs: [output('output', 'FLOAT', ['batch', 4])],
+  })
+}
+
+/** Name -> () => bytes of the ONNX file. */
+export const models = {
+  ...Object.fromEntries(
+    Object.entries(identityTypes).map(([datatype, type]) => [
+      `identity_${datatype.toLowerCase()}`,
+      () => identity(type),
+    ]),
+  ),
+  mlp64: () => mlp([64, 128, 64, 10], 64),
+  mlp512: () => mlp([512, 1024, 1024, 128], 512),
+  mlp2048: () => mlp([2048, 2048, 2048, 128], 2048),
+  slow,
+  add_sub: addSub,
+  add_variable: addVariable,
+  nonzero: nonZero,
+  gather,
+  scalar,
+  external_inside: () => externalWeights('weights.bin'),
+  external_outside: () => externalWeights('../weights.bin'),
+  external_absolute: () => externalWeights('/etc/hostname'),
+  external_memory: () => externalWeights('*/_ORT_MEM_ADDR_/*'),
+}
+
+/** Writes model `name` to the file `path`, and the directories above it. */
+export function writeModel(path, name) {
+  const make = models[name]
+  if (!make) throw new RangeError(`no model '${name}'; there are ${Object.keys(models).join(', ')}`)
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, make())
+}
+
+if (argv[1] === fileURLToPath(import.meta.url)) {
+  const [directory, ...names] = argv.slice(2)
+  if (!directory) throw new Error('usage: make-models.mjs <directory> [name ...]')
+  for (const name of names.length ? names : Object.keys(models)) {
+    writeModel(join(directory, `${name}.onnx`), name)
+  }
+}
