@@ -33,6 +33,7 @@ TRITONSERVER_Error* TRITONBACKEND_InputProperties(TRITONBACKEND_Input* input, co
                                                   TRITONSERVER_DataType* datatype,
                                                   const int64_t** shape, uint32_t* dims_count,
                                                   uint64_t* byte_size, uint32_t* buffer_count) {
+  TRIDENT_REQUIRE(input);
   return TRITONBACKEND_InputPropertiesForHostPolicy(input, nullptr, name, datatype, shape,
                                                     dims_count, byte_size, buffer_count);
 }
@@ -59,6 +60,7 @@ TRITONSERVER_Error* TRITONBACKEND_InputBuffer(TRITONBACKEND_Input* input, uint32
                                               const void** buffer, uint64_t* buffer_byte_size,
                                               TRITONSERVER_MemoryType* memory_type,
                                               int64_t* memory_type_id) {
+  TRIDENT_REQUIRE(input, buffer, buffer_byte_size, memory_type, memory_type_id);
   return TRITONBACKEND_InputBufferForHostPolicy(input, nullptr, index, buffer, buffer_byte_size,
                                                 memory_type, memory_type_id);
 }

@@ -158,6 +158,7 @@ TRITONSERVER_Error* TRITONSERVER_InferenceRequestPriorityUInt64(
 
 TRITONSERVER_Error* TRITONSERVER_InferenceRequestSetPriority(
     TRITONSERVER_InferenceRequest* inference_request, uint32_t priority) {
+  TRIDENT_REQUIRE(inference_request);
   return TRITONSERVER_InferenceRequestSetPriorityUInt64(inference_request, priority);
 }
 

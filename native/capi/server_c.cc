@@ -125,6 +125,7 @@ TRITONSERVER_Error* TRITONSERVER_ServerModelIndex(TRITONSERVER_Server* server, u
 
 TRITONSERVER_Error* TRITONSERVER_ServerLoadModel(TRITONSERVER_Server* server,
                                                  const char* model_name) {
+  TRIDENT_REQUIRE(server, model_name);
   return TRITONSERVER_ServerLoadModelWithParameters(server, model_name, nullptr, 0);
 }
 

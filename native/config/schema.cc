@@ -30,6 +30,13 @@ size_t Distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+// The common slip of leaving out an enum's prefix: FP32 for TYPE_FP32.
+bool IsTailOf(std::string_view name, std::string_view candidate) {
+  if (candidate.size() < name.size() + 2) return false;
+  const std::string_view tail = candidate.substr(candidate.size() - name.size());
+  return candidate[candidate.size() - name.size() - 1] == '_' && Distance(name, tail) == 0;
+}
+
 template <typename Rows>
 std::vector<std::string_view> NamesOf(const Rows& rows) {
   std::vector<std::string_view> names;
@@ -95,7 +102,7 @@ std::string DidYouMean(std::string_view name, const std::vector<std::string_view
   size_t best = std::max<size_t>(1, name.size() / 3) + 1;
   std::string_view nearest;
   for (std::string_view candidate : candidates) {
-    const size_t distance = Distance(name, candidate);
+    const size_t distance = IsTailOf(name, candidate) ? 1 : Distance(name, candidate);
     if (distance < best) {
       best = distance;
       nearest = candidate;

@@ -153,9 +153,11 @@ void InferenceRequest::Withdraw() {
 }
 
 Status InferenceRequest::Cancel() {
-  if (state() == State::kIdle || channel_ == nullptr) {
-    return Internal(LogPrefix(), "only a submitted request can be cancelled");
+  if (channel_ == nullptr) {
+    return Internal(LogPrefix(), "a request can't be cancelled before it is submitted");
   }
+  // The last submission may end while its client decides to cancel it: then there is nothing to do.
+  if (state() == State::kIdle) return Status::Ok();
   channel_->Cancel();
   target_->CancelQueued(this);
   return Status::Ok();

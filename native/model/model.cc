@@ -120,7 +120,10 @@ void Model::CreateScheduler() {
 Status Model::StartThreads() {
   if (threads_started_.load(std::memory_order_acquire)) return Status::Ok();
   MutexLock lock(mutex_);
-  if (threads_started_.load(std::memory_order_relaxed) || !accepting()) return Status::Ok();
+  if (threads_started_.load(std::memory_order_relaxed)) return Status::Ok();
+  // A closed model may lose its instances at any time, and a request without threads would wait for
+  // ever.
+  if (!accepting()) return Unavailable("model '", config_.name, "' is being unloaded");
   try {
     for (size_t i = 0; i < active_.size(); ++i) active_[i]->StartThread(scheduler_.get(), i);
   } catch (const std::system_error& error) {
@@ -190,8 +193,13 @@ void Model::CancelQueued(InferenceRequest* request) {
   }
 }
 
-void Model::Drain() {
+void Model::Close() {
+  MutexLock lock(mutex_);  // not in the middle of StartThreads
   accepting_.store(false);
+}
+
+void Model::Drain() {
+  Close();
   scheduler_->Stop();
   {
     MutexLock lock(mutex_);

@@ -48,7 +48,9 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   // True: the calling thread has executed the request. False: nothing happened; use Submit.
   bool RunInline(InferenceRequest* request);
 
-  // Refuses new requests, waits until every accepted one has ended, then finalises instances and
+  // From here on who asks for the model is sent elsewhere; requests already here go on.
+  void Close();
+  // Closes, refuses new requests, waits until every accepted one has ended, then finalises instances and
   // model. Call once, not from a callback of this model.
   void Drain();
   bool accepting() const { return accepting_.load(std::memory_order_acquire); }

@@ -162,6 +162,8 @@ void ModelRepository::Publish(const std::string& name, ModelPlan plan,
 void ModelRepository::Retire(const std::string& name, std::vector<std::shared_ptr<Model>> models,
                              std::shared_ptr<TemporaryModel> keep) {
   if (models.empty()) return;
+  // Before the load or unload returns: what is submitted after it must see its effect.
+  for (const auto& model : models) model->Close();
   {
     MutexLock lock(mutex_);
     ++entries_[name].retiring;
