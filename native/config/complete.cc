@@ -34,7 +34,7 @@ const KnownBackend* Choose(const ModelConfig& config, const Files& files) {
     if (!config.backend.empty() && known.backend != config.backend) continue;
     const bool match = config.platform.empty() ? known.file == config.default_model_filename
                                                : known.platform == config.platform;
-    if (named && match) return &known;
+    if (match) return &known;
   }
   if (!named) {
     if (const KnownBackend* known = FindByFiles(files, config.backend)) return known;

@@ -14,7 +14,7 @@ namespace trident {
 // A model's configuration as plain data: one struct per message of config.pbtxt, one member per
 // field, spelled and numbered as Triton users know them. A message field is optional<> so that
 // "absent" and "present but empty" differ; members of a oneof are optional<> too, and the readers
-// set at most one of them. The rows that give each member its name are in describe.h.
+// set at most one of them. The rows that give each member its name are in schema_table.cc.
 //
 // Value types: copy, compare and move freely; publish as shared_ptr<const ModelConfig>.
 // *Externally synchronised by whoever owns the value.*

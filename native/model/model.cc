@@ -14,6 +14,9 @@
 namespace trident {
 namespace {
 
+// Far beyond what any machine has cores for: a larger number is a slip, and would exhaust memory.
+constexpr int64_t kMaxInstances = 4096;
+
 ModelSignature SignatureOf(const ModelConfig& config, int64_t version) {
   ModelSignature signature;
   signature.name = config.name;
@@ -80,6 +83,7 @@ Status Model::Initialize() {
     TRIDENT_RETURN_IF_ERROR(status);
   }
   initialized_ = true;
+  TRIDENT_RETURN_IF_ERROR(Validate(config_));  // again: the plug-in may have completed it
   TRIDENT_RETURN_IF_ERROR(ValidateTensors(config_));
   TRIDENT_RETURN_IF_ERROR(CheckSupported(config_));
   signature_ = SignatureOf(config_, version_);
@@ -97,6 +101,12 @@ Status Model::SetAutoCompleted(const ModelConfig& from_backend) {
 }
 
 Status Model::CreateInstances() {
+  int64_t count = 0;
+  for (const InstanceGroup& group : config_.instance_group) count += group.count;
+  if (count > kMaxInstances) {
+    return InvalidArg("model '", config_.name, "' asks for ", count,
+                      " instances in its instance groups; at most ", kMaxInstances, " are allowed");
+  }
   for (ModelInstance::Description& description : DescribeInstances(config_, host_policies_)) {
     const std::string name = description.name;
     auto instance = ModelInstance::Create(this, std::move(description));
