@@ -1,0 +1,357 @@
+#include "node/bridge.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/clock.h"
+#include "node/napi_util.h"
+#include "node/triton_util.h"
+
+namespace trident {
+namespace {
+
+napi_ref Reference(napi_env env, napi_value value) {
+  napi_ref reference = nullptr;
+  napi_create_reference(env, value, 1, &reference);
+  return reference;
+}
+
+napi_value Property(napi_env env, napi_value object, const char* name) {
+  napi_value value = nullptr;
+  napi_get_named_property(env, object, name, &value);
+  return value;
+}
+
+void RecordRun(RequestPlan* plan, uint64_t duration_ns) {
+  if (plan->server->inline_budget_ns > 0) {
+    plan->lane.Record(duration_ns, plan->server->inline_budget_ns);
+  }
+}
+
+}  // namespace
+
+Bridge::Bridge() : queue_(Wake, this) {}
+Bridge::~Bridge() = default;
+
+napi_value Bridge::Create(napi_env env, napi_callback_info info) {
+  size_t count = 3;
+  napi_value arguments[3] = {};
+  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  auto* bridge = new Bridge();
+  if (!bridge->Start(env, arguments[0], arguments[1], arguments[2])) {
+    delete bridge;
+    bool pending = false;
+    napi_is_exception_pending(env, &pending);
+    if (!pending) napi_throw_error(env, nullptr, "trident: the addon could not be started");
+    return nullptr;
+  }
+  napi_value object = nullptr;
+  napi_create_object(env, &object);
+  for (const auto* methods : {&InferMethods(), &ServerMethods(), &RegionMethods()}) {
+    for (const Method& method : *methods) {
+      napi_value function = nullptr;
+      napi_create_function(env, method.name, NAPI_AUTO_LENGTH, method.call, bridge, &function);
+      napi_set_named_property(env, object, method.name, function);
+    }
+  }
+  return object;
+}
+
+bool Bridge::Start(napi_env env, napi_value callbacks, napi_value submissions,
+                   napi_value completions) {
+  env_ = env;
+  const ByteSpan in = TypedArrayBytes(env, submissions);
+  const ByteSpan out = TypedArrayBytes(env, completions);
+  if (!in.valid || !out.valid || out.byte_size < 2 * in.byte_size) return false;
+  list_capacity_ = static_cast<uint32_t>(in.byte_size / sizeof(int32_t));
+  submissions_ = reinterpret_cast<int32_t*>(in.data);
+  completions_ = reinterpret_cast<int32_t*>(out.data);
+
+  napi_value name = FromString(env, "trident");
+  if (napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this,
+                                      OnWake, &wake_) != napi_ok) {
+    return false;
+  }
+  napi_unref_threadsafe_function(env, wake_);
+  if (!TakeError(TRITONSERVER_ResponseAllocatorNew(&allocator, AllocateOutput, FreeOutput, nullptr))
+           .ok()) {
+    napi_release_threadsafe_function(wake_, napi_tsfn_abort);
+    return false;
+  }
+  shared_arrays_[0] = Reference(env, submissions);
+  shared_arrays_[1] = Reference(env, completions);
+  on_completions_ = Reference(env, Property(env, callbacks, "completions"));
+  on_task_ = Reference(env, Property(env, callbacks, "task"));
+  on_log_ = Reference(env, Property(env, callbacks, "log"));
+  new_error_ = Reference(env, Property(env, callbacks, "error"));
+  // After the thread-safe function, whose own hook must run after ours: hooks run last to first.
+  napi_add_env_cleanup_hook(env, OnEnvironmentEnd, this);
+  return true;
+}
+
+napi_value Bridge::NewError(const Status& status) const {
+  napi_value function = nullptr;
+  napi_value undefined = nullptr;
+  napi_value error = nullptr;
+  napi_get_reference_value(env_, new_error_, &function);
+  napi_get_undefined(env_, &undefined);
+  napi_value arguments[] = {FromInt32(env_, static_cast<int32_t>(status.code())),
+                            FromString(env_, status.message())};
+  napi_call_function(env_, undefined, function, 2, arguments, &error);
+  return error;
+}
+
+Status Bridge::RunTask(int32_t task, std::function<Status()> work,
+                       std::function<void(const Status&)> finish) {
+  TRIDENT_RETURN_IF_ERROR(pool_.Run([this, task, work = std::move(work), finish] {
+    queue_.Push(TaskResult{task, work(), finish});
+  }));
+  ++in_flight_;
+  UpdateKeepAlive();
+  return Status::Ok();
+}
+
+// Submission --------------------------------------------------------------------------------------
+
+void Bridge::Complete(RequestSlot* slot) {
+  slot->in_flight = false;
+  --in_flight_;
+  completions_[2 * completion_count_] = slot->id;
+  completions_[2 * completion_count_ + 1] = static_cast<int32_t>(slot->outcome);
+  ++completion_count_;
+}
+
+uint32_t Bridge::Submit(uint32_t count, bool may_inline) {
+  completion_count_ = 0;
+  count = std::min(count, list_capacity_);
+  // A lone request: the chance to run it here, or to learn how long its like take.
+  RequestSlot* lone = count == 1 ? slot_table.Find(submissions_[0]) : nullptr;
+  if (may_inline && lone != nullptr && !lone->in_flight && lone->plan->lane.Allows() &&
+      SubmitInline(lone)) {
+    UpdateKeepAlive();
+    return completion_count_;
+  }
+  ServerHandle* server = nullptr;
+  group_requests_.clear();
+  uint32_t group_begin = 0;
+  uint32_t armed = 0;  // slots [group_begin, armed) of the list wait to be submitted
+  for (uint32_t i = 0; i < count; ++i) {
+    RequestSlot* slot = slot_table.Find(submissions_[i]);
+    if (slot == nullptr || slot->in_flight) continue;
+    Status status = slot->Arm();
+    ++in_flight_;
+    slot->in_flight = true;
+    if (!status.ok()) {
+      slot->outcome = SlotOutcome::kFailed;
+      slot->error = std::move(status);
+      Complete(slot);
+      continue;
+    }
+    if (lone != nullptr && slot->plan->server->inline_budget_ns > 0) slot->submitted_ns = NowNs();
+    if (slot->plan->server != server && armed > group_begin) {
+      SubmitGroup(server, group_begin, armed - group_begin);
+      group_begin = armed;
+    }
+    server = slot->plan->server;
+    submissions_[armed++] = slot->id;
+    group_requests_.push_back(slot->request);
+  }
+  if (armed > group_begin) SubmitGroup(server, group_begin, armed - group_begin);
+  UpdateKeepAlive();
+  return completion_count_;
+}
+
+// From here on an accepted slot belongs to the core: only refused ones may be touched.
+void Bridge::SubmitGroup(ServerHandle* server, uint32_t first, uint32_t count) {
+  group_errors_.assign(count, nullptr);
+  TRITONSERVER_TridentServerInferAsyncMany(server->server.load(), group_requests_.data(), count,
+                                           group_errors_.data());
+  group_requests_.clear();
+  for (uint32_t i = 0; i < count; ++i) {
+    if (group_errors_[i] == nullptr) continue;
+    RequestSlot* slot = slot_table.Find(submissions_[first + i]);
+    slot->error = TakeError(group_errors_[i]);
+    slot->outcome = SlotOutcome::kFailed;
+    Complete(slot);
+  }
+}
+
+// False when the slot could not even be armed: the ordinary path says why.
+bool Bridge::SubmitInline(RequestSlot* slot) {
+  if (!slot->Arm().ok()) return false;
+  ++in_flight_;
+  queue_.Await(slot);
+  bool ran_inline = false;
+  const uint64_t start_ns = NowNs();
+  Status status = TakeError(TRITONSERVER_TridentServerInferInline(
+      slot->plan->server->server.load(), slot->request, &ran_inline));
+  if (!status.ok()) {
+    slot->error = std::move(status);
+    slot->outcome = SlotOutcome::kFailed;
+    Complete(slot);
+    return true;
+  }
+  if (ran_inline) RecordRun(slot->plan, NowNs() - start_ns);
+  if (queue_.TakeOver(slot)) Complete(slot);
+  return true;
+}
+
+int32_t Bridge::InferSync(RequestSlot* slot, double timeout_ms) {
+  const auto failed = [slot](Status status) {
+    slot->in_flight = false;
+    slot->error = std::move(status);
+    return static_cast<int32_t>(SlotOutcome::kFailed);
+  };
+  if (Status status = slot->Arm(); !status.ok()) return failed(std::move(status));
+  queue_.Await(slot);
+  bool ran_inline = false;
+  const uint64_t start_ns = NowNs();
+  TRITONSERVER_Server* server = slot->plan->server->server.load();
+  // What executes here can't be interrupted: with a timeout only what is known to be short does.
+  TRITONSERVER_Error* error =
+      timeout_ms > 0 && !slot->plan->lane.Allows()
+          ? TRITONSERVER_ServerInferAsync(server, slot->request, nullptr)
+          : TRITONSERVER_TridentServerInferInline(server, slot->request, &ran_inline);
+  if (error != nullptr) return failed(TakeError(error));
+  if (ran_inline) RecordRun(slot->plan, NowNs() - start_ns);
+  const uint64_t deadline_ns =
+      timeout_ms > 0 ? start_ns + static_cast<uint64_t>(timeout_ms * 1e6) : 0;
+  if (!queue_.Wait(slot, deadline_ns)) {
+    ++in_flight_;
+    (void)TakeError(TRITONSERVER_InferenceRequestCancel(slot->request));
+    UpdateKeepAlive();
+    return kTimedOut;
+  }
+  slot->in_flight = false;
+  return static_cast<int32_t>(slot->outcome);
+}
+
+// The way back ------------------------------------------------------------------------------------
+
+void Bridge::Wake(void* bridge) {
+  napi_call_threadsafe_function(static_cast<Bridge*>(bridge)->wake_, nullptr,
+                                napi_tsfn_nonblocking);
+}
+
+void Bridge::OnWake(napi_env env, napi_value, void* bridge, void*) {
+  if (env != nullptr) static_cast<Bridge*>(bridge)->Drain();
+}
+
+void Bridge::Drain() {
+  queue_.Swap();
+  DrainSlots();
+  DrainTasks();
+  DrainLogs();
+  UpdateKeepAlive();
+}
+
+// At most so many per turn, so that timers and I/O get theirs; another wake brings the rest.
+void Bridge::DrainSlots() {
+  const uint32_t cap = std::min(kMaxCompletionsPerTurn, list_capacity_);
+  completion_count_ = 0;
+  while (completion_count_ < cap) {
+    RequestSlot* slot = queue_.NextSlot();
+    if (slot == nullptr) break;
+    if (slot->submitted_ns != 0) {
+      RecordRun(slot->plan, slot->ended_ns - slot->submitted_ns);
+    }
+    Complete(slot);
+  }
+  if (completion_count_ == cap) Wake(this);
+  if (completion_count_ == 0) return;
+  napi_value count = FromInt32(env_, static_cast<int32_t>(completion_count_));
+  Call(on_completions_, 1, &count);
+}
+
+void Bridge::DrainTasks() {
+  TaskResult result;
+  while (queue_.NextTask(&result)) {
+    --in_flight_;
+    if (result.finish) result.finish(result.status);
+    napi_value arguments[] = {FromInt32(env_, result.task),
+                              FromInt32(env_, static_cast<int32_t>(result.status.code())),
+                              FromString(env_, result.status.message())};
+    Call(on_task_, 3, arguments);
+  }
+}
+
+void Bridge::DrainLogs() {
+  LogLine line;
+  while (queue_.NextLog(&line)) {
+    napi_value arguments[] = {FromInt32(env_, line.server),
+                              FromInt32(env_, line.level),
+                              FromString(env_, line.message),
+                              FromString(env_, line.file),
+                              FromInt32(env_, line.line),
+                              FromNumber(env_, static_cast<double>(line.timestamp_us))};
+    Call(on_log_, 6, arguments);
+  }
+}
+
+void Bridge::Call(napi_ref callback, size_t count, const napi_value* arguments) {
+  napi_value function = nullptr;
+  napi_value undefined = nullptr;
+  napi_get_reference_value(env_, callback, &function);
+  napi_get_undefined(env_, &undefined);
+  // An exception, or a terminating worker, ends the turn: every later call fails by itself.
+  napi_call_function(env_, undefined, function, count, arguments, nullptr);
+}
+
+void Bridge::UpdateKeepAlive() {
+  const bool wanted = in_flight_ > 0;
+  if (wanted == keeps_alive_) return;
+  keeps_alive_ = wanted;
+  if (wanted) {
+    napi_ref_threadsafe_function(env_, wake_);
+  } else {
+    napi_unref_threadsafe_function(env_, wake_);
+  }
+}
+
+// The end -----------------------------------------------------------------------------------------
+
+void Bridge::OnEnvironmentEnd(void* data) {
+  auto* bridge = static_cast<Bridge*>(data);
+  bridge->End();
+  delete bridge;
+}
+
+// A request that executes can't be stopped, only waited for: its buffers belong to this
+// environment and are about to go.
+void Bridge::End() {
+  for (const auto& slot : slot_table.all()) {
+    if (slot != nullptr && slot->in_flight) {
+      (void)TakeError(TRITONSERVER_InferenceRequestCancel(slot->request));
+    }
+  }
+  while (in_flight_ > 0) {
+    if (!queue_.Swap()) {
+      queue_.WaitForAny();
+      continue;
+    }
+    while (queue_.NextSlot() != nullptr) --in_flight_;
+    TaskResult result;
+    while (queue_.NextTask(&result)) {
+      --in_flight_;
+      if (result.finish) result.finish(result.status);
+    }
+    LogLine line;
+    while (queue_.NextLog(&line)) {
+    }
+  }
+  slot_table.Clear();
+  plan_table.Clear();
+  for (const auto& server : server_table.all()) {
+    if (server == nullptr || server->server.load() == nullptr) continue;
+    // The first call fails when the exit timeout passes; the second one then deletes.
+    if (!TakeError(TRITONSERVER_ServerDelete(server->server.load())).ok()) {
+      (void)TakeError(TRITONSERVER_ServerDelete(server->server.load()));
+    }
+  }
+  server_table.Clear();
+  memory_table.Clear();
+  (void)TakeError(TRITONSERVER_ResponseAllocatorDelete(allocator));
+  napi_release_threadsafe_function(wake_, napi_tsfn_abort);
+}
+
+}  // namespace trident

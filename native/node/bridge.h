@@ -1,0 +1,117 @@
+#pragma once
+
+#include <node_api.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "memory/shared_memory.h"
+#include "node/completion_queue.h"
+#include "node/request_slot.h"
+#include "node/server_handle.h"
+#include "node/table.h"
+#include "node/task_pool.h"
+#include "triton/core/tritonserver.h"
+
+namespace trident {
+
+// Memory that JS names by number: a shared-memory region, or the bytes of a SharedArrayBuffer,
+// which JS keeps alive for as long as it uses the number.
+struct NamedMemory {
+  std::shared_ptr<SharedMemoryRegion> region;  // null for a SharedArrayBuffer
+  uint8_t* base = nullptr;
+  uint64_t byte_size = 0;
+};
+
+/* The native half of one facade in one Node environment: the servers it started, its requests and
+ * the way back to the JS thread. Knows nothing of other environments. Lives until the cleanup hook
+ * of its environment, which ends every request and server and joins every thread; on the main
+ * thread's process.exit() it is not run, and everything is left as it is.
+ *
+ * JS keeps the event loop alive only while something is in flight. JS thread only. */
+class Bridge {
+ public:
+  // createBridge(callbacks, submissions, completions): the object whose methods are the addon.
+  static napi_value Create(napi_env env, napi_callback_info info);
+
+  // An Error made by the facade, so that it is of the type users know.
+  napi_value NewError(const Status& status) const;
+
+  // Runs `work` on a pool thread, then `finish`, if any, on the JS thread, then tells the facade
+  // what `work` returned about its task number `task`.
+  Status RunTask(int32_t task, std::function<Status()> work,
+                 std::function<void(const Status&)> finish = nullptr);
+
+  CompletionQueue& queue() { return queue_; }
+
+  // Submits the first `count` slots that the facade listed. Returns how many of them have ended
+  // already; these are listed as completions. `may_inline`: a short one may run on this thread.
+  uint32_t Submit(uint32_t count, bool may_inline);
+  // Runs one request to its end on this thread, or waits for the thread that does. Returns its
+  // outcome, or kTimedOut: then the request is cancelled and comes back as a completion.
+  static constexpr int32_t kTimedOut = 3;
+  int32_t InferSync(RequestSlot* slot, double timeout_ms);
+
+  Table<RequestPlan> plan_table;
+  Table<RequestSlot> slot_table;
+  Table<ServerHandle> server_table;
+  Table<NamedMemory> memory_table;
+  TRITONSERVER_ResponseAllocator* allocator = nullptr;
+
+ private:
+  static constexpr uint32_t kMaxCompletionsPerTurn = 256;
+
+  Bridge();
+  ~Bridge();
+
+  bool Start(napi_env env, napi_value callbacks, napi_value submissions, napi_value completions);
+  static void Wake(void* bridge);
+  static void OnWake(napi_env env, napi_value callback, void* bridge, void* data);
+  static void OnEnvironmentEnd(void* bridge);
+
+  void Drain();
+  void DrainSlots();
+  void DrainTasks();
+  void DrainLogs();
+  void Call(napi_ref callback, size_t count, const napi_value* arguments);
+  void UpdateKeepAlive();
+
+  void SubmitGroup(ServerHandle* server, uint32_t first, uint32_t count);
+  bool SubmitInline(RequestSlot* slot);
+  void Complete(RequestSlot* slot);
+  void End();
+
+  napi_env env_ = nullptr;
+  napi_threadsafe_function wake_ = nullptr;
+  napi_ref on_completions_ = nullptr;
+  napi_ref on_task_ = nullptr;
+  napi_ref on_log_ = nullptr;
+  napi_ref new_error_ = nullptr;
+  napi_ref shared_arrays_[2] = {};
+
+  // Shared with the facade: what it submits, and pairs of slot number and outcome coming back.
+  int32_t* submissions_ = nullptr;
+  int32_t* completions_ = nullptr;
+  uint32_t list_capacity_ = 0;
+  uint32_t completion_count_ = 0;
+
+  CompletionQueue queue_;
+  int in_flight_ = 0;  // requests and tasks
+  bool keeps_alive_ = false;
+  std::vector<TRITONSERVER_InferenceRequest*> group_requests_;
+  std::vector<TRITONSERVER_Error*> group_errors_;
+  TaskPool pool_;
+};
+
+// The methods of the addon, one list per noun.
+struct Method {
+  const char* name;
+  napi_callback call;
+};
+const std::vector<Method>& InferMethods();
+const std::vector<Method>& ServerMethods();
+const std::vector<Method>& RegionMethods();
+
+}  // namespace trident

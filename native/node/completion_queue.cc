@@ -1,0 +1,108 @@
+#include "node/completion_queue.h"
+
+#include <utility>
+
+#include "node/request_slot.h"
+
+namespace trident {
+
+template <typename T>
+void CompletionQueue::Append(std::vector<T>& list, T item) {
+  bool wake = false;
+  {
+    MutexLock lock(mutex_);
+    list.push_back(std::move(item));
+    wake = !std::exchange(woken_, true);
+    if (someone_waits_) arrived_.NotifyAll();
+  }
+  if (wake) wake_(wake_context_);
+}
+
+void CompletionQueue::Push(RequestSlot* slot) {
+  bool wake = false;
+  {
+    MutexLock lock(mutex_);
+    slot->ended = true;
+    if (!slot->awaited) {
+      slots_.push_back(slot);
+      wake = !std::exchange(woken_, true);
+    }
+    if (someone_waits_) arrived_.NotifyAll();
+  }
+  if (wake) wake_(wake_context_);
+}
+
+void CompletionQueue::Push(TaskResult result) { Append(tasks_, std::move(result)); }
+void CompletionQueue::Push(LogLine line) { Append(logs_, std::move(line)); }
+
+template <typename T>
+void CompletionQueue::Taken<T>::TakeFrom(std::vector<T>& list) {
+  if (!empty()) {  // the turn's cap was reached: keep the order
+    items.erase(items.begin(), items.begin() + static_cast<ptrdiff_t>(next));
+    for (T& item : list) items.push_back(std::move(item));
+    list.clear();
+  } else {
+    items.clear();
+    items.swap(list);
+  }
+  next = 0;
+}
+
+bool CompletionQueue::Swap() {
+  MutexLock lock(mutex_);
+  woken_ = false;
+  taken_slots_.TakeFrom(slots_);
+  taken_tasks_.TakeFrom(tasks_);
+  taken_logs_.TakeFrom(logs_);
+  return !taken_slots_.empty() || !taken_tasks_.empty() || !taken_logs_.empty();
+}
+
+RequestSlot* CompletionQueue::NextSlot() {
+  return taken_slots_.empty() ? nullptr : taken_slots_.items[taken_slots_.next++];
+}
+
+bool CompletionQueue::NextTask(TaskResult* result) {
+  if (taken_tasks_.empty()) return false;
+  *result = std::move(taken_tasks_.items[taken_tasks_.next++]);
+  return true;
+}
+
+bool CompletionQueue::NextLog(LogLine* line) {
+  if (taken_logs_.empty()) return false;
+  *line = std::move(taken_logs_.items[taken_logs_.next++]);
+  return true;
+}
+
+void CompletionQueue::Await(RequestSlot* slot) {
+  slot->awaited = true;  // not submitted yet: nobody else looks at it
+}
+
+bool CompletionQueue::Wait(RequestSlot* slot, uint64_t deadline_ns) {
+  MutexLock lock(mutex_);
+  someone_waits_ = true;
+  while (!slot->ended) {
+    if (deadline_ns == 0) {
+      arrived_.Wait(mutex_);
+    } else if (!arrived_.WaitUntil(mutex_, deadline_ns)) {
+      break;
+    }
+  }
+  someone_waits_ = false;
+  slot->awaited = false;
+  return slot->ended;
+}
+
+bool CompletionQueue::TakeOver(RequestSlot* slot) {
+  MutexLock lock(mutex_);
+  slot->awaited = false;
+  return slot->ended;
+}
+
+void CompletionQueue::WaitForAny() {
+  MutexLock lock(mutex_);
+  someone_waits_ = true;
+  while (slots_.empty() && tasks_.empty()) arrived_.Wait(mutex_);
+  someone_waits_ = false;
+}
+
+}  // namespace trident

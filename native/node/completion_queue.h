@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/status.h"
+
+namespace trident {
+
+struct RequestSlot;
+
+// What a management call came to, and what the JS thread has to do about it.
+struct TaskResult {
+  int32_t task = 0;
+  Status status;
+  std::function<void(const Status&)> finish;
+};
+
+struct LogLine {
+  int32_t server = 0;
+  int level = 0;
+  int line = 0;
+  uint64_t timestamp_us = 0;
+  std::string file;
+  std::string message;
+};
+
+// Carries finished work from any thread to the JS thread: producers append, the JS thread swaps the
+// whole list out and works through it. Only the first item after a swap wakes the JS thread, so
+// that a batch of completions costs one wake. Thread-safe, except what is marked otherwise.
+class CompletionQueue {
+ public:
+  using WakeFn = void (*)(void* context);
+
+  // `wake` is called without the lock held, from any thread.
+  CompletionQueue(WakeFn wake, void* context) : wake_(wake), wake_context_(context) {}
+
+  // A request has its final response and is back from the core. Wakes whoever waits for this very
+  // slot, else queues it.
+  void Push(RequestSlot* slot);
+  void Push(TaskResult result);
+  void Push(LogLine line);
+
+  // JS thread only. Moves everything that arrived to where the Next functions find it; true when
+  // there is anything.
+  bool Swap();
+  // JS thread only. Null or false when nothing is left of the last swap.
+  RequestSlot* NextSlot();
+  bool NextTask(TaskResult* result);
+  bool NextLog(LogLine* line);
+
+  // JS thread only. Says of an armed slot that its end is to be waited for, not queued.
+  void Await(RequestSlot* slot);
+  // Waits for a slot given to Await. False when `deadline_ns` (0: never) came first; the slot is
+  // queued when it ends.
+  bool Wait(RequestSlot* slot, uint64_t deadline_ns);
+  // True when the slot has ended already; otherwise it is queued when it ends.
+  bool TakeOver(RequestSlot* slot);
+
+  // For the end of the environment: waits until something arrives.
+  void WaitForAny();
+
+ private:
+  template <typename T>
+  void Append(std::vector<T>& list, T item) EXCLUDES(mutex_);
+
+  const WakeFn wake_;
+  void* const wake_context_;
+
+  Mutex mutex_;
+  CondVar arrived_;
+  bool someone_waits_ GUARDED_BY(mutex_) = false;
+  bool woken_ GUARDED_BY(mutex_) = false;
+  std::vector<RequestSlot*> slots_ GUARDED_BY(mutex_);
+  std::vector<TaskResult> tasks_ GUARDED_BY(mutex_);
+  std::vector<LogLine> logs_ GUARDED_BY(mutex_);
+
+  // The JS thread's side of the swap.
+  template <typename T>
+  struct Taken {
+    std::vector<T> items;
+    size_t next = 0;
+    bool empty() const { return next == items.size(); }
+    void TakeFrom(std::vector<T>& list);
+  };
+  Taken<RequestSlot*> taken_slots_;
+  Taken<TaskResult> taken_tasks_;
+  Taken<LogLine> taken_logs_;
+};
+
+}  // namespace trident

@@ -1,0 +1,317 @@
+// Servers and models, as the facade sees them. Whatever can block is a task on the bridge's pool.
+
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "node/bridge.h"
+#include "node/napi_util.h"
+#include "node/triton_util.h"
+
+namespace trident {
+namespace {
+
+Status NoSuchServer() { return Unavailable("the server is closed"); }
+
+using OptionsPtr = std::unique_ptr<TRITONSERVER_ServerOptions, void (*)(TRITONSERVER_ServerOptions*)>;
+
+OptionsPtr NewOptions() {
+  TRITONSERVER_ServerOptions* options = nullptr;
+  (void)TakeError(TRITONSERVER_ServerOptionsNew(&options));
+  return OptionsPtr(options, [](TRITONSERVER_ServerOptions* made) {
+    (void)TakeError(TRITONSERVER_ServerOptionsDelete(made));
+  });
+}
+
+// One option, as the facade spells it: a kind and up to three values.
+struct Setting {
+  std::string kind;
+  std::array<std::string, 3> text;
+  double number = 0;
+  bool flag = false;
+};
+
+std::vector<Setting> ReadSettings(napi_env env, napi_value list) {
+  std::vector<Setting> settings(ArrayLength(env, list));
+  for (size_t i = 0; i < settings.size(); ++i) {
+    napi_value item = Element(env, list, i);
+    settings[i].kind = ToString(env, Element(env, item, 0));
+    for (size_t k = 0; k < settings[i].text.size(); ++k) {
+      settings[i].text[k] = ToString(env, Element(env, item, k + 1));
+    }
+    settings[i].number = ToNumber(env, Element(env, item, 1));
+    settings[i].flag = ToBool(env, Element(env, item, 1));
+  }
+  return settings;
+}
+
+TRITONSERVER_ModelControlMode ControlMode(const std::string& name) {
+  return name == "explicit" ? TRITONSERVER_MODEL_CONTROL_EXPLICIT : TRITONSERVER_MODEL_CONTROL_NONE;
+}
+
+// Levels: 0 silent, 1 errors, 2 warnings, 3 information, 4 everything.
+Status SetLogLevel(TRITONSERVER_ServerOptions* options, int level) {
+  TRIDENT_RETURN_IF_ERROR(TakeError(TRITONSERVER_ServerOptionsSetLogError(options, level >= 1)));
+  TRIDENT_RETURN_IF_ERROR(TakeError(TRITONSERVER_ServerOptionsSetLogWarn(options, level >= 2)));
+  TRIDENT_RETURN_IF_ERROR(TakeError(TRITONSERVER_ServerOptionsSetLogInfo(options, level >= 3)));
+  return TakeError(TRITONSERVER_ServerOptionsSetLogVerbose(options, level >= 4 ? 1 : 0));
+}
+
+Status Apply(const Setting& setting, ServerHandle* handle, TRITONSERVER_ServerOptions* options) {
+  const std::string& kind = setting.kind;
+  const char* text = setting.text[0].c_str();
+  const auto number = static_cast<unsigned int>(setting.number);
+  if (kind == "id") return TakeError(TRITONSERVER_ServerOptionsSetServerId(options, text));
+  if (kind == "repository") {
+    return TakeError(TRITONSERVER_ServerOptionsSetModelRepositoryPath(options, text));
+  }
+  if (kind == "control") {
+    return TakeError(TRITONSERVER_ServerOptionsSetModelControlMode(options, ControlMode(text)));
+  }
+  if (kind == "startup") {
+    return TakeError(TRITONSERVER_ServerOptionsSetStartupModel(options, text));
+  }
+  if (kind == "strictConfig") {
+    return TakeError(TRITONSERVER_ServerOptionsSetStrictModelConfig(options, setting.flag));
+  }
+  if (kind == "strictReadiness") {
+    return TakeError(TRITONSERVER_ServerOptionsSetStrictReadiness(options, setting.flag));
+  }
+  if (kind == "exitOnError") {
+    return TakeError(TRITONSERVER_ServerOptionsSetExitOnError(options, setting.flag));
+  }
+  if (kind == "exitTimeout") {
+    return TakeError(TRITONSERVER_ServerOptionsSetExitTimeout(options, number));
+  }
+  if (kind == "loadThreads") {
+    return TakeError(TRITONSERVER_ServerOptionsSetModelLoadThreadCount(options, number));
+  }
+  if (kind == "backendDirectory") {
+    return TakeError(TRITONSERVER_ServerOptionsSetBackendDirectory(options, text));
+  }
+  if (kind == "backendConfig") {
+    return TakeError(TRITONSERVER_ServerOptionsSetBackendConfig(
+        options, text, setting.text[1].c_str(), setting.text[2].c_str()));
+  }
+  if (kind == "logLevel") return SetLogLevel(options, static_cast<int>(number));
+  if (kind == "logCallback") {
+    return TakeError(
+        TRITONSERVER_ServerOptionsSetLogCallback(options, ServerHandle::OnLog, handle));
+  }
+  if (kind == "inlineBudgetNs") {
+    handle->inline_budget_ns = static_cast<uint64_t>(setting.number);
+    return Status::Ok();
+  }
+  return Internal("unknown server option '", kind, "'");
+}
+
+// serverNew(task, settings, allowedKeys): the server's number, before it has started
+napi_value ServerNew(napi_env env, napi_callback_info info) {
+  const JsCall call(env, info);
+  Bridge& bridge = call.bridge();
+  std::vector<std::string> patterns;
+  for (size_t i = 0; i < ArrayLength(env, call.value(2)); ++i) {
+    patterns.push_back(ToString(env, Element(env, call.value(2), i)));
+  }
+  Result<AllowedKeys> allowed = AllowedKeys::Parse(patterns);
+  if (!allowed.ok()) return call.Throw(allowed.status());
+  auto owned = std::make_unique<ServerHandle>(&bridge.queue(), std::move(allowed).value());
+  ServerHandle* handle = owned.get();
+
+  std::shared_ptr<TRITONSERVER_ServerOptions> options = NewOptions();
+  for (const Setting& setting : ReadSettings(env, call.value(1))) {
+    const Status status = Apply(setting, handle, options.get());
+    if (!status.ok()) return call.Throw(status);
+  }
+  handle->id = bridge.server_table.Add(std::move(owned));
+  const Status started = bridge.RunTask(
+      call.Int32(0),
+      [handle, options] {
+        TRITONSERVER_Server* server = nullptr;
+        TRIDENT_RETURN_IF_ERROR(TakeError(TRITONSERVER_ServerNew(&server, options.get())));
+        handle->server = server;
+        return Status::Ok();
+      },
+      [&bridge, handle](const Status& status) {
+        if (!status.ok()) bridge.server_table.Remove(handle->id);
+      });
+  if (started.ok()) return FromInt32(env, handle->id);
+  bridge.server_table.Remove(handle->id);
+  return call.Throw(started);
+}
+
+// The server numbered by argument `index`, if it runs.
+ServerHandle* Running(const JsCall& call, size_t index) {
+  ServerHandle* handle = call.bridge().server_table.Find(call.Int32(index));
+  return handle != nullptr && handle->server.load() != nullptr ? handle : nullptr;
+}
+
+// serverDelete(task, server): when none of its slots is left
+napi_value ServerDelete(napi_env env, napi_callback_info info) {
+  const JsCall call(env, info);
+  Bridge& bridge = call.bridge();
+  ServerHandle* handle = Running(call, 1);
+  if (handle == nullptr) return call.Throw(NoSuchServer());
+  if (handle->slot_count > 0) return call.Throw(Internal("the server still has request slots"));
+  TRITONSERVER_Server* server = handle->server.exchange(nullptr);
+  return call.ThrowIfError(bridge.RunTask(
+      call.Int32(0),
+      [handle, server] {
+        handle->regions.UnregisterAll();
+        // A first call that fails has stopped the server; the second one deletes it.
+        Status status = TakeError(TRITONSERVER_ServerDelete(server));
+        if (!status.ok()) (void)TakeError(TRITONSERVER_ServerDelete(server));
+        return status;
+      },
+      [&bridge, id = handle->id](const Status&) { bridge.server_table.Remove(id); }));
+}
+
+struct ParameterDeleter {
+  void operator()(TRITONSERVER_Parameter* parameter) const {
+    TRITONSERVER_ParameterDelete(parameter);
+  }
+};
+
+// What a load overrides: the configuration and the model's files, as private copies, since JS may
+// change its arrays while the load runs.
+struct LoadOverrides {
+  bool has_config = false;
+  std::string config;
+  std::vector<std::pair<std::string, std::string>> files;  // "file:<path>" and contents
+
+  std::vector<std::unique_ptr<TRITONSERVER_Parameter, ParameterDeleter>> Parameters() const {
+    std::vector<std::unique_ptr<TRITONSERVER_Parameter, ParameterDeleter>> parameters;
+    if (has_config) {
+      parameters.emplace_back(TRITONSERVER_ParameterNew("config", TRITONSERVER_PARAMETER_STRING,
+                                                        config.c_str()));
+    }
+    for (const auto& [name, bytes] : files) {
+      parameters.emplace_back(
+          TRITONSERVER_ParameterBytesNew(name.c_str(), bytes.data(), bytes.size()));
+    }
+    return parameters;
+  }
+};
+
+Status Load(TRITONSERVER_Server* server, const std::string& name, const LoadOverrides& overrides) {
+  const auto owned = overrides.Parameters();
+  if (owned.empty()) return TakeError(TRITONSERVER_ServerLoadModel(server, name.c_str()));
+  std::vector<const TRITONSERVER_Parameter*> parameters;
+  for (const auto& parameter : owned) parameters.push_back(parameter.get());
+  return TakeError(TRITONSERVER_ServerLoadModelWithParameters(
+      server, name.c_str(), parameters.data(), parameters.size()));
+}
+
+// loadModel(task, server, name, config, files): config is JSON or null, files [[path, bytes], ...]
+napi_value LoadModel(napi_env env, napi_callback_info info) {
+  const JsCall call(env, info);
+  ServerHandle* handle = Running(call, 1);
+  if (handle == nullptr) return call.Throw(NoSuchServer());
+  auto overrides = std::make_shared<LoadOverrides>();
+  overrides->has_config = TypeOf(env, call.value(3)) == napi_string;
+  overrides->config = call.String(3);
+  for (size_t i = 0; i < ArrayLength(env, call.value(4)); ++i) {
+    napi_value item = Element(env, call.value(4), i);
+    const ByteSpan bytes = TypedArrayBytes(env, Element(env, item, 1));
+    overrides->files.emplace_back(
+        "file:" + ToString(env, Element(env, item, 0)),
+        bytes.data == nullptr
+            ? std::string()
+            : std::string(reinterpret_cast<const char*>(bytes.data), bytes.byte_size));
+  }
+  return call.ThrowIfError(call.bridge().RunTask(
+      call.Int32(0), [server = handle->server.load(), name = call.String(2), overrides] {
+        return Load(server, name, *overrides);
+      }));
+}
+
+// unloadModel(task, server, name, dependents, timeoutMs)
+napi_value UnloadModel(napi_env env, napi_callback_info info) {
+  const JsCall call(env, info);
+  ServerHandle* handle = Running(call, 1);
+  if (handle == nullptr) return call.Throw(NoSuchServer());
+  return call.ThrowIfError(call.bridge().RunTask(
+      call.Int32(0), [server = handle->server.load(), name = call.String(2),
+                      dependents = call.Bool(3), timeout_ms = call.Size(4)] {
+        return TakeError(TRITONSERVER_TridentServerUnloadModelAndWait(server, name.c_str(),
+                                                                      dependents, timeout_ms));
+      }));
+}
+
+// Questions, answered from memory ---------------------------------------------------------------
+
+napi_value Json(const JsCall& call, TRITONSERVER_Error* error, TRITONSERVER_Message** message) {
+  const Status status = TakeError(error);
+  return status.ok() ? FromString(call.env(), TakeJson(*message)) : call.Throw(status);
+}
+
+// describe(server, what, model, version): JSON
+napi_value Describe(napi_env env, napi_callback_info info) {
+  const JsCall call(env, info);
+  ServerHandle* handle = Running(call, 0);
+  if (handle == nullptr) return call.Throw(NoSuchServer());
+  TRITONSERVER_Server* server = handle->server.load();
+  const std::string what = call.String(1);
+  const std::string model = call.String(2);
+  const int64_t version = call.Int64(3);
+  TRITONSERVER_Message* message = nullptr;
+  if (what == "server") return Json(call, TRITONSERVER_ServerMetadata(server, &message), &message);
+  if (what == "index" || what == "readyIndex") {
+    const uint32_t flags = what == "index" ? 0 : TRITONSERVER_INDEX_FLAG_READY;
+    return Json(call, TRITONSERVER_ServerModelIndex(server, flags, &message), &message);
+  }
+  if (what == "metadata") {
+    return Json(call,
+                TRITONSERVER_ServerModelMetadata(server, model.c_str(), version, &message),
+                &message);
+  }
+  if (what == "config") {
+    return Json(call, TRITONSERVER_ServerModelConfig(server, model.c_str(), version, 1, &message),
+                &message);
+  }
+  if (what == "statistics") {
+    return Json(call,
+                TRITONSERVER_ServerModelStatistics(server, model.c_str(), version, &message),
+                &message);
+  }
+  return call.Throw(Internal("unknown question '", what, "'"));
+}
+
+// isTrue(server, what, model, version): boolean
+napi_value IsTrue(napi_env env, napi_callback_info info) {
+  const JsCall call(env, info);
+  ServerHandle* handle = Running(call, 0);
+  if (handle == nullptr) return call.Throw(NoSuchServer());
+  TRITONSERVER_Server* server = handle->server.load();
+  const std::string what = call.String(1);
+  bool answer = false;
+  Status status;
+  if (what == "live") {
+    status = TakeError(TRITONSERVER_ServerIsLive(server, &answer));
+  } else if (what == "ready") {
+    status = TakeError(TRITONSERVER_ServerIsReady(server, &answer));
+  } else {
+    status = TakeError(TRITONSERVER_ServerModelIsReady(server, call.String(2).c_str(),
+                                                       call.Int64(3), &answer));
+  }
+  return status.ok() ? FromBool(env, answer) : call.Throw(status);
+}
+
+}  // namespace
+
+void ServerHandle::OnLog(TRITONSERVER_LogLevel level, const char* file, int line,
+                         uint64_t timestamp_us, const char* message, void* userp) {
+  const auto* handle = static_cast<const ServerHandle*>(userp);
+  handle->queue->Push(
+      LogLine{handle->id, static_cast<int>(level), line, timestamp_us, file, message});
+}
+
+const std::vector<Method>& ServerMethods() {
+  static const auto* methods = new std::vector<Method>{
+      {"serverNew", ServerNew},     {"serverDelete", ServerDelete}, {"loadModel", LoadModel},
+      {"unloadModel", UnloadModel}, {"describe", Describe},         {"isTrue", IsTrue},
+  };
+  return *methods;
+}
+
+}  // namespace trident

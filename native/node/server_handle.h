@@ -1,0 +1,32 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/status.h"
+#include "memory/region_registry.h"
+#include "triton/core/tritonserver.h"
+
+namespace trident {
+
+class CompletionQueue;
+
+// A server of this environment, from ServerNew to ServerDelete, with its registered regions.
+// Thread-safe once started.
+struct ServerHandle {
+  ServerHandle(CompletionQueue* queue, AllowedKeys allowed)
+      : queue(queue), regions(std::move(allowed)) {}
+
+  CompletionQueue* const queue;
+  RegionRegistry regions;
+  int32_t id = -1;
+  std::atomic<TRITONSERVER_Server*> server{nullptr};  // null before ServerNew and after ServerDelete
+  uint64_t inline_budget_ns = 0;                      // 0: no inline lane
+  int slot_count = 0;                                 // JS thread only
+
+  // What TRITONSERVER_ServerOptionsSetLogCallback calls; `userp` is the ServerHandle.
+  static void OnLog(TRITONSERVER_LogLevel level, const char* file, int line, uint64_t timestamp_us,
+                    const char* message, void* userp);
+};
+
+}  // namespace trident

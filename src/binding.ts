@@ -1,0 +1,209 @@
+// Finds and loads the addon, and says once what it can do.
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join, resolve } from 'node:path'
+import { TridentError } from './errors.js'
+import moduleDir from './module-dir.cjs'
+
+/** [kind, ...values]; what the C API calls TRITONSERVER_ServerOptionsSet... */
+export type NativeSetting =
+  | ['id' | 'repository' | 'startup' | 'backendDirectory', string]
+  | ['control', 'none' | 'explicit']
+  | ['strictConfig' | 'strictReadiness' | 'exitOnError', boolean]
+  | ['exitTimeout' | 'loadThreads' | 'logLevel' | 'inlineBudgetNs', number]
+  | ['backendConfig', backend: string, setting: string, value: string]
+  | ['logCallback']
+
+/** What has an answer in JSON. */
+export type NativeQuestion =
+  | 'server'
+  | 'index'
+  | 'readyIndex'
+  | 'metadata'
+  | 'config'
+  | 'statistics'
+
+/** What a request can say beyond its tensors. */
+export type NativeOption =
+  | ['id', string]
+  | ['priority', bigint]
+  | ['flags', number]
+  | ['correlation', bigint | string]
+  | ['parameter', string, string | number | bigint | boolean]
+
+/** [name, datatype id, shape, byte size, offset in the slab or -1] */
+export type NativeInput = [string, number, readonly number[], number, number]
+/** As an input; null where the shape is not known before the request has run. */
+export type NativeOutput = [string, number, readonly number[] | null, number, number]
+/** [datatype id, shape, byte size, the bytes unless they are where they were asked to be] */
+export type NativeResult = [number, number[], number, ArrayBuffer?]
+
+/** Values of SlotOutcome, and the answer of inferSync after a timeout. */
+export const asPlanned = 0
+export const readOutputs = 1
+export const failed = 2
+export const timedOut = 3
+
+export interface NativeCallbacks {
+  /** `count` pairs of slot and outcome lie in the completions array. */
+  completions(count: number): void
+  /** code -1 is success. */
+  task(task: number, code: number, message: string): void
+  log(
+    server: number,
+    level: number,
+    message: string,
+    file: string,
+    line: number,
+    timestampUs: number,
+  ): void
+  /** Makes the error that a call throws. */
+  error(code: number, message: string): Error
+}
+
+/**
+ * The addon's methods. Servers, plans, slots and memory are numbers. A method whose first argument
+ * is a task returns at once and ends with the task callback; the others throw what
+ * `NativeCallbacks.error` makes.
+ */
+export interface NativeBridge {
+  serverNew(task: number, settings: NativeSetting[], allowedKeys: readonly string[]): number
+  serverDelete(task: number, server: number): void
+  loadModel(
+    task: number,
+    server: number,
+    name: string,
+    config: string | null,
+    files: readonly (readonly [string, Uint8Array])[],
+  ): void
+  unloadModel(
+    task: number,
+    server: number,
+    name: string,
+    dependents: boolean,
+    timeoutMs: number,
+  ): void
+  describe(server: number, what: NativeQuestion, model: string, version: number): string
+  isTrue(
+    server: number,
+    what: 'live' | 'ready' | 'modelReady',
+    model: string,
+    version: number,
+  ): boolean
+
+  createPlan(
+    server: number,
+    model: string,
+    version: number,
+    inputs: NativeInput[],
+    outputs: NativeOutput[],
+    namesOutputs: boolean,
+  ): number
+  destroyPlan(plan: number): void
+  /** Bytes to skip from the start of `array` to an address that suits vector instructions. */
+  alignment(array: Uint8Array): number
+  createSlot(plan: number, slab: Uint8Array): number
+  destroySlot(slot: number): void
+  bindArray(slot: number, isOutput: boolean, index: number, array: ArrayBufferView): void
+  bindMemory(
+    slot: number,
+    isOutput: boolean,
+    index: number,
+    memory: number | string,
+    offset: number,
+    byteSize: number,
+  ): void
+  resizeInput(slot: number, index: number, byteSize: number): void
+  unbind(slot: number): void
+  setTimeout(slot: number, microseconds: number): void
+  setOptions(slot: number, options: NativeOption[]): void
+  /** Submits the first `count` slots of the submissions array; returns how many have completed. */
+  submit(count: number, mayInline: boolean): number
+  inferSync(slot: number, timeoutMs: number): number
+  cancel(slot: number): void
+  takeError(slot: number): [code: number, message: string]
+  readOutputs(slot: number): (NativeResult | null)[]
+
+  regionCreate(key: string, byteSize: number): [memory: number, byteSize: number]
+  regionOpen(
+    key: string,
+    offset: number,
+    byteSize: number,
+    readOnly: boolean,
+  ): [memory: number, byteSize: number]
+  regionRead(memory: number, offset: number, array: ArrayBufferView): void
+  regionWrite(memory: number, offset: number, array: ArrayBufferView): void
+  regionUnlink(memory: number): void
+  regionView(memory: number): ArrayBuffer
+  sharedArray(array: Uint8Array): number
+  forgetMemory(memory: number): void
+  registerRegion(server: number, name: string, key: string, offset: number, byteSize: number): void
+  unregisterRegion(server: number, name: string | null): void
+  regionStatus(
+    server: number,
+    name: string | null,
+  ): [name: string, key: string, offset: number, byteSize: number][]
+}
+
+interface NativeModule {
+  createBridge(
+    callbacks: NativeCallbacks,
+    submissions: Int32Array,
+    completions: Int32Array,
+  ): NativeBridge
+}
+
+export interface Binding {
+  readonly module: NativeModule
+  /** Where the addon lies; the backends are beside it. */
+  readonly directory: string
+}
+
+const requireFrom = createRequire(join(moduleDir, 'index.js'))
+
+/** The package that carries the addon for this platform, spelled out so that bundlers see it. */
+function platformPackage(): string | null {
+  switch (`${process.platform}-${process.arch}`) {
+    case 'linux-x64':
+      return resolvePackage(() => requireFrom.resolve('trident-linux-x64-gnu'))
+    case 'linux-arm64':
+      return resolvePackage(() => requireFrom.resolve('trident-linux-arm64-gnu'))
+    default:
+      return null
+  }
+}
+
+function resolvePackage(find: () => string): string | null {
+  try {
+    return find()
+  } catch {
+    return null
+  }
+}
+
+function candidates(override: string | undefined): string[] {
+  const named = override ?? process.env.TRIDENT_NATIVE_BINDING
+  if (named) return [resolve(named)]
+  const found = platformPackage()
+  // From dist/esm, dist/cjs and src.
+  const built = ['../..', '..'].map((up) => join(moduleDir, up, 'build/Release/out/trident.node'))
+  return [...(found ? [found] : []), ...built]
+}
+
+/** Loads the addon from `override`, the platform's package or this repository's build. */
+export function loadBinding(override?: string): Binding {
+  const paths = candidates(override)
+  const path = paths.find((candidate) => existsSync(candidate))
+  if (!path) {
+    throw new TridentError(
+      'UNAVAILABLE',
+      `no native addon for ${process.platform}-${process.arch}; looked for ${paths.join(', ')}. ` +
+        `Install the platform's package (npm install without --omit=optional), or build it: npm run build`,
+    )
+  }
+  try {
+    return { module: requireFrom(path) as NativeModule, directory: dirname(path) }
+  } catch (cause) {
+    throw new TridentError('UNAVAILABLE', `the native addon ${path} can't be loaded`, { cause })
+  }
+}

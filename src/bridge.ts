@@ -1,0 +1,166 @@
+// The JS half of the bridge: one per environment and copy of this package. Collects what one turn
+// of the event loop submits, hands it to the addon in one call, and settles what comes back.
+import { asPlanned, type Binding, failed, loadBinding, type NativeBridge } from './binding.js'
+import { errorCodes, Failure, TridentError } from './errors.js'
+
+/** A submitted request, as far as the way back is concerned. */
+export interface Completion {
+  readonly id: number
+  /** Called once per submission. */
+  complete(outcome: number): void
+}
+
+/** A record of a server's log. */
+export interface LogRecord {
+  readonly level: 'info' | 'warn' | 'error' | 'verbose'
+  readonly message: string
+  /** Source file and line that wrote it. */
+  readonly file: string
+  readonly line: number
+  readonly time: Date
+}
+
+const logLevels = ['info', 'warn', 'error', 'verbose'] as const
+
+/** How many requests cross in one call at most; more go in several. */
+const listCapacity = 512
+/**
+ * Short requests that may run on this thread between two turns of the event loop. A loop of
+ * `await infer()` over such requests never leaves the microtask queue by itself; after these many
+ * it waits for the next turn, so that timers and I/O get theirs. One turn costs about as much as a
+ * tenth of a tiny request.
+ */
+const inlineRunsPerTurn = 16
+
+export class Bridge {
+  readonly native: NativeBridge
+  readonly binding: Binding
+  readonly logHandlers = new Map<number, (record: LogRecord) => void>()
+
+  readonly #submissions = new Int32Array(listCapacity)
+  readonly #completions = new Int32Array(2 * listCapacity)
+  readonly #slots: (Completion | undefined)[] = []
+  readonly #tasks = new Map<number, { resolve(): void; reject(reason: Failure): void }>()
+  readonly #sharedMemory = new WeakMap<SharedArrayBuffer, number>()
+  readonly #collected: FinalizationRegistry<number>
+  #nextTask = 1
+  #count = 0
+  #inlineRuns = 0
+
+  readonly #flush = (): void => this.flush()
+  readonly #newTurn = (): void => {
+    this.#inlineRuns = 0
+  }
+
+  constructor(binding: Binding) {
+    this.binding = binding
+    this.native = binding.module.createBridge(
+      {
+        completions: (count) => this.#settle(count),
+        task: (task, code, message) => this.#settleTask(task, code, message),
+        log: (server, level, message, file, line, timestampUs) =>
+          this.logHandlers.get(server)?.({
+            level: logLevels[level] ?? 'info',
+            message,
+            file,
+            line,
+            time: new Date(timestampUs / 1000),
+          }),
+        error: (code, message) => new TridentError(errorCodes[code] ?? 'UNKNOWN', message),
+      },
+      this.#submissions,
+      this.#completions,
+    )
+    this.#collected = new FinalizationRegistry((memory) => this.native.forgetMemory(memory))
+  }
+
+  /** Submits `request` at the end of this turn: after the microtasks that may submit more. */
+  submit(request: Completion): void {
+    this.#slots[request.id] = request
+    this.#submissions[this.#count++] = request.id
+    if (this.#count === 1) {
+      if (this.#inlineRuns < inlineRunsPerTurn) process.nextTick(this.#flush)
+      else setImmediate(this.#flush)
+    } else if (this.#count === listCapacity) {
+      this.flush()
+    }
+  }
+
+  /** Takes back a request that has not crossed yet; false when it has. */
+  withdraw(request: Completion): boolean {
+    const at = this.#submissions.subarray(0, this.#count).indexOf(request.id)
+    if (at < 0) return false
+    this.#submissions.copyWithin(at, at + 1, this.#count)
+    this.#count--
+    return true
+  }
+
+  /** Remembers a request that is under way without having been submitted here. */
+  adopt(request: Completion): void {
+    this.#slots[request.id] = request
+  }
+
+  flush(): void {
+    const count = this.#count
+    if (count === 0) return
+    this.#count = 0
+    const mayInline = count === 1 && this.#inlineRuns < inlineRunsPerTurn
+    const completed = this.native.submit(count, mayInline)
+    if (completed === 0) return
+    if (mayInline && this.#inlineRuns++ === 0) setImmediate(this.#newTurn)
+    this.#settle(completed)
+  }
+
+  /** Runs a native call that ends with the task callback. */
+  run(start: (task: number) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const task = this.#nextTask++
+      this.#tasks.set(task, { resolve, reject })
+      try {
+        start(task)
+      } catch (error) {
+        this.#tasks.delete(task)
+        throw error
+      }
+    })
+  }
+
+  /** The number of a SharedArrayBuffer's bytes; the caller keeps the buffer while it uses it. */
+  sharedMemory(buffer: SharedArrayBuffer): number {
+    let memory = this.#sharedMemory.get(buffer)
+    if (memory === undefined) {
+      memory = this.native.sharedArray(new Uint8Array(buffer))
+      this.#sharedMemory.set(buffer, memory)
+      this.#collected.register(buffer, memory)
+    }
+    return memory
+  }
+
+  #settle(count: number): void {
+    const completions = this.#completions
+    for (let i = 0; i < count; i++) {
+      this.#slots[completions[2 * i]!]!.complete(completions[2 * i + 1]!)
+    }
+  }
+
+  #settleTask(task: number, code: number, message: string): void {
+    const waiting = this.#tasks.get(task)
+    this.#tasks.delete(task)
+    if (code < 0) waiting?.resolve()
+    else waiting?.reject(Failure.fromNative(code, message))
+  }
+}
+
+let bridge: Bridge | undefined
+
+/**
+ * The bridge of this environment, started on first use.
+ * @param nativeBinding the addon's path, when it is not to be found by itself; only the first use
+ *   decides
+ */
+export function getBridge(nativeBinding?: string): Bridge {
+  bridge ??= new Bridge(loadBinding(nativeBinding))
+  return bridge
+}
+
+export { asPlanned, failed }

@@ -1,0 +1,222 @@
+import { join, resolve } from 'node:path'
+import type { NativeSetting } from './binding.js'
+import { type Bridge, getBridge, type LogRecord } from './bridge.js'
+import { typeName } from './datatypes.js'
+import { TridentError, toError } from './errors.js'
+import { findOnnxRuntime } from './onnxruntime.js'
+import { readText } from './options.js'
+import { newPrivateRepository } from './private-repository.js'
+import { readSize } from './region-tensor.js'
+import { Server } from './server.js'
+import { ServerState } from './server-state.js'
+
+export type LogLevel = 'silent' | 'error' | 'warn' | 'info' | 'verbose'
+
+const logLevels: readonly LogLevel[] = ['silent', 'error', 'warn', 'info', 'verbose']
+
+export interface ServerOptions {
+  /**
+   * Model repositories: directories with one directory per model. Without any, the server starts
+   * empty, with model control 'explicit', for models given by path or as files.
+   */
+  modelRepository?: string | readonly string[]
+  /**
+   * 'none': all models are loaded at start and stay. 'explicit': those of `startupModels`, then
+   * what `loadModel` and `unloadModel` say. 'none' unless given.
+   */
+  modelControl?: 'none' | 'explicit' | 'poll'
+  /** Loaded at start in 'explicit' mode; '*' alone means all. */
+  startupModels?: readonly string[]
+  /** Refuse models whose config.pbtxt is missing or partial; off unless given. */
+  strictModelConfig?: boolean
+  /** `ready()` needs all models to be ready; on unless given. */
+  strictReadiness?: boolean
+  /** Fail when a model can't be loaded at start; on unless given. Otherwise `index()` says why. */
+  exitOnError?: boolean
+  /** Milliseconds that `close()` waits for requests under way; 30,000 unless given. */
+  exitTimeout?: number
+  /** Where the backends are: <directory>/<name>/libtriton_<name>.so. Ours unless given. */
+  backendDirectory?: string
+  /**
+   * Settings by backend, for example `{ onnxruntime: { library: '/path/libonnxruntime.so.1' } }`.
+   * Unless given, ONNX Runtime is the one of the application's onnxruntime-node package.
+   */
+  backendConfig?: Readonly<Record<string, Readonly<Record<string, string | number | boolean>>>>
+  /** Threads that load models; 4 unless given. */
+  loadThreads?: number
+  /** The name in `metadata()`; 'triton' unless given. */
+  serverId?: string
+  /** 'warn' unless given. */
+  logLevel?: LogLevel
+  /** Receives log records; without it they go to stderr. */
+  onLog?: (record: LogRecord) => void
+  sharedMemory?: {
+    /**
+     * Keys of shared-memory objects that may be registered although this process did not create
+     * them: exact, or 'prefix*'. None unless given.
+     */
+    allow: readonly string[]
+  }
+  /**
+   * Milliseconds. A lone asynchronous request may be executed on the JavaScript thread when such
+   * requests were measured to take less (99 of 100): for small models that is many times faster
+   * than waking a thread. 0.1 unless given; 0 is never.
+   */
+  inlineBudget?: number
+  /** Path of the native addon, when it is not where the package has it. First use decides. */
+  nativeBinding?: string
+}
+
+/**
+ * Starts a server and loads its first models.
+ *
+ * @throws TridentError with the reason: a repository that does not exist, a model that can't be
+ *   loaded (unless `exitOnError` is off), a missing native addon. TypeError, RangeError: an option
+ *   of the wrong type.
+ */
+export async function createServer(options: ServerOptions = {}): Promise<Server> {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`createServer takes an object, got ${typeName(options)}`)
+  }
+  const settings = readSettings(options)
+  const exitTimeout = readSize(options.exitTimeout ?? 30_000, 'exitTimeout')
+  const allowed = readStrings(options.sharedMemory?.allow ?? [], 'sharedMemory.allow')
+  const bridge = getBridge(options.nativeBinding)
+  settings.push(
+    ['exitTimeout', Math.ceil(exitTimeout / 1000)],
+    [
+      'backendDirectory',
+      resolve(options.backendDirectory ?? join(bridge.binding.directory, 'backends')),
+    ],
+    ...backendSettings(options),
+  )
+  const explicit = controlMode(options) === 'explicit'
+  const privateRepository = explicit ? newPrivateRepository() : null
+  if (privateRepository) settings.push(['repository', privateRepository])
+  const state = new ServerState(bridge, exitTimeout, privateRepository)
+  try {
+    await start(bridge, state, settings, allowed, options.onLog)
+  } catch (reason) {
+    await state.close().catch(() => {})
+    throw toError(reason)
+  }
+  return new Server(state)
+}
+
+async function start(
+  bridge: Bridge,
+  state: ServerState,
+  settings: NativeSetting[],
+  allowed: readonly string[],
+  onLog: ((record: LogRecord) => void) | undefined,
+): Promise<void> {
+  let id = -1
+  const started = bridge.run((task) => {
+    id = bridge.native.serverNew(task, settings, allowed)
+    if (onLog) bridge.logHandlers.set(id, onLog)
+  })
+  try {
+    await started
+  } catch (reason) {
+    bridge.logHandlers.delete(id)
+    throw reason
+  }
+  state.id = id
+}
+
+function controlMode(options: ServerOptions): 'none' | 'explicit' {
+  const mode = options.modelControl ?? (options.modelRepository === undefined ? 'explicit' : 'none')
+  if (mode === 'none' || mode === 'explicit') return mode
+  if (mode === 'poll') {
+    throw new TridentError(
+      'UNSUPPORTED',
+      "model control 'poll' is not available yet: use 'explicit'",
+    )
+  }
+  throw new TypeError(`modelControl is 'none' or 'explicit', got ${String(mode)}`)
+}
+
+function readSettings(options: ServerOptions): NativeSetting[] {
+  const mode = controlMode(options)
+  const settings: NativeSetting[] = [['control', mode]]
+  const repositories =
+    typeof options.modelRepository === 'string'
+      ? [options.modelRepository]
+      : (options.modelRepository ?? [])
+  for (const path of readStrings(repositories, 'modelRepository')) {
+    settings.push(['repository', resolve(path)])
+  }
+  if (mode === 'none' && repositories.length === 0) {
+    throw new TridentError('INVALID_ARG', "model control 'none' needs a modelRepository")
+  }
+  for (const name of readStrings(options.startupModels ?? [], 'startupModels')) {
+    settings.push(['startup', name])
+  }
+  settings.push(
+    ['strictConfig', readFlag(options.strictModelConfig, false, 'strictModelConfig')],
+    ['strictReadiness', readFlag(options.strictReadiness, true, 'strictReadiness')],
+    ['exitOnError', readFlag(options.exitOnError, true, 'exitOnError')],
+    ['inlineBudgetNs', Math.round(readNumber(options.inlineBudget ?? 0.1, 'inlineBudget') * 1e6)],
+    ['logLevel', readLogLevel(options.logLevel ?? 'warn')],
+  )
+  if (options.loadThreads !== undefined) {
+    settings.push(['loadThreads', readSize(options.loadThreads, 'loadThreads')])
+  }
+  if (options.serverId !== undefined) {
+    settings.push(['id', readText(options.serverId, 'serverId')])
+  }
+  if (options.onLog !== undefined) {
+    if (typeof options.onLog !== 'function') {
+      throw new TypeError(`onLog is a function, got ${typeName(options.onLog)}`)
+    }
+    settings.push(['logCallback'])
+  }
+  return settings
+}
+
+function backendSettings(options: ServerOptions): NativeSetting[] {
+  const settings: NativeSetting[] = []
+  for (const [backend, values] of Object.entries(options.backendConfig ?? {})) {
+    if (typeof values !== 'object' || values === null) {
+      throw new TypeError(`backendConfig.${backend} is an object, got ${typeName(values)}`)
+    }
+    for (const [name, value] of Object.entries(values)) {
+      settings.push([
+        'backendConfig',
+        readText(backend, 'a backend name'),
+        readText(name, 'a backend setting'),
+        readText(String(value), `backendConfig.${backend}.${name}`),
+      ])
+    }
+  }
+  if (options.backendConfig?.onnxruntime?.library === undefined) {
+    const library = findOnnxRuntime()
+    if (library) settings.push(['backendConfig', 'onnxruntime', 'library', library])
+  }
+  return settings
+}
+
+function readStrings(values: readonly string[], what: string): readonly string[] {
+  if (!Array.isArray(values)) {
+    throw new TypeError(`${what} is an array of strings, got ${typeName(values)}`)
+  }
+  return values.map((value) => readText(value, `an element of ${what}`))
+}
+
+function readFlag(value: boolean | undefined, otherwise: boolean, what: string): boolean {
+  if (value === undefined) return otherwise
+  if (typeof value === 'boolean') return value
+  throw new TypeError(`${what} is a boolean, got ${typeName(value)}`)
+}
+
+function readNumber(value: number, what: string): number {
+  if (typeof value !== 'number') throw new TypeError(`${what} is a number, got ${typeName(value)}`)
+  if (Number.isFinite(value) && value >= 0) return value
+  throw new RangeError(`${what} is a number not below 0, got ${value}`)
+}
+
+function readLogLevel(level: LogLevel): number {
+  const index = logLevels.indexOf(level)
+  if (index >= 0) return index
+  throw new TypeError(`logLevel is one of ${logLevels.join(', ')}, got ${String(level)}`)
+}

@@ -1,0 +1,103 @@
+// What all Model objects of one model and version share: its description and its plans.
+import type { Bridge } from './bridge.js'
+import { type Descriptor, describeModel } from './descriptor.js'
+import { type CopyCount, Plan, planKey, type Slot } from './plan.js'
+import { type Inputs, type Outputs, type ReadRequest, readRequest } from './request.js'
+import type { ServerState } from './server-state.js'
+
+/** Distinct sets of shapes remembered per model; the least recently made goes first. */
+const maxPlans = 128
+
+export class ModelState {
+  readonly server: ServerState
+  readonly name: string
+  /** -1: whichever version the model's policy chooses. */
+  readonly version: number
+  #descriptor: Descriptor | null = null
+  readonly #plans = new Map<string, Plan>()
+  /** Those, prepared ones, and closed ones with requests under way. */
+  readonly #alive = new Set<Plan>()
+  /** The plan of the latest simple request: most requests are like the one before. */
+  #latest: Plan | null = null
+
+  constructor(server: ServerState, name: string, version: number) {
+    this.server = server
+    this.name = name
+    this.version = version
+  }
+
+  get bridge(): Bridge {
+    return this.server.bridge
+  }
+
+  /** @throws the core's error for an unknown model or version; UNAVAILABLE when closed */
+  get descriptor(): Descriptor {
+    if (this.#descriptor === null) {
+      this.server.checkOpen()
+      this.#descriptor = describeModel(this.bridge.native, this.server.id, this.name, this.version)
+    }
+    return this.#descriptor
+  }
+
+  /** A slot that holds this request, ready to be submitted. */
+  prepare(inputs: Inputs, outputs: Outputs | undefined): Slot {
+    this.server.checkOpen()
+    const latest = this.#latest
+    if (latest === null || outputs !== undefined || !latest.matches(inputs)) {
+      return this.prepareRead(readRequest(this.bridge, this.descriptor, inputs, outputs), false)
+    }
+    return latest.prepareMatched(inputs)
+  }
+
+  /** @param arraysInPlace the arrays themselves are read and written: only while JS can't run */
+  prepareRead(request: ReadRequest, arraysInPlace: boolean): Slot {
+    return this.plan(request, arraysInPlace).prepare(request)
+  }
+
+  plan(request: ReadRequest, arraysInPlace: boolean): Plan {
+    const key = planKey(request, arraysInPlace)
+    let plan = this.#plans.get(key)
+    if (plan === undefined) {
+      plan = this.newPlan(request, arraysInPlace)
+      if (this.#plans.size >= maxPlans) {
+        const [oldest, old] = this.#plans.entries().next().value!
+        this.#plans.delete(oldest)
+        if (old === this.#latest) this.#latest = null
+        old.close()
+      }
+      this.#plans.set(key, plan)
+    }
+    if (plan.simple) this.#latest = plan
+    return plan
+  }
+
+  /** A plan for the caller alone. Closed by it, or with the model. */
+  newPlan(request: ReadRequest, arraysInPlace: boolean): Plan {
+    const plan = new Plan(
+      this.bridge,
+      this.server.id,
+      this.version,
+      this.descriptor,
+      request,
+      arraysInPlace,
+      this.server.copiesOf(this.name, this.descriptor.version),
+      () => {
+        this.#alive.delete(plan)
+        this.server.forgetPlan(plan)
+      },
+    )
+    this.#alive.add(plan)
+    this.server.rememberPlan(plan)
+    return plan
+  }
+
+  /** The model was loaded anew or unloaded: nothing known of it holds any more. */
+  invalidate(): void {
+    this.#descriptor = null
+    this.#latest = null
+    this.#plans.clear()
+    for (const plan of [...this.#alive]) plan.close()
+  }
+}
+
+export type { CopyCount }

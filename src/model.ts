@@ -1,0 +1,263 @@
+import type { ModelConfig } from './config.js'
+import type { Descriptor, TensorSpec } from './descriptor.js'
+import { Failure, TridentError, toError } from './errors.js'
+import type { ModelState } from './model-state.js'
+import { type Deadline, type InferOptions, nativeOptions, readTimeout } from './options.js'
+import type { AnyResult, Reject, Resolve, Slot } from './plan.js'
+import { Prepared, type PrepareOptions } from './prepared.js'
+import { type Inputs, type Outputs, type Result, readRequest } from './request.js'
+import type { ModelMetadata, ModelStatistics, Server } from './server.js'
+
+/** A loaded model, or one version of it. Made by `server.loadModel()` and `server.model()`. */
+export class Model {
+  readonly #server: Server
+  readonly #state: ModelState
+  /** Of other versions, for the `version` option. */
+  readonly #versions = new Map<number, Model>()
+
+  /** @internal */
+  constructor(server: Server, state: ModelState) {
+    this.#server = server
+    this.#state = state
+    void state.descriptor // an unknown model is an error now
+  }
+
+  get name(): string {
+    return this.#state.name
+  }
+
+  /** The version that serves: the one asked for, else what the model's version policy chooses. */
+  get version(): number {
+    return this.#describe().version
+  }
+
+  /** What the model takes, with the batch dimension; -1 is a variable dimension. */
+  get inputs(): readonly TensorSpec[] {
+    return this.#describe().inputs
+  }
+
+  /** What the model gives. */
+  get outputs(): readonly TensorSpec[] {
+    return this.#describe().outputs
+  }
+
+  /**
+   * Runs the model. Requests made in one turn of the event loop reach the model's queue together,
+   * so its batcher sees all of them. The event loop does not wait, except that a lone request of a
+   * model measured to take less than the server's `inlineBudget` may be executed on this thread.
+   *
+   * Elements in ordinary arrays are copied before this returns; the arrays may be reused at once.
+   * Those in a SharedArrayBuffer or a region are used in place: leave them alone until the promise
+   * settles.
+   *
+   * @param inputs a tensor by input name; see InputValue for bare arrays
+   * @returns the outputs by name
+   * @throws TridentError INVALID_ARG: the request does not fit the model; UNAVAILABLE: the queue is
+   *   full, `timeout` passed, the model or server went away; CANCELLED: `signal` was aborted;
+   *   otherwise the backend's own error. TypeError, RangeError: an argument of the wrong type.
+   */
+  async infer<const O extends Outputs | undefined = undefined>(
+    inputs: Inputs,
+    options?: InferOptions & { outputs?: O },
+  ): Promise<Result<O>> {
+    // `await` here is what gives errors the caller's stack: V8 follows it back from the place
+    // below where the error is made. It costs some tens of nanoseconds, a captured stack would
+    // cost microseconds on every request.
+    try {
+      return (await new Promise((resolve: Resolve, reject) => {
+        this.#start(inputs, options, resolve, reject)
+      })) as Result<O>
+    } catch (reason) {
+      throw toError(reason, this.name)
+    }
+  }
+
+  /**
+   * Runs the model and waits for it on this thread. When the model has an idle instance and nothing
+   * waits in its queue, this thread executes the request itself: no other thread is woken, which
+   * for small models costs more than the model. Otherwise the event loop stands still meanwhile.
+   * Arguments, result and errors as for `infer`; `signal` is refused, since nothing could abort it.
+   */
+  inferSync<const O extends Outputs | undefined = undefined>(
+    inputs: Inputs,
+    options?: InferOptions & { outputs?: O },
+  ): Result<O> {
+    try {
+      return this.#runSync(inputs, options) as Result<O>
+    } catch (reason) {
+      throw toError(reason, this.name)
+    }
+  }
+
+  /**
+   * Binds names, shapes and buffers once, for many runs over the same memory.
+   *
+   * @throws as `infer` for a request that does not fit the model
+   */
+  prepare(options: PrepareOptions): Prepared {
+    try {
+      return new Prepared(this.#server, this.#state, options)
+    } catch (reason) {
+      throw toError(reason, this.name)
+    }
+  }
+
+  /** Name, versions, platform and tensors, as Triton's model metadata. */
+  metadata(): Promise<ModelMetadata> {
+    return this.#server.modelMetadata(this.name, this.#askedVersion)
+  }
+
+  /** The complete configuration in force, in camelCase. */
+  config(): Promise<ModelConfig> {
+    return this.#server.modelConfig(this.name, this.#askedVersion)
+  }
+
+  /** Counts and durations of this version since it was loaded. */
+  async statistics(): Promise<ModelStatistics> {
+    const [statistics] = await this.#server.statistics(this.name, this.version)
+    if (statistics) return statistics
+    throw new TridentError('NOT_FOUND', `model '${this.name}' has no statistics`, {
+      model: this.name,
+    })
+  }
+
+  /** True when the model can serve. */
+  ready(): Promise<boolean> {
+    return this.#server.modelReady(this.name, this.#askedVersion)
+  }
+
+  /** As `server.unloadModel(name)`. */
+  unload(): Promise<void> {
+    return this.#server.unloadModel(this.name)
+  }
+
+  get #askedVersion(): number | undefined {
+    return this.#state.version < 0 ? undefined : this.#state.version
+  }
+
+  #describe(): Descriptor {
+    try {
+      return this.#state.descriptor
+    } catch (reason) {
+      throw toError(reason, this.name)
+    }
+  }
+
+  /** This model, or the one the `version` option means. */
+  #stateFor(options: InferOptions | undefined): ModelState {
+    const version = options?.version
+    if (version === undefined || version === this.#state.version) return this.#state
+    let model = this.#versions.get(version)
+    if (model === undefined) {
+      model = this.#server.model(this.name, version)
+      this.#versions.set(version, model)
+    }
+    return model.#state
+  }
+
+  #start(
+    inputs: Inputs,
+    options: InferOptions | undefined,
+    resolve: Resolve,
+    reject: Reject,
+  ): void {
+    if (options === undefined) {
+      this.#state.prepare(inputs, undefined).submit(resolve, reject)
+      return
+    }
+    const { signal } = options
+    if (signal?.aborted) throw cancelled(signal)
+    const timeout = readTimeout(options)
+    const slot = this.#prepare(inputs, options, timeout)
+    if (signal === undefined && timeout === null) {
+      slot.submit(resolve, reject)
+      return
+    }
+    const stopWatching = watch(slot, signal, timeout, this.name)
+    slot.submit(
+      (result) => {
+        stopWatching()
+        resolve(result)
+      },
+      (reason) => {
+        stopWatching()
+        reject(reason)
+      },
+    )
+  }
+
+  #prepare(inputs: Inputs, options: InferOptions, timeout: Deadline | null): Slot {
+    const extra = nativeOptions(options)
+    const slot = this.#stateFor(options).prepare(inputs, options.outputs)
+    try {
+      if (extra.length > 0) slot.setOptions(extra)
+      if (timeout !== null) slot.setTimeout(timeout.microseconds)
+    } catch (error) {
+      slot.discard()
+      throw error
+    }
+    return slot
+  }
+
+  #runSync(inputs: Inputs, options: InferOptions | undefined): AnyResult {
+    const { bridge } = this.#state
+    bridge.flush() // requests already made go first
+    if (options === undefined) return this.#state.prepare(inputs, undefined).run(0, neverTimesOut)
+    if (options.signal !== undefined) {
+      throw new TypeError('inferSync takes no signal: nothing can abort it while it runs')
+    }
+    const timeout = readTimeout(options)
+    if (timeout !== null || options.outputs === undefined) {
+      // After a timeout the request may still execute, so it must not touch the user's arrays.
+      const slot = this.#prepare(inputs, options, timeout)
+      return slot.run(timeout?.milliseconds ?? 0, () => timedOutFailure(this.name, timeout))
+    }
+    const state = this.#stateFor(options)
+    const extra = nativeOptions(options)
+    const request = readRequest(bridge, state.descriptor, inputs, options.outputs)
+    const slot = state.prepareRead(request, true)
+    if (extra.length > 0) {
+      try {
+        slot.setOptions(extra)
+      } catch (error) {
+        slot.discard()
+        throw error
+      }
+    }
+    return slot.run(0, neverTimesOut)
+  }
+}
+
+function neverTimesOut(): Failure {
+  return new Failure('INTERNAL', 'a request without a timeout timed out')
+}
+
+function cancelled(signal: AbortSignal): Failure {
+  return new Failure('CANCELLED', 'the request was aborted', signal.reason)
+}
+
+function timedOutFailure(model: string, timeout: Deadline | null): Failure {
+  return new Failure(
+    'UNAVAILABLE',
+    `timeout: the request to model '${model}' did not end within ${timeout?.milliseconds} ms`,
+  )
+}
+
+/** Abandons the request when its signal or timeout says so. Returns what stops the watch. */
+function watch(
+  slot: Slot,
+  signal: AbortSignal | undefined,
+  timeout: Deadline | null,
+  model: string,
+): () => void {
+  const onAbort = (): void => slot.abandon(cancelled(signal!))
+  signal?.addEventListener('abort', onAbort, { once: true })
+  const timer =
+    timeout === null
+      ? undefined
+      : setTimeout(() => slot.abandon(timedOutFailure(model, timeout)), timeout.milliseconds)
+  return () => {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', onAbort)
+  }
+}

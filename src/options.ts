@@ -1,0 +1,143 @@
+// Options of a request, beyond its tensors.
+import type { NativeOption } from './binding.js'
+import { typeName } from './datatypes.js'
+import type { Outputs } from './request.js'
+
+export interface SequenceOptions {
+  /** Which sequence the request belongs to. */
+  id: number | bigint | string
+  /** The first request of the sequence. */
+  start?: boolean
+  /** The last one. */
+  end?: boolean
+}
+
+export interface InferOptions {
+  /**
+   * The outputs wanted: names, or for each name `true` or the memory that receives it: a typed
+   * array, a Tensor over one, or a region tensor. All of the model's outputs unless given.
+   * An ordinary array is filled when the request has ended; a SharedArrayBuffer or region is
+   * written by the backend itself.
+   */
+  outputs?: Outputs
+  /** Another version than the one this Model stands for. */
+  version?: number
+  /** For models with priority levels: 1 is the highest, 0 the model's default. */
+  priority?: number | bigint
+  /**
+   * Milliseconds, more than 0. When they have passed the promise rejects with UNAVAILABLE and the
+   * request is cancelled: it does not run if it has not started. The model's queue sees the
+   * timeout as well.
+   */
+  timeout?: number
+  /** Aborting rejects the promise with CANCELLED at once and takes the request out of its queue. */
+  signal?: AbortSignal
+  /** Appears in error messages and logs. */
+  requestId?: string
+  /** Passed to the backend. */
+  parameters?: Readonly<Record<string, string | number | bigint | boolean>>
+  sequence?: SequenceOptions
+}
+
+export interface Deadline {
+  readonly milliseconds: number
+  readonly microseconds: number
+}
+
+/** The longest delay of a JavaScript timer. */
+const maxTimeoutMs = 2 ** 31 - 1
+
+export function readTimeout(options: InferOptions): Deadline | null {
+  const milliseconds = options.timeout
+  if (milliseconds === undefined) return null
+  if (typeof milliseconds !== 'number') {
+    throw new TypeError(`timeout is a number of milliseconds, got ${typeName(milliseconds)}`)
+  }
+  if (!(milliseconds > 0 && milliseconds <= maxTimeoutMs)) {
+    throw new RangeError(
+      `timeout is more than 0 and at most ${maxTimeoutMs} milliseconds, got ${milliseconds}`,
+    )
+  }
+  return { milliseconds, microseconds: Math.max(1, Math.round(milliseconds * 1000)) }
+}
+
+/** What has to be said to the core; [] in the common case. */
+export function nativeOptions(options: InferOptions): NativeOption[] {
+  const list: NativeOption[] = []
+  if (options.requestId !== undefined) list.push(['id', readText(options.requestId, 'requestId')])
+  if (options.priority !== undefined) {
+    list.push(['priority', readUnsigned(options.priority, 'priority')])
+  }
+  if (options.sequence !== undefined) readSequence(options.sequence, list)
+  if (options.parameters !== undefined) {
+    if (typeof options.parameters !== 'object' || options.parameters === null) {
+      throw new TypeError(`parameters is an object, got ${typeName(options.parameters)}`)
+    }
+    for (const [name, value] of Object.entries(options.parameters)) {
+      list.push(['parameter', readText(name, 'a parameter name'), readParameter(name, value)])
+    }
+  }
+  return list
+}
+
+function readSequence(sequence: SequenceOptions, list: NativeOption[]): void {
+  if (typeof sequence !== 'object' || sequence === null) {
+    throw new TypeError(`sequence is an object, got ${typeName(sequence)}`)
+  }
+  const { id, start, end } = sequence
+  list.push([
+    'correlation',
+    typeof id === 'string' ? readText(id, 'sequence.id') : readUnsigned(id, 'sequence.id'),
+  ])
+  list.push(['flags', (start ? 1 : 0) | (end ? 2 : 0)])
+}
+
+function readParameter(name: string, value: unknown): string | number | bigint | boolean {
+  switch (typeof value) {
+    case 'string':
+      return readText(value, `parameter '${name}'`)
+    case 'boolean':
+      return value
+    case 'number':
+      if (Number.isFinite(value)) return value
+      throw new RangeError(`parameter '${name}' is a finite number, got ${value}`)
+    case 'bigint':
+      if (BigInt.asIntN(64, value) === value) return value
+      throw new RangeError(`parameter '${name}' is an integer of 64 bits, got ${value}`)
+    default:
+      throw new TypeError(
+        `parameter '${name}' is a string, number, bigint or boolean, got ${typeName(value)}`,
+      )
+  }
+}
+
+function readUnsigned(value: unknown, what: string): bigint {
+  if (typeof value !== 'number' && typeof value !== 'bigint') {
+    throw new TypeError(`${what} is a number or bigint, got ${typeName(value)}`)
+  }
+  if (typeof value === 'number' && !Number.isSafeInteger(value)) {
+    throw new RangeError(`${what} is a non-negative integer, got ${value}`)
+  }
+  const number = BigInt(value)
+  if (number >= 0n && BigInt.asUintN(64, number) === number) return number
+  throw new RangeError(`${what} is a non-negative integer of 64 bits, got ${value}`)
+}
+
+/** A string that the C API can carry: it ends at a NUL. */
+export function readText(value: unknown, what: string): string {
+  if (typeof value !== 'string') {
+    throw new TypeError(`${what} is a string, got ${typeName(value)}`)
+  }
+  if (value.includes('\0')) throw new RangeError(`${what} must not contain a NUL character`)
+  return value
+}
+
+/** A version: a positive safe integer, or undefined for the model's policy (-1). */
+export function readVersion(version: unknown): number {
+  if (version === undefined) return -1
+  if (typeof version !== 'number') {
+    throw new TypeError(`a version is a number, got ${typeName(version)}`)
+  }
+  if (Number.isSafeInteger(version) && version > 0) return version
+  throw new RangeError(`a version is a positive integer, got ${version}`)
+}

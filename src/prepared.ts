@@ -1,0 +1,185 @@
+import { datatypeInfo } from './datatypes.js'
+import { TridentError, toError } from './errors.js'
+import type { ModelState } from './model-state.js'
+import type { AnyResult, Plan } from './plan.js'
+import type { RegionTensor } from './region-tensor.js'
+import { type Inputs, type OutputTarget, type ReadRequest, readRequest } from './request.js'
+import type { Server } from './server.js'
+import { Tensor } from './tensor.js'
+
+export interface PrepareOptions {
+  /** As the inputs of `infer`; BYTES only in regions. The buffers stay bound. */
+  inputs: Inputs
+  /**
+   * The memory that receives each output. Outputs not named here are not computed. Without
+   * `outputs`, or with `true` for one, an array is allocated; the model must then leave only one
+   * possible shape.
+   */
+  outputs?: Readonly<Record<string, OutputTarget>>
+}
+
+/**
+ * A request whose names, shapes and buffers are bound: write the inputs into their arrays, run,
+ * read the outputs from theirs. Holds memory of the model until closed.
+ */
+export class Prepared {
+  /** The outputs by name, over the memory bound to them: the same objects after every run. */
+  readonly outputs: Readonly<Record<string, Tensor | RegionTensor>>
+
+  readonly #server: Server
+  readonly #state: ModelState
+  readonly #request: ReadRequest
+  /** For `sync`: its slot uses the arrays in place. */
+  #plan: Plan
+  /** For `async`, from its first call on. */
+  #copying: Plan | null = null
+  #running = false
+  #closed = false
+
+  /** @internal */
+  constructor(server: Server, state: ModelState, options: PrepareOptions) {
+    if (typeof options !== 'object' || options === null) {
+      throw new TypeError('prepare takes an object with inputs and outputs')
+    }
+    this.#server = server
+    this.#state = state
+    const { descriptor, bridge } = state
+    const names =
+      options.outputs ?? Object.fromEntries(descriptor.outputs.map((o) => [o.name, true]))
+    const probe = readRequest(bridge, descriptor, options.inputs, Object.keys(names))
+    const targets: Record<string, OutputTarget> = {}
+    for (const [name, target] of Object.entries(names)) {
+      targets[name] = target === true ? allocate(state, probe, name) : target
+    }
+    this.#request = readRequest(bridge, descriptor, options.inputs, targets)
+    for (const input of this.#request.inputs) {
+      if (input.datatype.array !== null || input.inPlace) continue
+      throw new TridentError(
+        'UNSUPPORTED',
+        `input '${input.name}' of model '${state.name}': BYTES can be prepared only in a region`,
+      )
+    }
+    this.#plan = state.newPlan(this.#request, true)
+    collected.register(this, this.#plan, this)
+    try {
+      this.outputs = this.#plan.bind(this.#request)
+    } catch (error) {
+      this.close()
+      throw error
+    }
+  }
+
+  /**
+   * Runs on this thread, as `inferSync`: one call into native code that allocates nothing when the
+   * outputs have the shapes they were bound with.
+   *
+   * @returns `outputs`; where the model gave other shapes, new tensors over the same memory
+   * @throws as `infer`; INVALID_ARG when a bound array was transferred away or resized
+   */
+  sync(): Readonly<Record<string, Tensor | RegionTensor>> {
+    try {
+      this.#checkIdle()
+      this.#state.bridge.flush() // requests already made go first
+      if (this.#plan.closed) this.#rebind()
+      return this.#plan.runBound(this.outputs)
+    } catch (reason) {
+      throw toError(reason, this.#state.name)
+    }
+  }
+
+  /**
+   * Runs as `infer`. Ordinary arrays are copied in when this is called and copied out when the
+   * request has ended; shared memory is used in place. One run at a time.
+   *
+   * @returns and throws as `sync`; UNAVAILABLE while another run is under way
+   */
+  async async(): Promise<Readonly<Record<string, Tensor | RegionTensor>>> {
+    try {
+      this.#checkIdle()
+      this.#running = true
+      try {
+        if (this.#copying === null || this.#copying.closed) {
+          this.#copying = this.#state.plan(this.#request, false)
+        }
+        const slot = this.#copying.prepare(this.#request)
+        const result = await new Promise<AnyResult>((resolve, reject) =>
+          slot.submit(resolve, reject),
+        )
+        return sameShapes(result, this.outputs) ? this.outputs : result
+      } finally {
+        this.#running = false
+      }
+    } catch (reason) {
+      throw toError(reason, this.#state.name)
+    }
+  }
+
+  /** Releases the binding; a run under way ends as usual. Further calls do nothing. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    collected.unregister(this)
+    this.#plan.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  #checkIdle(): void {
+    const { name } = this.#state
+    if (this.#closed) {
+      throw new TridentError('UNAVAILABLE', `the prepared request to model '${name}' is closed`)
+    }
+    if (this.#running) {
+      throw new TridentError(
+        'UNAVAILABLE',
+        `the prepared request to model '${name}' is still running: one run at a time, ` +
+          `since all runs share its buffers`,
+      )
+    }
+    this.#server.checkOpen()
+  }
+
+  /** The model was loaded anew: the old version's slot went with it. */
+  #rebind(): void {
+    const plan = this.#state.newPlan(this.#request, true)
+    try {
+      plan.bind(this.#request)
+    } catch (error) {
+      plan.close()
+      throw error
+    }
+    collected.unregister(this)
+    collected.register(this, plan, this)
+    this.#plan = plan
+  }
+}
+
+const collected = new FinalizationRegistry<Plan>((plan) => plan.close())
+
+function allocate(state: ModelState, request: ReadRequest, name: string): Tensor {
+  const spec = state.descriptor.outputs[state.descriptor.outputIndex.get(name)!]!
+  const datatype = datatypeInfo(spec.datatype)
+  const shape = [...spec.shape]
+  if (state.descriptor.maxBatchSize > 0) shape[0] = request.inputs[0]?.shape[0] ?? -1
+  if (datatype.array === null || shape.some((dim) => dim < 0)) {
+    throw new TridentError(
+      'INVALID_ARG',
+      `output '${name}' of model '${state.name}' has no fixed size (${spec.datatype}, shape ` +
+        `[${spec.shape}]): give the memory that receives it`,
+    )
+  }
+  const length = shape.reduce((product, dim) => product * dim, 1)
+  return new Tensor(spec.datatype, new datatype.array(length) as never, shape)
+}
+
+function sameShapes(a: AnyResult, b: Readonly<AnyResult>): boolean {
+  for (const name in b) {
+    const left = a[name]?.shape
+    const right = b[name]!.shape
+    if (!left || left.length !== right.length) return false
+    for (let i = 0; i < left.length; i++) if (left[i] !== right[i]) return false
+  }
+  return true
+}

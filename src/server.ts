@@ -1,0 +1,386 @@
+import type { NativeQuestion } from './binding.js'
+import { configFromJson, configToJson, type ModelConfig } from './config.js'
+import { arrayName, type Datatype, typeName } from './datatypes.js'
+import { toError } from './errors.js'
+import { Model } from './model.js'
+import { readText, readVersion } from './options.js'
+import { linkModel } from './private-repository.js'
+import { RegionTensor, type RegionTensorOptions, readSize } from './region-tensor.js'
+import type { ServerState } from './server-state.js'
+
+/** What `loadModel` takes beside a plain name. */
+export interface LoadModelOptions {
+  name: string
+  /** Returns this version's Model instead of the one the version policy chooses. */
+  version?: number
+  /** Replaces the model's config.pbtxt for this load. */
+  config?: ModelConfig
+  /**
+   * The model's files, by path within the model's directory: `{ '1/model.onnx': bytes }`. Nothing
+   * is read from disk then.
+   */
+  files?: Readonly<Record<string, Uint8Array>>
+  /** A model's directory, or its model file, outside the server's repositories. */
+  path?: string
+}
+
+export interface ServerMetadata {
+  name: string
+  version: string
+  extensions: string[]
+}
+
+/** One version of a model, or a model that has none loaded. */
+export interface ModelIndexEntry {
+  name: string
+  version?: string
+  state?: 'UNKNOWN' | 'READY' | 'UNAVAILABLE' | 'LOADING' | 'UNLOADING'
+  reason?: string
+}
+
+export interface TensorMetadata {
+  name: string
+  datatype: Datatype
+  shape: number[]
+}
+
+export interface ModelMetadata {
+  name: string
+  versions: string[]
+  platform: string
+  inputs: TensorMetadata[]
+  outputs: TensorMetadata[]
+}
+
+/** How often, and nanoseconds in total. */
+export interface DurationStatistic {
+  count: number
+  ns: number
+}
+
+/** Triton's statistics of one model version, and the copies of tensor bytes made for it. */
+export interface ModelStatistics {
+  name: string
+  version: string
+  /** Milliseconds since the epoch. */
+  last_inference: number
+  /** Inferences: batch items. */
+  inference_count: number
+  /** Executions of the backend: batches. */
+  execution_count: number
+  inference_stats: Record<
+    | 'success'
+    | 'fail'
+    | 'queue'
+    | 'compute_input'
+    | 'compute_infer'
+    | 'compute_output'
+    | 'cache_hit'
+    | 'cache_miss',
+    DurationStatistic
+  >
+  batch_stats: {
+    batch_size: number
+    compute_input: DurationStatistic
+    compute_infer: DurationStatistic
+    compute_output: DurationStatistic
+  }[]
+  memory_usage: { type: string; id: number; byte_size: number }[]
+  /** Copies of tensor bytes, by the backend and between JavaScript and native memory. */
+  copy_stats: { count: number; byte_size: number }
+  [field: string]: unknown
+}
+
+export interface SystemSharedMemoryRegion {
+  /** The object's name, as for shm_open. */
+  key: string
+  byteSize: number
+  /** Bytes from the start of the object; 0 unless given. */
+  offset?: number
+}
+
+export interface SystemSharedMemoryStatus {
+  name: string
+  key: string
+  offset: number
+  byteSize: number
+}
+
+/**
+ * An inference server inside this process. Made by `createServer`; to be closed, with
+ * `await using` or `close()`. All methods but `close` throw or reject with UNAVAILABLE once it is
+ * closed.
+ */
+export class Server {
+  readonly #state: ServerState
+
+  /** @internal */
+  constructor(state: ServerState) {
+    this.#state = state
+    collected.register(this, state, this)
+  }
+
+  // Models ----------------------------------------------------------------------------------------
+
+  /**
+   * Loads a model, or loads it anew: requests go to the old version until the new one is ready,
+   * and stay with it when the new one fails. Needs model control 'explicit'.
+   *
+   * @throws TridentError INVALID_ARG or NOT_FOUND with the reason the model can't be loaded;
+   *   UNAVAILABLE when the model control mode does not allow it
+   */
+  async loadModel(model: string | LoadModelOptions): Promise<Model> {
+    const options = typeof model === 'string' ? { name: model } : model
+    if (typeof options !== 'object' || options === null) {
+      throw new TypeError(`loadModel takes a name or an object, got ${typeName(model)}`)
+    }
+    const name = readText(options.name, 'name')
+    const version = readVersion(options.version)
+    this.checkOpen()
+    try {
+      const files = readFiles(options)
+      if (options.path !== undefined) {
+        linkModel(this.#state.privateRepository, name, readText(options.path, 'path'))
+      }
+      await this.#state.bridge.run((task) =>
+        this.#state.bridge.native.loadModel(
+          task,
+          this.#state.id,
+          name,
+          readConfig(options, files.length > 0),
+          files,
+        ),
+      )
+    } catch (reason) {
+      throw toError(reason, name)
+    } finally {
+      this.#state.invalidate(name)
+    }
+    return this.model(name, version < 0 ? undefined : version)
+  }
+
+  /**
+   * Unloads all versions of a model and waits until its requests have ended and its memory is
+   * free. Success for a model that is not loaded.
+   *
+   * @param options dependents: also the models that only this one (an ensemble) used
+   * @throws TridentError UNAVAILABLE when requests still execute after the server's exit timeout;
+   *   the model then goes with the last of them
+   */
+  async unloadModel(name: string, options: { dependents?: boolean } = {}): Promise<void> {
+    readText(name, 'name')
+    this.checkOpen()
+    const dependents = options.dependents === true
+    const invalidate = (): void => this.#state.invalidate(dependents ? null : name)
+    invalidate()
+    try {
+      await this.#state.bridge.run((task) =>
+        this.#state.bridge.native.unloadModel(
+          task,
+          this.#state.id,
+          name,
+          dependents,
+          this.#state.exitTimeout,
+        ),
+      )
+    } catch (reason) {
+      throw toError(reason, name)
+    } finally {
+      invalidate()
+    }
+  }
+
+  /**
+   * A model that is loaded.
+   *
+   * @param version unless given, the one the model's version policy chooses for each request
+   * @throws TridentError NOT_FOUND or UNAVAILABLE when there is none that can serve
+   */
+  model(name: string, version?: number): Model {
+    readText(name, 'name')
+    const number = readVersion(version)
+    this.checkOpen()
+    try {
+      return new Model(this, this.#state.model(name, number))
+    } catch (reason) {
+      throw toError(reason, name)
+    }
+  }
+
+  // Questions -------------------------------------------------------------------------------------
+
+  /** True from start to close, whatever the models do. */
+  async live(): Promise<boolean> {
+    return this.#isTrue('live')
+  }
+
+  /** True when the server takes requests and, unless `strictReadiness` is off, all models do. */
+  async ready(): Promise<boolean> {
+    return this.#isTrue('ready')
+  }
+
+  /** @throws TridentError NOT_FOUND for an unknown model */
+  async modelReady(name: string, version?: number): Promise<boolean> {
+    return this.#isTrue('modelReady', readText(name, 'name'), readVersion(version))
+  }
+
+  async metadata(): Promise<ServerMetadata> {
+    return this.#describe('server') as ServerMetadata
+  }
+
+  /** Every model of the repositories with its versions, their states and why. */
+  async index(options: { readyOnly?: boolean } = {}): Promise<ModelIndexEntry[]> {
+    return this.#describe(options.readyOnly ? 'readyIndex' : 'index') as ModelIndexEntry[]
+  }
+
+  async modelMetadata(name: string, version?: number): Promise<ModelMetadata> {
+    return this.#describe('metadata', name, version) as ModelMetadata
+  }
+
+  /** The complete configuration in force. */
+  async modelConfig(name: string, version?: number): Promise<ModelConfig> {
+    return configFromJson(JSON.stringify(this.#describe('config', name, version)))
+  }
+
+  /**
+   * Statistics of a model's versions, or of all models.
+   *
+   * @throws TridentError INVALID_ARG or NOT_FOUND for an unknown model or version
+   */
+  async statistics(name?: string, version?: number): Promise<ModelStatistics[]> {
+    const { model_stats: list } = this.#describe('statistics', name ?? '', version) as {
+      model_stats: ModelStatistics[]
+    }
+    for (const model of list) {
+      const { count, bytes } = this.#state.copiesOf(model.name, Number(model.version))
+      const core = model.copy_stats ?? { count: 0, byte_size: 0 }
+      model.copy_stats = { count: core.count + count, byte_size: core.byte_size + bytes }
+    }
+    return list
+  }
+
+  // Shared memory ---------------------------------------------------------------------------------
+
+  /**
+   * Makes a POSIX shared-memory object known to this server under a name.
+   *
+   * @throws TridentError ALREADY_EXISTS: the name is taken; UNSUPPORTED: this process did not
+   *   create the object and `sharedMemory.allow` does not list its key; INVALID_ARG: the object is
+   *   smaller; INTERNAL: it can't be opened
+   */
+  registerSystemSharedMemory(name: string, region: SystemSharedMemoryRegion): void {
+    readText(name, 'name')
+    if (typeof region !== 'object' || region === null) {
+      throw new TypeError(`a region is an object with key and byteSize, got ${typeName(region)}`)
+    }
+    this.checkOpen()
+    this.#state.bridge.native.registerRegion(
+      this.#state.id,
+      name,
+      readText(region.key, 'key'),
+      readSize(region.offset ?? 0, 'offset'),
+      readSize(region.byteSize, 'byteSize'),
+    )
+  }
+
+  /**
+   * Forgets a region, or all of them; requests that use it keep it to their end. Success for an
+   * unknown name.
+   */
+  unregisterSystemSharedMemory(name?: string): void {
+    this.checkOpen()
+    const one = name === undefined ? null : readText(name, 'name')
+    this.#state.bridge.native.unregisterRegion(this.#state.id, one)
+  }
+
+  /** @throws TridentError NOT_FOUND for an unknown name */
+  systemSharedMemoryStatus(name?: string): SystemSharedMemoryStatus[] {
+    this.checkOpen()
+    const one = name === undefined ? null : readText(name, 'name')
+    return this.#state.bridge.native
+      .regionStatus(this.#state.id, one)
+      .map(([region, key, offset, byteSize]) => ({ name: region, key, offset, byteSize }))
+  }
+
+  /** A tensor in a registered region. The name is looked up when a request uses the tensor. */
+  regionTensor<D extends Datatype>(
+    name: string,
+    datatype: D,
+    shape: readonly number[],
+    options: RegionTensorOptions = {},
+  ): RegionTensor<D> {
+    readText(name, 'name')
+    return new RegionTensor({ memory: () => name }, datatype, shape, options)
+  }
+
+  // The end ---------------------------------------------------------------------------------------
+
+  /**
+   * Refuses new requests, waits up to the exit timeout for those under way, cancels the rest and
+   * stops the server. Further calls return the same promise.
+   *
+   * @throws TridentError UNAVAILABLE when requests still execute then; the server ends with them
+   */
+  close(): Promise<void> {
+    collected.unregister(this)
+    return this.#state.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /** @internal */
+  checkOpen(): void {
+    this.#state.checkOpen()
+  }
+
+  #describe(what: NativeQuestion, name = '', version?: number): unknown {
+    readText(name, 'name')
+    const number = readVersion(version)
+    this.checkOpen()
+    try {
+      return JSON.parse(this.#state.bridge.native.describe(this.#state.id, what, name, number))
+    } catch (reason) {
+      throw toError(reason, name || undefined)
+    }
+  }
+
+  #isTrue(what: 'live' | 'ready' | 'modelReady', name = '', version = -1): boolean {
+    this.checkOpen()
+    try {
+      return this.#state.bridge.native.isTrue(this.#state.id, what, name, version)
+    } catch (reason) {
+      throw toError(reason, name || undefined)
+    }
+  }
+}
+
+const collected = new FinalizationRegistry<ServerState>((state) => {
+  process.emitWarning('a Trident server was garbage-collected without close()', 'TridentWarning')
+  state.close().catch(() => {})
+})
+
+function readFiles(options: LoadModelOptions): [string, Uint8Array][] {
+  if (options.files === undefined) return []
+  if (options.path !== undefined) throw new TypeError('give either files or path, not both')
+  if (typeof options.files !== 'object' || options.files === null) {
+    throw new TypeError(`files is an object of Uint8Arrays by path, got ${typeName(options.files)}`)
+  }
+  return Object.entries(options.files).map(([path, bytes]) => {
+    if (arrayName(bytes) !== 'Uint8Array') {
+      throw new TypeError(`file '${path}' is a Uint8Array, got ${typeName(bytes)}`)
+    }
+    return [readText(path, 'a file path'), bytes]
+  })
+}
+
+/** Triton asks for a configuration beside in-memory files; an empty one is completed. */
+function readConfig(options: LoadModelOptions, hasFiles: boolean): string | null {
+  const { config } = options
+  if (config === undefined) return hasFiles ? configToJson({ name: options.name }) : null
+  if (typeof config !== 'object' || config === null) {
+    throw new TypeError(`config is an object, got ${typeName(config)}`)
+  }
+  return configToJson(config)
+}

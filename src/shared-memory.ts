@@ -1,0 +1,179 @@
+import { type Bridge, getBridge } from './bridge.js'
+import { arrayName, type Datatype, typeName } from './datatypes.js'
+import { TridentError } from './errors.js'
+import { readText } from './options.js'
+import {
+  type RegionSource,
+  RegionTensor,
+  type RegionTensorOptions,
+  readSize,
+} from './region-tensor.js'
+
+export interface SharedMemoryCreateOptions {
+  /** Size of the region in bytes, more than 0. */
+  byteSize: number
+}
+
+export interface SharedMemoryOpenOptions {
+  /** Bytes from the start of the object; needs no alignment. 0 unless given. */
+  offset?: number
+  /** Up to the object's end unless given. */
+  byteSize?: number
+  /** Refuse writes, by this object and by models. */
+  readOnly?: boolean
+}
+
+/**
+ * A POSIX shared-memory region mapped into this process: tensors in it are read and written by
+ * models in place, and other processes see the same bytes. A peer that shrinks the object costs
+ * the requests that use it an error, never the process.
+ *
+ * Whoever creates a region removes its name on `close()`. Access from several processes is theirs
+ * to synchronise.
+ */
+export class SharedMemory {
+  /** The object's name, as for shm_open: '/frames'. */
+  readonly key: string
+  readonly byteSize: number
+  readonly #bridge: Bridge
+  readonly #created: boolean
+  /** A number of the addon; null when closed. */
+  #memory: number | null
+  #view: WeakRef<ArrayBuffer> | null = null
+  readonly #source: RegionSource = { memory: () => this.#open() }
+
+  private constructor(bridge: Bridge, key: string, created: boolean, region: [number, number]) {
+    this.#bridge = bridge
+    this.key = key
+    this.#created = created
+    this.#memory = region[0]
+    this.byteSize = region[1]
+    collected.register(this, { bridge, key, memory: region[0], created }, this)
+  }
+
+  /**
+   * Creates an object of zeros, readable and writable by this user only, its memory reserved.
+   *
+   * @throws TridentError ALREADY_EXISTS: the key is taken; UNAVAILABLE: not enough memory;
+   *   INVALID_ARG: the key is not usable
+   */
+  static create(key: string, options: SharedMemoryCreateOptions): SharedMemory {
+    const bridge = getBridge()
+    const byteSize = readSize(readOptions(options).byteSize, 'byteSize')
+    const region = bridge.native.regionCreate(readText(key, 'key'), byteSize)
+    return new SharedMemory(bridge, key, true, region)
+  }
+
+  /**
+   * Maps an object that another process, or this one, created.
+   *
+   * @throws TridentError NOT_FOUND: no such object; INVALID_ARG: it is smaller than asked for;
+   *   UNSUPPORTED: another user owns it
+   */
+  static open(key: string, options: SharedMemoryOpenOptions = {}): SharedMemory {
+    const bridge = getBridge()
+    const { offset = 0, byteSize = 0, readOnly = false } = readOptions(options)
+    const region = bridge.native.regionOpen(
+      readText(key, 'key'),
+      readSize(offset, 'offset'),
+      readSize(byteSize, 'byteSize'),
+      Boolean(readOnly),
+    )
+    return new SharedMemory(bridge, key, false, region)
+  }
+
+  /** Copies bytes from `offset` on into `target`, all of it. */
+  read(offset: number, target: ArrayBufferView): void {
+    checkView(target, 'target')
+    this.#bridge.native.regionRead(this.#open(), readSize(offset, 'offset'), bytesOf(target))
+  }
+
+  /** Copies all of `source` to `offset`. */
+  write(offset: number, source: ArrayBufferView): void {
+    checkView(source, 'source')
+    this.#bridge.native.regionWrite(this.#open(), readSize(offset, 'offset'), bytesOf(source))
+  }
+
+  /**
+   * The region itself, without a copy. The mapping lives as long as the array, also after
+   * `close()`.
+   *
+   * @throws TridentError UNSUPPORTED where the runtime does not allow it (Electron), and for a
+   *   read-only region: use `read` and `write` there
+   */
+  view(): Uint8Array {
+    const memory = this.#open()
+    let buffer = this.#view?.deref()
+    if (buffer === undefined || buffer.byteLength === 0) {
+      buffer = this.#bridge.native.regionView(memory)
+      this.#view = new WeakRef(buffer)
+    }
+    return new Uint8Array(buffer)
+  }
+
+  /** A tensor that lies in this region, as an input or output of requests. */
+  tensor<D extends Datatype>(
+    datatype: D,
+    shape: readonly number[],
+    options: RegionTensorOptions = {},
+  ): RegionTensor<D> {
+    this.#open()
+    return new RegionTensor(this.#source, datatype, shape, options)
+  }
+
+  /**
+   * Ends the use of the region by this object, and removes its name if this object created it.
+   * Requests under way and views keep the memory. Further calls do nothing.
+   */
+  close(): void {
+    if (this.#memory === null) return
+    collected.unregister(this)
+    const memory = this.#memory
+    this.#memory = null
+    release({ bridge: this.#bridge, key: this.key, memory, created: this.#created })
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  #open(): number {
+    if (this.#memory !== null) return this.#memory
+    throw new TridentError('UNAVAILABLE', `shared-memory region '${this.key}' is closed`)
+  }
+}
+
+interface Held {
+  bridge: Bridge
+  key: string
+  memory: number
+  created: boolean
+}
+
+function release({ bridge, memory, created }: Held): void {
+  if (created) bridge.native.regionUnlink(memory)
+  bridge.native.forgetMemory(memory)
+}
+
+const collected = new FinalizationRegistry<Held>((held) => {
+  process.emitWarning(
+    `shared-memory region '${held.key}' was garbage-collected without close()`,
+    'TridentWarning',
+  )
+  release(held)
+})
+
+function readOptions<T extends object>(options: T): T {
+  if (typeof options === 'object' && options !== null) return options
+  throw new TypeError(`options is an object, got ${typeName(options)}`)
+}
+
+function checkView(array: unknown, what: string): void {
+  if (ArrayBuffer.isView(array)) return
+  throw new TypeError(`${what} is a typed array or DataView, got ${typeName(array)}`)
+}
+
+function bytesOf(array: ArrayBufferView): ArrayBufferView {
+  if (arrayName(array) !== undefined) return array
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
+}

@@ -1,0 +1,122 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expectFailure } from './support/expect.js'
+import { loadIdentity } from './support/identity.js'
+import { createServer, type Model, type Server } from './support/trident.js'
+
+let server: Server
+let slow: Model
+const delayMs = 60
+const data = Float32Array.of(1, 2, 3, 4)
+
+beforeAll(async () => {
+  server = await createServer()
+  slow = await loadIdentity(server, 'slow', { executeDelayMs: delayMs })
+})
+afterAll(() => server.close())
+
+/** Resolves when what is under way on the model has ended. */
+const settled = () => slow.infer({ INPUT0: data })
+
+it('rejects at once when the signal is aborted, with its reason', async () => {
+  const controller = new AbortController()
+  const reason = new Error('changed my mind')
+  const begin = performance.now()
+  const answer = slow.infer({ INPUT0: data }, { signal: controller.signal })
+  setImmediate(() => controller.abort(reason))
+  const error = await expectFailure(() => answer, 'CANCELLED', 'aborted')
+  expect(performance.now() - begin).toBeLessThan(delayMs)
+  expect(error.cause).toBe(reason)
+  expect(error.model).toBe('slow')
+  await settled()
+})
+
+it('never submits when the signal was aborted before', async () => {
+  const before = (await slow.statistics()).inference_stats
+  const signal = AbortSignal.abort('early')
+  const error = await expectFailure(() => slow.infer({ INPUT0: data }, { signal }), 'CANCELLED')
+  expect(error.cause).toBe('early')
+  const controller = new AbortController()
+  const answer = slow.infer({ INPUT0: data }, { signal: controller.signal })
+  controller.abort() // in the same turn: nothing has crossed yet
+  await expectFailure(() => answer, 'CANCELLED')
+  const after = (await slow.statistics()).inference_stats
+  expect(after.success.count + after.fail.count).toBe(before.success.count + before.fail.count)
+})
+
+it('takes a waiting request out of the queue', async () => {
+  const before = (await slow.statistics()).inference_stats
+  const running = slow.infer({ INPUT0: data })
+  const controller = new AbortController()
+  const waiting = Array.from({ length: 10 }, () =>
+    slow.infer({ INPUT0: data }, { signal: controller.signal }),
+  )
+  setImmediate(() => controller.abort())
+  const outcomes = await Promise.allSettled(waiting)
+  for (const outcome of outcomes) {
+    expect((outcome as PromiseRejectedResult).reason.code).toBe('CANCELLED')
+  }
+  await running
+  await settled()
+  const after = (await slow.statistics()).inference_stats
+  expect(after.success.count).toBe(before.success.count + 2)
+})
+
+it('keeps no listener on a signal of a finished request', async () => {
+  const { getEventListeners } = await import('node:events')
+  const controller = new AbortController()
+  await slow.infer({ INPUT0: data }, { signal: controller.signal })
+  expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0)
+})
+
+it('rejects when the timeout passes, also while all instances are busy', async () => {
+  const running = slow.infer({ INPUT0: data })
+  const begin = performance.now()
+  await expectFailure(
+    () => slow.infer({ INPUT0: data }, { timeout: 15 }),
+    'UNAVAILABLE',
+    'timeout',
+    "'slow'",
+    '15 ms',
+  )
+  expect(performance.now() - begin).toBeLessThan(delayMs)
+  await running
+})
+
+it('rejects when the timeout passes while the request executes', async () => {
+  await expectFailure(() => slow.infer({ INPUT0: data }, { timeout: 10 }), 'UNAVAILABLE', '10 ms')
+  const { OUTPUT0 } = await settled()
+  expect(OUTPUT0!.data).toEqual(data)
+})
+
+it('does nothing when the answer comes first', async () => {
+  const { OUTPUT0 } = await slow.infer(
+    { INPUT0: data },
+    { timeout: 60_000, signal: new AbortController().signal },
+  )
+  expect(OUTPUT0!.data).toEqual(data)
+})
+
+it('ends every request exactly once when aborts, timeouts and answers race', async () => {
+  const quick = await loadIdentity(server, 'quick', { executeDelayMs: 1, maxBatchSize: 4 })
+  const counts = { fulfilled: 0, CANCELLED: 0, UNAVAILABLE: 0 }
+  for (let round = 0; round < 30; round++) {
+    const controller = new AbortController()
+    const answers = Array.from({ length: 20 }, (_, i) =>
+      quick.infer(
+        { INPUT0: data },
+        i % 3 === 0
+          ? { signal: controller.signal }
+          : i % 3 === 1
+            ? { timeout: 1 + (i % 7) }
+            : {},
+      ),
+    )
+    setTimeout(() => controller.abort(), round % 6)
+    for (const outcome of await Promise.allSettled(answers)) {
+      if (outcome.status === 'fulfilled') counts.fulfilled++
+      else counts[outcome.reason.code as 'CANCELLED' | 'UNAVAILABLE']++
+    }
+  }
+  expect(counts.fulfilled + counts.CANCELLED + counts.UNAVAILABLE).toBe(600)
+  expect(counts.fulfilled).toBeGreaterThanOrEqual(180)
+})

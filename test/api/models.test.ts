@@ -1,0 +1,283 @@
+// Loading, unloading, reloading, and what is known about models meanwhile.
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import * as digits from './support/digits.js'
+import { expectFailure } from './support/expect.js'
+import { identityConfig, loadIdentity } from './support/identity.js'
+import { createServer, type Server, type Tensor } from './support/trident.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'trident-test-'))
+let server: Server
+
+const configText = (text = '') => `backend: "identity"
+input [ { name: "INPUT0" data_type: TYPE_FP32 dims: [ 4 ] } ]
+output [ { name: "OUTPUT0" data_type: TYPE_FP32 dims: [ 4 ] } ]
+${text}`
+
+function writeModel(name: string, versions: number[], text = ''): void {
+  for (const version of versions) mkdirSync(join(folder, name, String(version)), { recursive: true })
+  writeFileSync(join(folder, name, 'config.pbtxt'), configText(text))
+}
+
+beforeAll(async () => {
+  writeModel('one', [1])
+  writeModel('many', [1, 2, 5], 'version_policy: { all {} }')
+  cpSync(join(digits.modelRepository, 'digits'), join(folder, 'digits'), { recursive: true })
+  server = await createServer({
+    modelRepository: folder,
+    modelControl: 'explicit',
+    logLevel: 'silent',
+  })
+})
+afterAll(async () => {
+  await server.close()
+  rmSync(folder, { recursive: true })
+})
+
+const data = Float32Array.of(1, 2, 3, 4)
+const first = (tensor: Tensor | undefined) => (tensor!.data as Float32Array)[0]
+
+describe('load and unload', () => {
+  it('take a model in and out of service', async () => {
+    await expectFailure(() => server.model('one'), 'NOT_FOUND', "'one'")
+    const model = await server.loadModel('one')
+    expect(await model.ready()).toBe(true)
+    expect(await server.modelReady('one')).toBe(true)
+    expect((await model.infer({ INPUT0: data })).OUTPUT0!.data).toEqual(data)
+    await model.unload()
+    await expectFailure(() => model.infer({ INPUT0: data }), 'NOT_FOUND', "'one'")
+    await expectFailure(() => model.inferSync({ INPUT0: data }), 'NOT_FOUND', "'one'")
+    await server.unloadModel('one') // not loaded: nothing to do
+    await server.unloadModel('never seen')
+  })
+
+  it('of a loaded model with requests under way: all of them end', async () => {
+    const model = await loadIdentity(server, 'busy', { executeDelayMs: 5 })
+    const answers = Array.from({ length: 20 }, () => model.infer({ INPUT0: data }))
+    await new Promise((resolve) => setImmediate(resolve))
+    await model.unload()
+    const outcomes = await Promise.allSettled(answers)
+    for (const outcome of outcomes) {
+      if (outcome.status === 'fulfilled') expect(outcome.value.OUTPUT0!.data).toEqual(data)
+      else expect(outcome.reason.code).toBe('UNAVAILABLE')
+    }
+    expect(outcomes[0]!.status).toBe('fulfilled')
+    await expectFailure(() => model.infer({ INPUT0: data }), 'NOT_FOUND')
+  })
+
+  it('anew, without dropping a request', async () => {
+    let model = await loadIdentity(server, 'again', { executeDelayMs: 1 })
+    let loading = true
+    let requests = 0
+    const client = async () => {
+      while (loading) {
+        const { OUTPUT0 } = await model.infer({ INPUT0: data })
+        expect(OUTPUT0!.data).toEqual(data)
+        requests++
+      }
+    }
+    const clients = Promise.all(Array.from({ length: 8 }, client))
+    for (let round = 0; round < 10; round++) {
+      model = await loadIdentity(server, 'again', { executeDelayMs: 1 })
+      await model.infer({ INPUT0: data })
+    }
+    loading = false
+    await clients
+    expect(requests).toBeGreaterThan(10)
+  })
+
+  it('that fails leaves the old version in service', async () => {
+    const model = await loadIdentity(server, 'steady')
+    await expect(
+      server.loadModel({
+        name: 'steady',
+        config: identityConfig({ config: { parameters: { fail: { stringValue: 'model_initialize' } } } }),
+        files: { '1/unused': new Uint8Array(0) },
+      }),
+    ).rejects.toThrow(/model_initialize/)
+    expect((await model.infer({ INPUT0: data })).OUTPUT0!.data).toEqual(data)
+    expect(await model.ready()).toBe(true)
+  })
+
+  it('many models at once', async () => {
+    const names = Array.from({ length: 12 }, (_, i) => `parallel-${i}`)
+    const models = await Promise.all(names.map((name) => loadIdentity(server, name)))
+    const answers = await Promise.all(models.map((model) => model.infer({ INPUT0: data })))
+    for (const { OUTPUT0 } of answers) expect(OUTPUT0!.data).toEqual(data)
+    await Promise.all(models.map((model) => model.unload()))
+  })
+
+  it('never blocks requests to other models', async () => {
+    const model = await loadIdentity(server, 'bystander')
+    let done = false
+    const loads = Promise.all(
+      Array.from({ length: 4 }, (_, i) =>
+        server.loadModel({ name: `load-${i}`, path: digits.modelFile }),
+      ),
+    ).then(() => {
+      done = true
+    })
+    let answered = 0
+    while (!done) {
+      await model.infer({ INPUT0: data })
+      answered++
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await loads
+    expect(answered).toBeGreaterThan(0)
+  })
+})
+
+describe('a configuration', () => {
+  it('given at load replaces the one on disk until the next load', async () => {
+    const override = identityConfig({ dims: [2] })
+    const model = await server.loadModel({ name: 'one', config: override })
+    expect(model.inputs[0]!.shape).toEqual([2])
+    const { OUTPUT0 } = await model.infer({ INPUT0: Float32Array.of(5, 6) })
+    expect([...(OUTPUT0!.data as Float32Array)]).toEqual([5, 6])
+    const plain = await server.loadModel('one')
+    expect(plain.inputs[0]!.shape).toEqual([4])
+    expect(model.inputs[0]!.shape).toEqual([4]) // the same model
+    await expectFailure(() => model.infer({ INPUT0: Float32Array.of(5, 6) }), 'INVALID_ARG')
+    await plain.unload()
+  })
+
+  it('is reported in camelCase, with the names of users untouched', async () => {
+    const model = await loadIdentity(server, 'camel', {
+      maxBatchSize: 8,
+      config: {
+        dynamicBatching: { preferredBatchSize: [4], maxQueueDelayMicroseconds: 100 },
+        parameters: { some_name: { stringValue: 'a' }, otherName: { stringValue: 'b' } },
+      },
+    })
+    const config = await model.config()
+    expect(config).toMatchObject({
+      name: 'camel',
+      maxBatchSize: 8,
+      dynamicBatching: { preferredBatchSize: [4] },
+      parameters: { some_name: { stringValue: 'a' }, otherName: { stringValue: 'b' } },
+    })
+    expect(Number(config.dynamicBatching!.maxQueueDelayMicroseconds)).toBe(100)
+  })
+
+  it('with an unknown field is refused', async () => {
+    const call = loadIdentity(server, 'odd', { config: { maxBatchSice: 3 } })
+    await expect(call).rejects.toThrow(/max_batch_sice/)
+  })
+})
+
+describe('sources', () => {
+  const image = digits.imageOf(0)
+  const expected = digits.recordedOf(0)
+  const expectAnswer = (tensor: Tensor | undefined) =>
+    expect(Math.abs(first(tensor)! - expected[0]!)).toBeLessThan(1e-4)
+
+  it('may be bytes', async () => {
+    const files = { '1/model.onnx': readFileSync(digits.modelFile) }
+    const model = await server.loadModel({
+      name: 'from-bytes',
+      config: { backend: 'onnxruntime' },
+      files,
+    })
+    files['1/model.onnx'].fill(0)
+    expectAnswer((await model.infer({ image })).logits)
+  })
+
+  it('may be a model file', async () => {
+    const model = await server.loadModel({ name: 'from-file', path: digits.modelFile })
+    expectAnswer((await model.infer({ image })).logits)
+  })
+
+  it('may be a model directory', async () => {
+    const path = join(digits.modelRepository, 'digits')
+    await using other = await createServer()
+    const model = await other.loadModel({ name: 'digits', path })
+    expectAnswer((await model.infer({ image })).logits)
+    expect((await model.config()).maxBatchSize).toBeGreaterThan(0)
+  })
+
+  it('exclude each other', async () => {
+    const both = { name: 'x', path: digits.modelFile, files: {} }
+    await expect(server.loadModel(both)).rejects.toThrow(TypeError)
+    const bad = { name: 'x', files: { '1/model.onnx': 'text' as never } }
+    await expect(server.loadModel(bad)).rejects.toThrow(TypeError)
+  })
+})
+
+describe('versions', () => {
+  it('serve side by side', async () => {
+    const model = await server.loadModel('many')
+    expect(model.version).toBe(5)
+    for (const version of [1, 2, 5]) {
+      const one = server.model('many', version)
+      expect(one.version).toBe(version)
+      await one.infer({ INPUT0: data })
+      await model.infer({ INPUT0: data }, { version })
+    }
+    await model.infer({ INPUT0: data })
+    const statistics = await server.statistics('many')
+    expect(
+      statistics.map(({ version, inference_count }) => [Number(version), inference_count]).sort(),
+    ).toEqual([
+      [1, 2],
+      [2, 2],
+      [5, 3],
+    ])
+    await expectFailure(() => server.model('many', 3), 'NOT_FOUND', '3')
+    const second = await server.loadModel({ name: 'many', version: 2 })
+    expect(second.version).toBe(2)
+  })
+})
+
+describe('the index', () => {
+  it('lists models with their states', async () => {
+    await using other = await createServer({ modelRepository: folder, modelControl: 'explicit' })
+    const names = async (readyOnly: boolean) =>
+      (await other.index({ readyOnly })).map(({ name }) => name).sort()
+    expect(await names(true)).toEqual([])
+    await other.loadModel('one')
+    expect(await names(true)).toEqual(['one'])
+    expect(await other.index({ readyOnly: true })).toMatchObject([
+      { name: 'one', version: '1', state: 'READY' },
+    ])
+    await other.unloadModel('one')
+    expect(await names(true)).toEqual([])
+    const [entry] = (await other.index()).filter(({ name }) => name === 'one')
+    expect(entry).toMatchObject({ state: 'UNAVAILABLE', reason: 'unloaded' })
+  })
+})
+
+describe('control mode', () => {
+  it("'none' loads everything and keeps it", async () => {
+    await using other = await createServer({ modelRepository: folder })
+    expect((await other.index({ readyOnly: true })).map(({ name }) => name)).toContain('one')
+    await other.model('one').infer({ INPUT0: data })
+    await expectFailure(() => other.loadModel('one'), 'UNAVAILABLE', 'explicit')
+    await expectFailure(() => other.unloadModel('one'), 'UNAVAILABLE', 'explicit')
+    await expectFailure(
+      () => other.loadModel({ name: 'x', path: digits.modelFile }),
+      'UNAVAILABLE',
+      'explicit',
+    )
+  })
+
+  it("'explicit' loads what is asked for at start", async () => {
+    await using other = await createServer({
+      modelRepository: folder,
+      modelControl: 'explicit',
+      startupModels: ['many'],
+    })
+    const ready = await other.index({ readyOnly: true })
+    expect(new Set(ready.map(({ name }) => name))).toEqual(new Set(['many']))
+  })
+
+  it("'poll' is not there yet", async () => {
+    await expectFailure(
+      () => createServer({ modelRepository: folder, modelControl: 'poll' }),
+      'UNSUPPORTED',
+      'poll',
+    )
+  })
+})

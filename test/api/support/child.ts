@@ -1,0 +1,61 @@
+import { spawn } from 'node:child_process'
+import { esmEntry } from './trident.js'
+
+export interface ChildResult {
+  code: number | null
+  signal: NodeJS.Signals | null
+  stdout: string
+  stderr: string
+}
+
+/**
+ * Runs `script`, an ES module that may import from 'trident', in a Node process of its own.
+ * `onLine` sees each line of its output and may answer.
+ */
+export function runChild(
+  script: string,
+  options: {
+    args?: string[]
+    nodeArgs?: string[]
+    onLine?: (
+      line: string,
+      child: { kill(signal: NodeJS.Signals): void; send(text: string): void },
+    ) => void
+  } = {},
+): Promise<ChildResult> {
+  const source = script.replaceAll("from 'trident'", `from '${esmEntry}'`)
+  const child = spawn(
+    process.execPath,
+    [
+      ...(options.nodeArgs ?? []),
+      '--input-type=module',
+      '-e',
+      source,
+      '--',
+      ...(options.args ?? []),
+    ],
+    { stdio: ['pipe', 'pipe', 'pipe'], timeout: 120_000 },
+  )
+  let stdout = ''
+  let stderr = ''
+  let partial = ''
+  const handle = {
+    kill: (signal: NodeJS.Signals) => void child.kill(signal),
+    send: (text: string) => void child.stdin.write(`${text}\n`),
+  }
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout += chunk
+    partial += chunk
+    const lines = partial.split('\n')
+    partial = lines.pop() ?? ''
+    for (const line of lines) options.onLine?.(line, handle)
+  })
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk
+  })
+  child.stdin.on('error', () => {}) // it may end before it reads
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }))
+  })
+}
