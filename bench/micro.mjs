@@ -1,0 +1,80 @@
+// Single operations, with benchmark.js: what one call costs on the JS thread.
+import Benchmark from 'benchmark'
+import { SharedMemory, Tensor } from 'trident'
+import { getBridge } from '../dist/esm/bridge.js'
+
+function report(event) {
+  const { name, error, stats } = event.target
+  if (error) throw error
+  const us = (stats.mean * 1e6).toFixed(2)
+  console.log(`  ${name.padEnd(44)}${us.padStart(10)} us  ±${stats.rme.toFixed(1)} %`)
+}
+
+function runSuite(suite) {
+  return new Promise((resolve, reject) => {
+    suite.on('cycle', report)
+    suite.on('error', (event) => reject(event.target.error))
+    suite.on('complete', () =>
+      resolve(
+        suite.map(({ name, stats }) => ({
+          name,
+          meanUs: stats.mean * 1e6,
+          rme: stats.rme,
+          samples: stats.sample.length,
+        })),
+      ),
+    )
+    suite.run({ async: true })
+  })
+}
+
+export async function runMicro(
+  server,
+  { name, input, output, itemShape, outputShape, data },
+  seconds,
+) {
+  const model = await server.loadModel(name)
+  const inputs = { [input]: new Tensor('FP32', data, [1, ...itemShape]) }
+  const result = new Float32Array(outputShape.reduce((a, b) => a * b))
+  const outputs = { [output]: new Tensor('FP32', result, [1, ...outputShape]) }
+  const key = `/trident-bench-${process.pid}`
+  const region = SharedMemory.create(key, { byteSize: 1 << 20 })
+  const small = new Uint8Array(256)
+  const large = new Uint8Array(1 << 20)
+  const { native } = getBridge()
+  const prepared = model.prepare({ inputs, outputs })
+  const options = { minSamples: 20, maxTime: seconds }
+  const deferred = (call) => ({
+    ...options,
+    defer: true,
+    fn: (task) =>
+      call().then(
+        () => task.resolve(),
+        (error) => task.benchmark.abort(error),
+      ),
+  })
+
+  console.log(`\nsingle operations (${name})`)
+  const suite = new Benchmark.Suite()
+    .add('crossing to native and back', () => native.alignment(small), options)
+    .add('prepared.sync', () => prepared.sync(), options)
+    .add(
+      'prepared.async',
+      deferred(() => prepared.async()),
+    )
+    .add('inferSync', () => model.inferSync(inputs), options)
+    .add(
+      'infer',
+      deferred(() => model.infer(inputs)),
+    )
+    .add('region.write 256 B', () => region.write(0, small), options)
+    .add('region.read 256 B', () => region.read(0, small), options)
+    .add('region.write 1 MiB', () => region.write(0, large), options)
+    .add('region.read 1 MiB', () => region.read(0, large), options)
+  try {
+    return await runSuite(suite)
+  } finally {
+    prepared.close()
+    region.close()
+  }
+}
