@@ -1,11 +1,10 @@
 // TRITONBACKEND_Backend, its attributes and its memory manager.
 
-#include "model/backend.h"
-
 #include <cstdlib>
 
 #include "capi/handles.h"
 #include "inference/buffer.h"
+#include "model/backend.h"
 
 using namespace trident;  // NOLINT: C functions live outside every namespace
 
@@ -13,7 +12,7 @@ namespace {
 
 // The C enumeration numbers CPU and GPU the other way round than config.pbtxt.
 Result<InstanceGroupKind> ToConfigKind(TRITONSERVER_InstanceGroupKind kind) {
-  switch (kind) {
+  switch (ReadEnum<int>(kind)) {
     case TRITONSERVER_INSTANCEGROUPKIND_AUTO:
       return InstanceGroupKind::kAuto;
     case TRITONSERVER_INSTANCEGROUPKIND_CPU:
@@ -23,13 +22,12 @@ Result<InstanceGroupKind> ToConfigKind(TRITONSERVER_InstanceGroupKind kind) {
     case TRITONSERVER_INSTANCEGROUPKIND_MODEL:
       return InstanceGroupKind::kModel;
   }
-  return InvalidArg("unknown instance group kind '", static_cast<int>(kind), "'");
+  return InvalidArg("unknown instance group kind '", ReadEnum<int>(kind), "'");
 }
 
-Status CheckHostMemory(TRITONSERVER_MemoryType memory_type) {
-  if (memory_type == TRITONSERVER_MEMORY_CPU) return Status::Ok();
-  return Unsupported("memory of type ", TRITONSERVER_MemoryTypeString(memory_type),
-                     " is not available");
+Status CheckHostMemory(MemoryType memory_type) {
+  if (memory_type == MemoryType::kCpu) return Status::Ok();
+  return Unsupported("memory of type ", MemoryTypeName(memory_type), " is not available");
 }
 
 }  // namespace
@@ -59,8 +57,15 @@ TRITONSERVER_Error* TRITONBACKEND_BackendExecutionPolicy(TRITONBACKEND_Backend* 
 TRITONSERVER_Error* TRITONBACKEND_BackendSetExecutionPolicy(TRITONBACKEND_Backend* backend,
                                                             TRITONBACKEND_ExecutionPolicy policy) {
   TRIDENT_REQUIRE(backend);
-  Core(backend)->execution_policy = policy;
-  return nullptr;
+  return Guard([&] {
+    const int number = ReadEnum<int>(policy);
+    if (number < TRITONBACKEND_EXECUTION_BLOCKING ||
+        number > TRITONBACKEND_EXECUTION_DEVICE_BLOCKING) {
+      return InvalidArg("unknown execution policy '", number, "'");
+    }
+    Core(backend)->execution_policy = policy;
+    return Status::Ok();
+  });
 }
 
 TRITONSERVER_Error* TRITONBACKEND_BackendArtifacts(TRITONBACKEND_Backend* backend,
@@ -127,7 +132,7 @@ TRITONSERVER_Error* TRITONBACKEND_MemoryManagerAllocate(TRITONBACKEND_MemoryMana
                                                         uint64_t byte_size) {
   TRIDENT_REQUIRE(buffer);
   return Guard([&] {
-    TRIDENT_RETURN_IF_ERROR(CheckHostMemory(memory_type));
+    TRIDENT_RETURN_IF_ERROR(CheckHostMemory(ReadEnum<MemoryType>(memory_type)));
     *buffer = malloc(byte_size);
     if (*buffer == nullptr && byte_size > 0) {
       return Unavailable("no memory for a buffer of ", byte_size, " bytes");
@@ -141,7 +146,7 @@ TRITONSERVER_Error* TRITONBACKEND_MemoryManagerFree(TRITONBACKEND_MemoryManager*
                                                     TRITONSERVER_MemoryType memory_type,
                                                     int64_t /*memory_type_id*/) {
   return Guard([&] {
-    TRIDENT_RETURN_IF_ERROR(CheckHostMemory(memory_type));
+    TRIDENT_RETURN_IF_ERROR(CheckHostMemory(ReadEnum<MemoryType>(memory_type)));
     free(buffer);
     return Status::Ok();
   });

@@ -118,7 +118,11 @@ TRITONSERVER_Error* TRITONBACKEND_ModelInstanceReportMemoryUsage(
     TRITONBACKEND_ModelInstance* instance, TRITONSERVER_BufferAttributes** usage,
     uint32_t usage_size) {
   TRIDENT_REQUIRE(instance);
-  return Guard([&] { return ReadMemoryUsage(usage, usage_size, &Core(instance)->memory_usage); });
+  return Guard([&]() -> Status {
+    TRIDENT_ASSIGN_OR_RETURN(auto rows, ReadMemoryUsage(usage, usage_size));
+    Core(instance)->model().ReportMemoryUsage(instance, std::move(rows));
+    return Status::Ok();
+  });
 }
 
 // Statistics --------------------------------------------------------------------------------------

@@ -35,8 +35,8 @@ TRITONSERVER_Error* TRITONBACKEND_ModelConfig(TRITONBACKEND_Model* model, uint32
   TRIDENT_REQUIRE(model, model_config);
   return Guard([&] {
     TRIDENT_RETURN_IF_ERROR(CheckConfigVersion(config_version));
-    *model_config = HandleOf<TRITONSERVER_Message>(
-        new std::string(ModelConfigToJson(Core(model)->config())));
+    *model_config =
+        HandleOf<TRITONSERVER_Message>(new std::string(ModelConfigToJson(Core(model)->config())));
     return Status::Ok();
   });
 }
@@ -89,7 +89,11 @@ TRITONSERVER_Error* TRITONBACKEND_ModelReportMemoryUsage(TRITONBACKEND_Model* mo
                                                          TRITONSERVER_BufferAttributes** usage,
                                                          uint32_t usage_size) {
   TRIDENT_REQUIRE(model);
-  return Guard([&] { return ReadMemoryUsage(usage, usage_size, &Core(model)->memory_usage); });
+  return Guard([&]() -> Status {
+    TRIDENT_ASSIGN_OR_RETURN(auto rows, ReadMemoryUsage(usage, usage_size));
+    Core(model)->ReportMemoryUsage(model, std::move(rows));
+    return Status::Ok();
+  });
 }
 
 }  // extern "C"

@@ -154,10 +154,11 @@ TRITONSERVER_Error* TRITONBACKEND_RequestOutputBufferProperties(
   TRIDENT_REQUIRE(request, memory_type, memory_type_id);
   return Guard([&] {
     uint64_t size = byte_size == nullptr ? 0 : *byte_size;
-    BufferAttributes attributes{.memory_type = static_cast<MemoryType>(*memory_type),
+    BufferAttributes attributes{.memory_type = ReadEnum<MemoryType>(*memory_type),
                                 .memory_type_id = *memory_type_id};
     TRIDENT_RETURN_IF_ERROR(
-        Core(request)->sink->Query(name, byte_size == nullptr ? nullptr : &size, &attributes)
+        Core(request)
+            ->sink->Query(name, byte_size == nullptr ? nullptr : &size, &attributes)
             .WithPrefix(Core(request)->LogPrefix()));
     if (byte_size != nullptr) *byte_size = size;
     *memory_type = static_cast<TRITONSERVER_MemoryType>(attributes.memory_type);

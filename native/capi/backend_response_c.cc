@@ -61,8 +61,8 @@ TRITONSERVER_Error* TRITONBACKEND_ResponseFactoryDelete(TRITONBACKEND_ResponseFa
   });
 }
 
-TRITONSERVER_Error* TRITONBACKEND_ResponseFactoryIsCancelled(
-    TRITONBACKEND_ResponseFactory* factory, bool* is_cancelled) {
+TRITONSERVER_Error* TRITONBACKEND_ResponseFactoryIsCancelled(TRITONBACKEND_ResponseFactory* factory,
+                                                             bool* is_cancelled) {
   TRIDENT_REQUIRE(factory, is_cancelled);
   *is_cancelled = Core(factory)->channel->cancelled();
   return nullptr;
@@ -133,7 +133,7 @@ TRITONSERVER_Error* TRITONBACKEND_ResponseOutput(TRITONBACKEND_Response* respons
   if (dims_count > 0) TRIDENT_REQUIRE(shape);
   return Guard([&] {
     *output = HandleOf<TRITONBACKEND_Output>(Core(response)->AddOutput(
-        name, static_cast<DataType>(datatype), Shape(shape, shape + dims_count)));
+        name, ReadEnum<DataType>(datatype), Shape(shape, shape + dims_count)));
     return Status::Ok();
   });
 }
@@ -190,9 +190,9 @@ TRITONSERVER_Error* TRITONBACKEND_OutputBuffer(TRITONBACKEND_Output* output, voi
   *buffer = nullptr;
   return Guard([&] {
     OutputTensor& tensor = *Core(output);
-    TRIDENT_RETURN_IF_ERROR(
-        tensor.Allocate(buffer_byte_size, {.memory_type = static_cast<MemoryType>(*memory_type),
-                                           .memory_type_id = *memory_type_id}));
+    TRIDENT_RETURN_IF_ERROR(tensor.Allocate(
+        buffer_byte_size,
+        {.memory_type = ReadEnum<MemoryType>(*memory_type), .memory_type_id = *memory_type_id}));
     *buffer = tensor.buffer().data;
     *memory_type = static_cast<TRITONSERVER_MemoryType>(tensor.buffer().attributes.memory_type);
     *memory_type_id = tensor.buffer().attributes.memory_type_id;
@@ -203,8 +203,7 @@ TRITONSERVER_Error* TRITONBACKEND_OutputBuffer(TRITONBACKEND_Output* output, voi
 TRITONSERVER_Error* TRITONBACKEND_OutputBufferAttributes(
     TRITONBACKEND_Output* output, TRITONSERVER_BufferAttributes** buffer_attributes) {
   TRIDENT_REQUIRE(output, buffer_attributes);
-  *buffer_attributes =
-      HandleOf<TRITONSERVER_BufferAttributes>(&Core(output)->buffer().attributes);
+  *buffer_attributes = HandleOf<TRITONSERVER_BufferAttributes>(&Core(output)->buffer().attributes);
   return nullptr;
 }
 

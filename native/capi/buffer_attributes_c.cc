@@ -32,7 +32,7 @@ TRITONSERVER_Error* TRITONSERVER_BufferAttributesMemoryType(
 TRITONSERVER_Error* TRITONSERVER_BufferAttributesSetMemoryType(
     TRITONSERVER_BufferAttributes* buffer_attributes, TRITONSERVER_MemoryType memory_type) {
   TRIDENT_REQUIRE(buffer_attributes);
-  Core(buffer_attributes)->memory_type = static_cast<MemoryType>(memory_type);
+  Core(buffer_attributes)->memory_type = ReadEnum<MemoryType>(memory_type);
   return nullptr;
 }
 

@@ -40,14 +40,14 @@ Status CallbackSink::Allocate(const char* output_name, uint64_t byte_size, Outpu
   TRIDENT_RETURN_IF_ERROR(TakeError(
       allocator_->alloc(Handle(allocator_), output_name, byte_size, type, id, allocator_userp_,
                         &buffer->data, &buffer->sink_data, &actual_type, &actual_id)));
-  attributes.memory_type = static_cast<MemoryType>(actual_type);
+  attributes.memory_type = ReadEnum<MemoryType>(actual_type);
   attributes.memory_type_id = actual_id;
   attributes.byte_size = byte_size;
   Status status;
   if (allocator_->attributes != nullptr) {
-    status = TakeError(allocator_->attributes(
-        Handle(allocator_), output_name, HandleOf<TRITONSERVER_BufferAttributes>(&attributes),
-        allocator_userp_, buffer->sink_data));
+    status = TakeError(allocator_->attributes(Handle(allocator_), output_name,
+                                              HandleOf<TRITONSERVER_BufferAttributes>(&attributes),
+                                              allocator_userp_, buffer->sink_data));
     attributes.byte_size = byte_size;
   }
   if (status.ok()) status = CheckReachable(output_name, *buffer);
@@ -73,11 +73,10 @@ Status CallbackSink::Query(const char* output_name, uint64_t* byte_size,
   }
   auto type = static_cast<TRITONSERVER_MemoryType>(attributes->memory_type);
   size_t size = byte_size == nullptr ? 0 : *byte_size;
-  TRIDENT_RETURN_IF_ERROR(TakeError(
-      allocator_->query(Handle(allocator_), allocator_userp_, output_name,
-                        byte_size == nullptr ? nullptr : &size, &type,
-                        &attributes->memory_type_id)));
-  attributes->memory_type = static_cast<MemoryType>(type);
+  TRIDENT_RETURN_IF_ERROR(TakeError(allocator_->query(
+      Handle(allocator_), allocator_userp_, output_name, byte_size == nullptr ? nullptr : &size,
+      &type, &attributes->memory_type_id)));
+  attributes->memory_type = ReadEnum<MemoryType>(type);
   if (byte_size != nullptr) *byte_size = size;
   return Status::Ok();
 }

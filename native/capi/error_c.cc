@@ -19,9 +19,10 @@ TRITONSERVER_Error* NullArgument(const char* function, const char* arguments, in
 extern "C" {
 
 TRITONSERVER_Error* TRITONSERVER_ErrorNew(TRITONSERVER_Error_Code code, const char* msg) {
-  const bool known = code >= TRITONSERVER_ERROR_UNKNOWN && code <= TRITONSERVER_ERROR_CANCELLED;
+  const int number = ReadEnum<int>(code);
+  const bool known = number >= TRITONSERVER_ERROR_UNKNOWN && number <= TRITONSERVER_ERROR_CANCELLED;
   return Guard([&] {
-    return Status(known ? static_cast<StatusCode>(code) : StatusCode::kUnknown,
+    return Status(known ? static_cast<StatusCode>(number) : StatusCode::kUnknown,
                   msg == nullptr ? "" : msg);
   });
 }

@@ -1,12 +1,11 @@
 // Trident's own additions, declared in trident/extension.h.
 
-#include "trident/extension.h"
-
 #include <vector>
 
 #include "capi/handles.h"
 #include "model/model.h"
 #include "server/server.h"
+#include "trident/extension.h"
 
 using namespace trident;  // NOLINT: C functions live outside every namespace
 

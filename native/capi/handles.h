@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstring>
 #include <exception>
 #include <new>
 #include <string>
@@ -67,6 +68,16 @@ Handle* HandleOf(typename Behind<Handle>::Type* core) {
   return reinterpret_cast<Handle*>(core);
 }
 
+// The number behind a C enumeration's value, as an int or as a core enumeration. C callers may pass
+// any number, and C++ may only load those that the enumeration lists.
+template <typename To, typename CEnum>
+To ReadEnum(const CEnum& value) {
+  static_assert(sizeof(CEnum) == sizeof(int));
+  int number = 0;
+  memcpy(&number, &value, sizeof(number));
+  return static_cast<To>(number);
+}
+
 // Null for success; else the caller owns the result.
 inline TRITONSERVER_Error* ToError(Status status) {
   return status.ok() ? nullptr : HandleOf<TRITONSERVER_Error>(new Status(std::move(status)));
@@ -113,6 +124,6 @@ int FirstNull(Pointers... pointers) {
 }  // namespace trident
 
 // Leaves the entry point with an error when one of the given arguments is null.
-#define TRIDENT_REQUIRE(...)                                               \
+#define TRIDENT_REQUIRE(...)                                                     \
   if (const int null_index = ::trident::FirstNull(__VA_ARGS__); null_index >= 0) \
   return ::trident::NullArgument(__func__, #__VA_ARGS__, null_index)

@@ -16,7 +16,7 @@ static_assert(static_cast<int>(StatusCode::kCancelled) == TRITONSERVER_ERROR_CAN
 extern "C" {
 
 const char* TRITONSERVER_DataTypeString(TRITONSERVER_DataType datatype) {
-  return DataTypeName(static_cast<DataType>(datatype));
+  return DataTypeName(ReadEnum<DataType>(datatype));
 }
 
 TRITONSERVER_DataType TRITONSERVER_StringToDataType(const char* dtype) {
@@ -25,19 +25,19 @@ TRITONSERVER_DataType TRITONSERVER_StringToDataType(const char* dtype) {
 }
 
 uint32_t TRITONSERVER_DataTypeByteSize(TRITONSERVER_DataType datatype) {
-  return DataTypeByteSize(static_cast<DataType>(datatype));
+  return DataTypeByteSize(ReadEnum<DataType>(datatype));
 }
 
 const char* TRITONSERVER_MemoryTypeString(TRITONSERVER_MemoryType memtype) {
-  return MemoryTypeName(static_cast<MemoryType>(memtype));
+  return MemoryTypeName(ReadEnum<MemoryType>(memtype));
 }
 
 const char* TRITONSERVER_ParameterTypeString(TRITONSERVER_ParameterType paramtype) {
-  return ParameterTypeName(static_cast<ParameterType>(paramtype));
+  return ParameterTypeName(ReadEnum<ParameterType>(paramtype));
 }
 
 const char* TRITONSERVER_InstanceGroupKindString(TRITONSERVER_InstanceGroupKind kind) {
-  switch (kind) {
+  switch (ReadEnum<int>(kind)) {
     case TRITONSERVER_INSTANCEGROUPKIND_AUTO:
       return "AUTO";
     case TRITONSERVER_INSTANCEGROUPKIND_CPU:
@@ -51,7 +51,7 @@ const char* TRITONSERVER_InstanceGroupKindString(TRITONSERVER_InstanceGroupKind 
 }
 
 const char* TRITONREPOAGENT_ActionTypeString(TRITONREPOAGENT_ActionType type) {
-  switch (type) {
+  switch (ReadEnum<int>(type)) {
     case TRITONREPOAGENT_ACTION_LOAD:
       return "TRITONREPOAGENT_ACTION_LOAD";
     case TRITONREPOAGENT_ACTION_LOAD_COMPLETE:
@@ -67,7 +67,7 @@ const char* TRITONREPOAGENT_ActionTypeString(TRITONREPOAGENT_ActionType type) {
 }
 
 const char* TRITONREPOAGENT_ArtifactTypeString(TRITONREPOAGENT_ArtifactType type) {
-  switch (type) {
+  switch (ReadEnum<int>(type)) {
     case TRITONREPOAGENT_ARTIFACT_FILESYSTEM:
       return "TRITONREPOAGENT_ARTIFACT_FILESYSTEM";
     case TRITONREPOAGENT_ARTIFACT_REMOTE_FILESYSTEM:

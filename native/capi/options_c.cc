@@ -1,4 +1,4 @@
-// TRITONSERVER_ServerOptions: identity, models, plug-ins, memory. What is observed: options_log_c.cc.
+// TRITONSERVER_ServerOptions; those of logs and metrics are in options_log_c.cc.
 
 #include <algorithm>
 
@@ -64,10 +64,11 @@ TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetModelControlMode(
     TRITONSERVER_ServerOptions* options, TRITONSERVER_ModelControlMode mode) {
   TRIDENT_REQUIRE(options);
   return Guard([&] {
-    if (mode < TRITONSERVER_MODEL_CONTROL_NONE || mode > TRITONSERVER_MODEL_CONTROL_EXPLICIT) {
-      return InvalidArg("unknown control mode '", static_cast<int>(mode), "'");
+    const auto core_mode = ReadEnum<ModelControlMode>(mode);
+    if (core_mode < ModelControlMode::kNone || core_mode > ModelControlMode::kExplicit) {
+      return InvalidArg("unknown control mode '", ReadEnum<int>(mode), "'");
     }
-    Core(options)->control_mode = static_cast<ModelControlMode>(mode);
+    Core(options)->control_mode = core_mode;
     return Status::Ok();
   });
 }
@@ -130,10 +131,11 @@ TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetRateLimiterMode(
     TRITONSERVER_ServerOptions* options, TRITONSERVER_RateLimitMode mode) {
   TRIDENT_REQUIRE(options);
   return Guard([&] {
-    if (mode < TRITONSERVER_RATE_LIMIT_OFF || mode > TRITONSERVER_RATE_LIMIT_EXEC_COUNT) {
-      return InvalidArg("unknown rate limit mode '", static_cast<int>(mode), "'");
+    const auto core_mode = ReadEnum<RateLimitMode>(mode);
+    if (core_mode < RateLimitMode::kOff || core_mode > RateLimitMode::kExecutionCount) {
+      return InvalidArg("unknown rate limit mode '", ReadEnum<int>(mode), "'");
     }
-    Core(options)->rate_limit_mode = static_cast<RateLimitMode>(mode);
+    Core(options)->rate_limit_mode = core_mode;
     return Status::Ok();
   });
 }
@@ -187,7 +189,7 @@ TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetModelLoadDeviceLimit(
     if (!(fraction >= 0.0 && fraction <= 1.0)) {
       return InvalidArg("expects limit fraction to be in range [0.0, 1.0], got ", fraction);
     }
-    if (kind != TRITONSERVER_INSTANCEGROUPKIND_GPU) {
+    if (ReadEnum<int>(kind) != TRITONSERVER_INSTANCEGROUPKIND_GPU) {
       return InvalidArg("a load limit is for KIND_GPU, got KIND_",
                         TRITONSERVER_InstanceGroupKindString(kind));
     }

@@ -50,10 +50,11 @@ TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetLogFormat(TRITONSERVER_ServerOp
                                                            TRITONSERVER_LogFormat format) {
   TRIDENT_REQUIRE(options);
   return Guard([&] {
-    if (format != TRITONSERVER_LOG_DEFAULT && format != TRITONSERVER_LOG_ISO8601) {
-      return InvalidArg("unknown log format '", static_cast<int>(format), "'");
+    const int number = ReadEnum<int>(format);
+    if (number != TRITONSERVER_LOG_DEFAULT && number != TRITONSERVER_LOG_ISO8601) {
+      return InvalidArg("unknown log format '", number, "'");
     }
-    Core(options)->log.iso8601 = format == TRITONSERVER_LOG_ISO8601;
+    Core(options)->log.iso8601 = number == TRITONSERVER_LOG_ISO8601;
     return Status::Ok();
   });
 }

@@ -36,7 +36,9 @@ extern "C" {
 
 TRITONSERVER_Parameter* TRITONSERVER_ParameterNew(const char* name, TRITONSERVER_ParameterType type,
                                                   const void* value) {
-  const bool copied = type >= TRITONSERVER_PARAMETER_STRING && type < TRITONSERVER_PARAMETER_BYTES;
+  const int number = ReadEnum<int>(type);
+  const bool copied =
+      number >= TRITONSERVER_PARAMETER_STRING && number < TRITONSERVER_PARAMETER_BYTES;
   if (name == nullptr || value == nullptr || !copied) return nullptr;
   return NewOrNull([&] { return MakeParameter(name, type, value); });
 }

@@ -5,8 +5,8 @@
 
 namespace trident {
 
-// Guard for what changes a request: INVALID_ARG while it is in flight, when it belongs to the server
-// and a backend may be reading it. `body` takes the request and returns a Status.
+// Guard for what changes a request: INVALID_ARG while it is in flight, for then it belongs to the
+// server and a backend may be reading it. `body` takes the request and returns a Status.
 template <typename Body>
 TRITONSERVER_Error* ChangeRequest(const char* function, TRITONSERVER_InferenceRequest* handle,
                                   Body&& body) noexcept {

@@ -38,7 +38,7 @@ TRITONSERVER_Error* AppendData(const char* function, TRITONSERVER_InferenceReque
 ConstBuffer MakeBuffer(const void* base, size_t byte_size, TRITONSERVER_MemoryType memory_type,
                        int64_t memory_type_id) {
   return {.data = base,
-          .attributes = {.memory_type = static_cast<MemoryType>(memory_type),
+          .attributes = {.memory_type = ReadEnum<MemoryType>(memory_type),
                          .memory_type_id = memory_type_id,
                          .byte_size = byte_size}};
 }
@@ -58,7 +58,7 @@ TRITONSERVER_Error* TRITONSERVER_InferenceRequestAddInput(
       return InvalidArg(request->LogPrefix(), "input '", name, "' has rank ", dim_count,
                         "; at most ", kMaxRank, " is allowed");
     }
-    return request->AddInput(name, static_cast<DataType>(datatype), Shape(shape, shape + dim_count))
+    return request->AddInput(name, ReadEnum<DataType>(datatype), Shape(shape, shape + dim_count))
         .status();
   });
 }

@@ -1,9 +1,8 @@
 // TRITONSERVER_Server.
 
-#include "server/server.h"
-
 #include "capi/config_version.h"
 #include "capi/handles.h"
+#include "server/server.h"
 
 using namespace trident;  // NOLINT: C functions live outside every namespace
 

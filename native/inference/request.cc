@@ -132,6 +132,11 @@ std::string InferenceRequest::LogPrefix() const {
   return StrCat("[request id: ", id.empty() ? "<id_unknown>" : id, "] ");
 }
 
+bool InferenceRequest::Claim() {
+  State idle = State::kIdle;
+  return state_.compare_exchange_strong(idle, State::kClaimed, std::memory_order_acq_rel);
+}
+
 void InferenceRequest::Submit(uint64_t now_ns) {
   // A channel may outlive the request it served (a backend kept a factory); otherwise it is used
   // again, so that a steady client allocates nothing here.
@@ -166,8 +171,8 @@ Status InferenceRequest::Cancel() {
 bool InferenceRequest::IsCancelled() const { return channel_ != nullptr && channel_->cancelled(); }
 
 void InferenceRequest::Release(uint32_t flags) {
+  channel_->LetGo();  // may send a last response, from whose callback it can't be submitted yet
   state_.store(State::kIdle, std::memory_order_release);
-  channel_->LetGo();
   on_release(this, flags);
 }
 

@@ -68,9 +68,10 @@ using RequestPtr = std::unique_ptr<InferenceRequest, RequestReleaser>;
 /* A request. The client fills it, submits it, gets it back through the release callback and may
  * submit it again.
  *
- *     kIdle --Submit--> kQueued --MarkExecuting--> kExecuting
- *       ^                  |                          |
- *       +-----Release------+-----------Release--------+
+ *     kIdle --Claim--> kClaimed --Submit--> kQueued --MarkExecuting--> kExecuting
+ *       ^                 |                    |                          |
+ *       +----Unclaim------+     Withdraw, Release                      Release
+ *       +--------------------------------------+--------------------------+
  *
  * Externally synchronised by its owner: the client while idle, the scheduler while queued, the
  * backend while executing. Only Cancel and IsCancelled may be called by the client at any time
@@ -78,7 +79,7 @@ using RequestPtr = std::unique_ptr<InferenceRequest, RequestReleaser>;
 class InferenceRequest {
  public:
   using ReleaseCallback = std::function<void(InferenceRequest*, uint32_t flags)>;
-  enum class State { kIdle, kQueued, kExecuting };
+  enum class State { kIdle, kClaimed, kQueued, kExecuting };
 
   // `requested_version` -1 follows the model's newest version over reloads.
   InferenceRequest(std::shared_ptr<InferenceTarget> target, int64_t requested_version);
@@ -122,6 +123,9 @@ class InferenceRequest {
   Status Prepare();
   uint32_t batch_size() const { return batch_size_; }
 
+  // The right to submit this request; false when somebody else is at it or it is in flight.
+  bool Claim();
+  void Unclaim() { state_.store(State::kIdle, std::memory_order_release); }
   // From here until Release the request counts as in flight for its model.
   void Submit(uint64_t now_ns);
   // Takes back a Submit that no scheduler accepted; nothing is sent or called.

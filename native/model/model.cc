@@ -148,6 +148,7 @@ Status Model::StartThreads() {
 void Model::Submit(std::span<InferenceRequest*> requests, std::span<Status> outcomes) {
   if (Status status = StartThreads(); !status.ok()) {
     std::fill(outcomes.begin(), outcomes.end(), status);
+    for (InferenceRequest* request : requests) request->Unclaim();
     return;
   }
   const uint64_t now = NowNs();
@@ -221,6 +222,10 @@ void Model::Drain() {
 void Model::Finalize() {
   active_.clear();
   while (!instances_.empty()) instances_.pop_back();
+  {
+    MutexLock lock(mutex_);
+    memory_usage_.clear();
+  }
   auto* finalize = backend_->entry_points().model_finalize;
   if (!initialized_ || finalize == nullptr) return;
   initialized_ = false;
@@ -236,9 +241,15 @@ Status Model::Ready() {
   return Status::Ok();
 }
 
+void Model::ReportMemoryUsage(const void* owner, std::vector<BufferAttributes> rows) {
+  MutexLock lock(mutex_);
+  memory_usage_[owner] = std::move(rows);
+}
+
 std::vector<BufferAttributes> Model::MemoryUsage() const {
   std::vector<BufferAttributes> total;
-  const auto add = [&](const std::vector<BufferAttributes>& rows) {
+  MutexLock lock(mutex_);
+  for (const auto& [owner, rows] : memory_usage_) {
     for (const BufferAttributes& row : rows) {
       const auto same = std::find_if(total.begin(), total.end(), [&](const BufferAttributes& t) {
         return t.memory_type == row.memory_type && t.memory_type_id == row.memory_type_id;
@@ -249,9 +260,7 @@ std::vector<BufferAttributes> Model::MemoryUsage() const {
         same->byte_size += row.byte_size;
       }
     }
-  };
-  add(memory_usage);
-  for (const auto& instance : instances_) add(instance->memory_usage);
+  }
   return total;
 }
 

@@ -42,16 +42,16 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   static Result<std::shared_ptr<Model>> Load(ModelSource source);
   ~Model() override;
 
-  // Prepared requests in; each is taken (OK) or left with its caller (why). Together they reach
-  // the queue, so together they may batch.
+  // Claimed and prepared requests in; each is taken (OK) or left, idle, with its caller (why).
+  // Together they reach the queue, so together they may batch.
   void Submit(std::span<InferenceRequest*> requests, std::span<Status> outcomes);
   // True: the calling thread has executed the request. False: nothing happened; use Submit.
   bool RunInline(InferenceRequest* request);
 
   // From here on who asks for the model is sent elsewhere; requests already here go on.
   void Close();
-  // Closes, refuses new requests, waits until every accepted one has ended, then finalises instances and
-  // model. Call once, not from a callback of this model.
+  // Closes, refuses new requests, waits until every accepted one has ended, then finalises
+  // instances and model. Call once, not from a callback of this model.
   void Drain();
   bool accepting() const { return accepting_.load(std::memory_order_acquire); }
   // OK, or the first instance's reason for not being ready.
@@ -74,13 +74,15 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   bool auto_complete() const { return auto_complete_; }
   // Only while the plug-in initialises the model.
   Status SetAutoCompleted(const ModelConfig& from_backend);
+  // What the plug-in says that finalising `owner` (this model or one of its instances) will free;
+  // replaces what it said before.
+  void ReportMemoryUsage(const void* owner, std::vector<BufferAttributes> rows);
   // Model and instances together, one row per kind of memory.
   std::vector<BufferAttributes> MemoryUsage() const;
 
   TRITONBACKEND_Model* handle() { return reinterpret_cast<TRITONBACKEND_Model*>(this); }
 
-  void* state = nullptr;                       // the plug-in's
-  std::vector<BufferAttributes> memory_usage;  // reported by the plug-in; one row a memory
+  void* state = nullptr;  // the plug-in's
 
  private:
   explicit Model(ModelSource source);
@@ -110,8 +112,9 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   std::atomic<bool> accepting_{false};
   std::atomic<uint64_t> in_flight_{0};
   std::atomic<bool> threads_started_{false};
-  Mutex mutex_;  // starting threads and draining
+  mutable Mutex mutex_;  // starting threads, draining, memory usage
   CondVar drained_;
+  std::map<const void*, std::vector<BufferAttributes>> memory_usage_ GUARDED_BY(mutex_);
 };
 
 }  // namespace trident

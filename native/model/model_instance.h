@@ -53,8 +53,7 @@ class ModelInstance {
     return reinterpret_cast<TRITONBACKEND_ModelInstance*>(this);
   }
 
-  void* state = nullptr;                       // the plug-in's
-  std::vector<BufferAttributes> memory_usage;  // reported by the plug-in; one row a memory
+  void* state = nullptr;  // the plug-in's
 
  private:
   ModelInstance(Model* model, Description description)

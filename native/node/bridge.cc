@@ -1,6 +1,7 @@
 #include "node/bridge.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
 #include "base/clock.h"
@@ -342,7 +343,12 @@ void Bridge::End() {
   slot_table.Clear();
   plan_table.Clear();
   for (const auto& server : server_table.all()) {
-    if (server == nullptr || server->server.load() == nullptr) continue;
+    if (server == nullptr) continue;
+    if (!server->private_repository.empty()) {
+      std::error_code ignored;
+      std::filesystem::remove_all(server->private_repository, ignored);
+    }
+    if (server->server.load() == nullptr) continue;
     // The first call fails when the exit timeout passes; the second one then deletes.
     if (!TakeError(TRITONSERVER_ServerDelete(server->server.load())).ok()) {
       (void)TakeError(TRITONSERVER_ServerDelete(server->server.load()));

@@ -65,6 +65,10 @@ Status Apply(const Setting& setting, ServerHandle* handle, TRITONSERVER_ServerOp
   if (kind == "repository") {
     return TakeError(TRITONSERVER_ServerOptionsSetModelRepositoryPath(options, text));
   }
+  if (kind == "privateRepository") {
+    handle->private_repository = setting.text[0];
+    return TakeError(TRITONSERVER_ServerOptionsSetModelRepositoryPath(options, text));
+  }
   if (kind == "control") {
     return TakeError(TRITONSERVER_ServerOptionsSetModelControlMode(options, ControlMode(text)));
   }
@@ -238,6 +242,16 @@ napi_value UnloadModel(napi_env env, napi_callback_info info) {
       }));
 }
 
+// registerRepository(server, path): a private one, removed at the environment's end
+napi_value RegisterRepository(napi_env env, napi_callback_info info) {
+  const JsCall call(env, info);
+  ServerHandle* handle = Running(call, 0);
+  if (handle == nullptr) return call.Throw(NoSuchServer());
+  handle->private_repository = call.String(1);
+  return call.ThrowIfError(TakeError(TRITONSERVER_ServerRegisterModelRepository(
+      handle->server.load(), handle->private_repository.c_str(), nullptr, 0)));
+}
+
 // Questions, answered from memory ---------------------------------------------------------------
 
 napi_value Json(const JsCall& call, TRITONSERVER_Error* error, TRITONSERVER_Message** message) {
@@ -309,7 +323,8 @@ void ServerHandle::OnLog(TRITONSERVER_LogLevel level, const char* file, int line
 const std::vector<Method>& ServerMethods() {
   static const auto* methods = new std::vector<Method>{
       {"serverNew", ServerNew},     {"serverDelete", ServerDelete}, {"loadModel", LoadModel},
-      {"unloadModel", UnloadModel}, {"describe", Describe},         {"isTrue", IsTrue},
+      {"unloadModel", UnloadModel}, {"registerRepository", RegisterRepository},
+      {"describe", Describe},       {"isTrue", IsTrue},
   };
   return *methods;
 }

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string>
 
 #include "base/status.h"
 #include "memory/region_registry.h"
@@ -21,6 +22,7 @@ struct ServerHandle {
   RegionRegistry regions;
   int32_t id = -1;
   std::atomic<TRITONSERVER_Server*> server{nullptr};  // null before ServerNew and after ServerDelete
+  std::string private_repository;                     // to remove at the environment's end
   uint64_t inline_budget_ns = 0;                      // 0: no inline lane
   int slot_count = 0;                                 // JS thread only
 

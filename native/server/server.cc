@@ -129,9 +129,16 @@ Result<std::shared_ptr<InferenceTarget>> Server::FindModel(const std::string& na
 }
 
 Result<std::shared_ptr<Model>> Server::PrepareFor(InferenceRequest* request) const {
-  if (request->state() != InferenceRequest::State::kIdle) {
-    return InvalidArg(request->LogPrefix(), "the request is in flight and can't be submitted again");
+  if (!request->Claim()) {
+    return InvalidArg(request->LogPrefix(),
+                      "the request is in flight and can't be submitted again");
   }
+  Result<std::shared_ptr<Model>> model = PrepareClaimed(request);
+  if (!model.ok()) request->Unclaim();
+  return model;
+}
+
+Result<std::shared_ptr<Model>> Server::PrepareClaimed(InferenceRequest* request) const {
   auto model = std::static_pointer_cast<Model>(request->target());
   if (!model->accepting()) {
     TRIDENT_ASSIGN_OR_RETURN(
@@ -143,33 +150,53 @@ Result<std::shared_ptr<Model>> Server::PrepareFor(InferenceRequest* request) con
 }
 
 Status Server::InferAsync(InferenceRequest* request) {
+  TRIDENT_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, PrepareFor(request));
+  return SubmitOne(request, *model);
+}
+
+Status Server::SubmitOne(InferenceRequest* request, Model& model) {
   Status outcome;
-  InferAsyncMany({&request, 1}, {&outcome, 1});
-  return outcome;
+  model.Submit({&request, 1}, {&outcome, 1});
+  return outcome.ok() || model.accepting() ? outcome : SubmitToSuccessor(request);
+}
+
+// A reload may close a queue between the look-up of its model and the submission; so may the next
+// reload with the successor's.
+Status Server::SubmitToSuccessor(InferenceRequest* request) {
+  for (;;) {
+    TRIDENT_ASSIGN_OR_RETURN(const std::shared_ptr<Model> successor, PrepareFor(request));
+    Status outcome;
+    successor->Submit({&request, 1}, {&outcome, 1});
+    if (outcome.ok() || successor->accepting()) return outcome;
+  }
 }
 
 void Server::InferAsyncMany(std::span<InferenceRequest*> requests, std::span<Status> outcomes) {
-  size_t i = 0;
-  while (i < requests.size()) {
+  std::vector<std::shared_ptr<Model>> models(requests.size());
+  for (size_t i = 0; i < requests.size(); ++i) {
     Result<std::shared_ptr<Model>> model = PrepareFor(requests[i]);
-    if (!model.ok()) {
-      outcomes[i++] = model.status();
-      continue;
+    outcomes[i] = model.status();
+    if (model.ok()) models[i] = std::move(model).value();
+  }
+  std::vector<size_t> members;
+  std::vector<InferenceRequest*> group;
+  std::vector<Status> group_outcomes;
+  for (size_t first = 0; first < requests.size(); ++first) {
+    if (models[first] == nullptr) continue;
+    const std::shared_ptr<Model> model = models[first];
+    members.clear();
+    group.clear();
+    for (size_t i = first; i < requests.size(); ++i) {
+      if (models[i] != model) continue;
+      members.push_back(i);
+      group.push_back(requests[i]);
+      models[i] = nullptr;
     }
-    // The run of requests that follow for the same model.
-    size_t end = i + 1;
-    while (end < requests.size() && requests[end]->target() == *model) {
-      Result<std::shared_ptr<Model>> same = PrepareFor(requests[end]);
-      if (!same.ok() || *same != *model) break;  // looked at again as the next run's first
-      ++end;
-    }
-    (*model)->Submit(requests.subspan(i, end - i), outcomes.subspan(i, end - i));
-    // A reload may have closed the queue between the look-up and here: its successor takes these.
-    for (; i < end; ++i) {
-      if (outcomes[i].ok() || (*model)->accepting()) continue;
-      Result<std::shared_ptr<Model>> successor = PrepareFor(requests[i]);
-      outcomes[i] = successor.status();
-      if (successor.ok()) (*successor)->Submit(requests.subspan(i, 1), outcomes.subspan(i, 1));
+    group_outcomes.assign(group.size(), Status::Ok());
+    model->Submit(group, group_outcomes);
+    for (size_t i = 0; i < group.size(); ++i) {
+      const bool closed = !group_outcomes[i].ok() && !model->accepting();
+      outcomes[members[i]] = closed ? SubmitToSuccessor(group[i]) : std::move(group_outcomes[i]);
     }
   }
 }
@@ -177,7 +204,7 @@ void Server::InferAsyncMany(std::span<InferenceRequest*> requests, std::span<Sta
 Status Server::InferInline(InferenceRequest* request, bool* ran_inline) {
   TRIDENT_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, PrepareFor(request));
   *ran_inline = model->RunInline(request);
-  return *ran_inline ? Status::Ok() : InferAsync(request);
+  return *ran_inline ? Status::Ok() : SubmitOne(request, *model);
 }
 
 Status Server::CheckReady() const {

@@ -73,7 +73,11 @@ class Server {
   Status CheckReady() const;
   // Checks `request` against the model it will run on, looking the model up again if the one it was
   // made for has left service.
+  // On success the request is claimed, to be submitted to that model.
   Result<std::shared_ptr<Model>> PrepareFor(InferenceRequest* request) const;
+  Result<std::shared_ptr<Model>> PrepareClaimed(InferenceRequest* request) const;
+  Status SubmitOne(InferenceRequest* request, Model& model);
+  Status SubmitToSuccessor(InferenceRequest* request);
 
   const ServerOptions options_;
   const std::shared_ptr<Logger> logger_;

@@ -11,7 +11,10 @@ afterAll(() => server.close())
 
 function batches(statistics: ModelStatistics): Record<number, number> {
   return Object.fromEntries(
-    statistics.batch_stats.map(({ batch_size, compute_infer }) => [batch_size, compute_infer.count]),
+    statistics.batch_stats.map(({ batch_size, compute_infer }) => [
+      batch_size,
+      compute_infer.count,
+    ]),
   )
 }
 
@@ -49,7 +52,9 @@ it('keeps each request apart in its batch', async () => {
     config: { dynamicBatching: {} },
   })
   const answers = await Promise.all(
-    Array.from({ length: 500 }, (_, i) => model.infer({ INPUT0: Float32Array.of(i, -i, i * 2, 7) })),
+    Array.from({ length: 500 }, (_, i) =>
+      model.infer({ INPUT0: Float32Array.of(i, -i, i * 2, 7) }),
+    ),
   )
   answers.forEach(({ OUTPUT0 }, i) => {
     expect([...(OUTPUT0!.data as Float32Array)]).toEqual([i, -i, i * 2, 7])
@@ -85,5 +90,6 @@ it('refuses what the queue has no room for, at once', async () => {
   const refused = outcomes.filter((outcome) => outcome.status === 'rejected')
   expect(refused.length).toBeGreaterThanOrEqual(16)
   expect(refused.length).toBeLessThan(20)
-  for (const { reason } of refused as PromiseRejectedResult[]) expect(reason.code).toBe('UNAVAILABLE')
+  for (const { reason } of refused as PromiseRejectedResult[])
+    expect(reason.code).toBe('UNAVAILABLE')
 })

@@ -104,11 +104,7 @@ it('ends every request exactly once when aborts, timeouts and answers race', asy
     const answers = Array.from({ length: 20 }, (_, i) =>
       quick.infer(
         { INPUT0: data },
-        i % 3 === 0
-          ? { signal: controller.signal }
-          : i % 3 === 1
-            ? { timeout: 1 + (i % 7) }
-            : {},
+        i % 3 === 0 ? { signal: controller.signal } : i % 3 === 1 ? { timeout: 1 + (i % 7) } : {},
       ),
     )
     setTimeout(() => controller.abort(), round % 6)

@@ -43,7 +43,11 @@ describe.each(Object.entries(edges))('%s', (name, data) => {
   let batched: Model
   beforeAll(async () => {
     model = await loadIdentity(server, `plain-${name}`, { datatype, dims: [2, 3] })
-    batched = await loadIdentity(server, `batched-${name}`, { datatype, dims: [3], maxBatchSize: 4 })
+    batched = await loadIdentity(server, `batched-${name}`, {
+      datatype,
+      dims: [3],
+      maxBatchSize: 4,
+    })
   })
 
   it('comes back bit for bit', async () => {
@@ -71,7 +75,9 @@ describe.each(Object.entries(edges))('%s', (name, data) => {
 
   it('may be empty', async () => {
     const empty = data.slice(0, 0) as TypedArray
-    const { OUTPUT0 } = await batched.infer({ INPUT0: new Tensor(datatype, empty as never, [0, 3]) })
+    const { OUTPUT0 } = await batched.infer({
+      INPUT0: new Tensor(datatype, empty as never, [0, 3]),
+    })
     expect(OUTPUT0!.shape).toEqual([0, 3])
     expect(OUTPUT0!.data).toHaveLength(0)
   })

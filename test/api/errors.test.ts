@@ -1,6 +1,6 @@
 // Every bad input: one error, of the right type, that names model and tensor, what was expected
 // and what was found; and the model still serves.
-import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -88,7 +88,10 @@ describe('inputs', () => {
     await refused({ inputs: { image: tensor } }, "'image'", 'detached')
 
     const Resizable = ArrayBuffer as unknown as {
-      new (size: number, options: { maxByteLength: number }): ArrayBuffer & { resize(n: number): void }
+      new (
+        size: number,
+        options: { maxByteLength: number },
+      ): ArrayBuffer & { resize(n: number): void }
     }
     const buffer = new Resizable(256, { maxByteLength: 512 })
     const array = new Float32Array(buffer)
@@ -120,7 +123,10 @@ describe('outputs', () => {
   })
 
   it('for memory that does not fit', async () => {
-    const to = (logits: unknown) => ({ inputs: { image: image() }, options: { outputs: { logits } } })
+    const to = (logits: unknown) => ({
+      inputs: { image: image() },
+      options: { outputs: { logits } },
+    })
     await refused(to(new Float32Array(9)), "'logits'", "'digits'")
     await refused(to(new Int32Array(10)), "'logits'", 'FP32', 'Int32Array')
     await refused(to(new Tensor('INT32', new Int32Array(10), [1, 10])), "'logits'", 'INT32')
@@ -132,7 +138,9 @@ describe('outputs', () => {
         model.infer({ image: image() }, { outputs: { logits: target as never } }),
       ).rejects.toThrow(TypeError)
     }
-    await expect(model.infer({ image: image() }, { outputs: 3 as never })).rejects.toThrow(TypeError)
+    await expect(model.infer({ image: image() }, { outputs: 3 as never })).rejects.toThrow(
+      TypeError,
+    )
   })
 
   it('whose array is transferred away while the request runs', async () => {
@@ -180,11 +188,7 @@ describe('options', () => {
   })
 
   it('carry the request id into messages', async () => {
-    await expectFailure(
-      () => model.infer({}, { requestId: 'order 66' }),
-      'INVALID_ARG',
-      'order 66',
-    )
+    await expectFailure(() => model.infer({}, { requestId: 'order 66' }), 'INVALID_ARG', 'order 66')
   })
 })
 

@@ -1,7 +1,7 @@
 // The event loop stays free while models run.
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { loadIdentity } from './support/identity.js'
-import { createServer, sanitized, type Server } from './support/trident.js'
+import { createServer, type Server, sanitized } from './support/trident.js'
 
 let server: Server
 beforeAll(async () => {

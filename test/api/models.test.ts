@@ -17,7 +17,8 @@ output [ { name: "OUTPUT0" data_type: TYPE_FP32 dims: [ 4 ] } ]
 ${text}`
 
 function writeModel(name: string, versions: number[], text = ''): void {
-  for (const version of versions) mkdirSync(join(folder, name, String(version)), { recursive: true })
+  for (const version of versions)
+    mkdirSync(join(folder, name, String(version)), { recursive: true })
   writeFileSync(join(folder, name, 'config.pbtxt'), configText(text))
 }
 
@@ -93,7 +94,9 @@ describe('load and unload', () => {
     await expect(
       server.loadModel({
         name: 'steady',
-        config: identityConfig({ config: { parameters: { fail: { stringValue: 'model_initialize' } } } }),
+        config: identityConfig({
+          config: { parameters: { fail: { stringValue: 'model_initialize' } } },
+        }),
         files: { '1/unused': new Uint8Array(0) },
       }),
     ).rejects.toThrow(/model_initialize/)

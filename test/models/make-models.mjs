@@ -133,14 +133,14 @@ function nonZero() {
   })
 }
 
-/** Row `index` of a table of eight rows; an index outside of it makes the run fail. */
+/** Row `index` of a table of eight rows; an index outside of it makes the whole batch fail. */
 function gather() {
   const table = Float32Array.from({ length: 32 }, (_, i) => i)
   return encodeModel({
     nodes: [node('Gather', ['table', 'index'], ['output'])],
     initializers: [tensor('table', 'FLOAT', [8, 4], table)],
-    inputs: [input('index', 'INT64', ['batch'])],
-    outputs: [output('output', 'FLOAT', ['batch', 4])],
+    inputs: [input('index', 'INT64', ['batch', 1])],
+    outputs: [output('output', 'FLOAT', ['batch', 1, 4])],
   })
 }
 

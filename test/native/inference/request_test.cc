@@ -17,6 +17,8 @@ ConstBuffer Bytes(const void* data, uint64_t byte_size) {
 
 class Request : public ::testing::Test {
  protected:
+  ~Request() override { sink_->responses.clear(); }  // which hold the sink
+
   // A request with nothing in it yet.
   InferenceRequest& Empty() {
     request_ = std::make_unique<InferenceRequest>(target_, -1);

@@ -92,6 +92,9 @@ class FakeRequest {
     request.on_release = [this](InferenceRequest*, uint32_t) { ++releases; };
   }
 
+  // The sink keeps responses, which hold the sink.
+  ~FakeRequest() { sink->responses.clear(); }
+
   // Prepared and submitted, ready for a scheduler.
   RequestPtr Submit(uint64_t now_ns) {
     EXPECT_TRUE(request.Prepare().ok());

@@ -1,0 +1,166 @@
+// The small objects: errors, names, attributes, parameters, messages; and what every function says
+// to a null argument.
+
+#include <string.h>
+
+#include "support.h"
+#include "triton/core/tritonbackend.h"
+#include "triton/core/tritoncache.h"
+#include "triton/core/tritonrepoagent.h"
+
+static void TestVersions(void) {
+  uint32_t major = 9, minor = 9;
+  OK(TRITONSERVER_ApiVersion(&major, &minor));
+  CHECK(major == TRITONSERVER_API_VERSION_MAJOR && minor == TRITONSERVER_API_VERSION_MINOR);
+  OK(TRITONBACKEND_ApiVersion(&major, &minor));
+  CHECK(major == TRITONBACKEND_API_VERSION_MAJOR && minor == TRITONBACKEND_API_VERSION_MINOR);
+  OK(TRITONCACHE_ApiVersion(&major, &minor));
+  CHECK(major == TRITONCACHE_API_VERSION_MAJOR && minor == TRITONCACHE_API_VERSION_MINOR);
+  OK(TRITONREPOAGENT_ApiVersion(&major, &minor));
+  CHECK(major == TRITONREPOAGENT_API_VERSION_MAJOR && minor == TRITONREPOAGENT_API_VERSION_MINOR);
+}
+
+static void TestErrors(void) {
+  char text[] = "what happened";
+  TRITONSERVER_Error* error = TRITONSERVER_ErrorNew(TRITONSERVER_ERROR_NOT_FOUND, text);
+  text[0] = 'X';  // the error has its own copy
+  CHECK(TRITONSERVER_ErrorCode(error) == TRITONSERVER_ERROR_NOT_FOUND);
+  CHECK(strcmp(TRITONSERVER_ErrorCodeString(error), "Not found") == 0);
+  CHECK(strcmp(TRITONSERVER_ErrorMessage(error), "what happened") == 0);
+  TRITONSERVER_ErrorDelete(error);
+  error = TRITONSERVER_ErrorNew((TRITONSERVER_Error_Code)77, NULL);
+  CHECK(TRITONSERVER_ErrorCode(error) == TRITONSERVER_ERROR_UNKNOWN);
+  CHECK(strcmp(TRITONSERVER_ErrorMessage(error), "") == 0);
+  TRITONSERVER_ErrorDelete(error);
+  TRITONSERVER_ErrorDelete(NULL);
+}
+
+static void TestNames(void) {
+  CHECK(strcmp(TRITONSERVER_DataTypeString(TRITONSERVER_TYPE_BF16), "BF16") == 0);
+  CHECK(strcmp(TRITONSERVER_DataTypeString(TRITONSERVER_TYPE_INVALID), "<invalid>") == 0);
+  CHECK(strcmp(TRITONSERVER_DataTypeString((TRITONSERVER_DataType)99), "<invalid>") == 0);
+  CHECK(TRITONSERVER_StringToDataType("BYTES") == TRITONSERVER_TYPE_BYTES);
+  CHECK(TRITONSERVER_StringToDataType("bytes") == TRITONSERVER_TYPE_INVALID);
+  CHECK(TRITONSERVER_StringToDataType(NULL) == TRITONSERVER_TYPE_INVALID);
+  CHECK(TRITONSERVER_DataTypeByteSize(TRITONSERVER_TYPE_FP16) == 2);
+  CHECK(TRITONSERVER_DataTypeByteSize(TRITONSERVER_TYPE_BYTES) == 0);
+  CHECK(strcmp(TRITONSERVER_MemoryTypeString(TRITONSERVER_MEMORY_CPU_PINNED), "CPU_PINNED") == 0);
+  CHECK(strcmp(TRITONSERVER_ParameterTypeString(TRITONSERVER_PARAMETER_DOUBLE), "DOUBLE") == 0);
+  CHECK(strcmp(TRITONSERVER_InstanceGroupKindString(TRITONSERVER_INSTANCEGROUPKIND_GPU), "GPU") ==
+        0);
+  CHECK(strcmp(TRITONREPOAGENT_ActionTypeString(TRITONREPOAGENT_ACTION_LOAD_FAIL),
+               "TRITONREPOAGENT_ACTION_LOAD_FAIL") == 0);
+  CHECK(strcmp(TRITONREPOAGENT_ArtifactTypeString(TRITONREPOAGENT_ARTIFACT_FILESYSTEM),
+               "TRITONREPOAGENT_ARTIFACT_FILESYSTEM") == 0);
+}
+
+static void TestBufferAttributes(void) {
+  TRITONSERVER_BufferAttributes* attributes = NULL;
+  TRITONSERVER_MemoryType type = TRITONSERVER_MEMORY_GPU;
+  int64_t id = 9;
+  size_t size = 9;
+  void* handle = &id;
+  OK(TRITONSERVER_BufferAttributesNew(&attributes));
+  OK(TRITONSERVER_BufferAttributesMemoryType(attributes, &type));
+  OK(TRITONSERVER_BufferAttributesMemoryTypeId(attributes, &id));
+  OK(TRITONSERVER_BufferAttributesByteSize(attributes, &size));
+  OK(TRITONSERVER_BufferAttributesCudaIpcHandle(attributes, &handle));
+  CHECK(type == TRITONSERVER_MEMORY_CPU && id == 0 && size == 0 && handle == NULL);
+  OK(TRITONSERVER_BufferAttributesSetMemoryType(attributes, TRITONSERVER_MEMORY_CPU_PINNED));
+  OK(TRITONSERVER_BufferAttributesSetMemoryTypeId(attributes, -4));
+  OK(TRITONSERVER_BufferAttributesSetByteSize(attributes, 1234));
+  OK(TRITONSERVER_BufferAttributesSetCudaIpcHandle(attributes, &size));
+  OK(TRITONSERVER_BufferAttributesMemoryType(attributes, &type));
+  OK(TRITONSERVER_BufferAttributesMemoryTypeId(attributes, &id));
+  OK(TRITONSERVER_BufferAttributesCudaIpcHandle(attributes, &handle));
+  CHECK(handle == &size);
+  OK(TRITONSERVER_BufferAttributesByteSize(attributes, &size));
+  CHECK(type == TRITONSERVER_MEMORY_CPU_PINNED && id == -4 && size == 1234);
+  OK(TRITONSERVER_BufferAttributesDelete(attributes));
+}
+
+static void TestParametersAndMessages(void) {
+  const int64_t number = 7;
+  TRITONSERVER_Parameter* parameter =
+      TRITONSERVER_ParameterNew("n", TRITONSERVER_PARAMETER_INT, &number);
+  CHECK(parameter != NULL);
+  TRITONSERVER_ParameterDelete(parameter);
+  CHECK(TRITONSERVER_ParameterNew("n", TRITONSERVER_PARAMETER_BYTES, &number) == NULL);
+  CHECK(TRITONSERVER_ParameterNew(NULL, TRITONSERVER_PARAMETER_INT, &number) == NULL);
+  CHECK(TRITONSERVER_ParameterNew("n", TRITONSERVER_PARAMETER_INT, NULL) == NULL);
+  CHECK(TRITONSERVER_ParameterBytesNew("n", NULL, 1) == NULL);
+  parameter = TRITONSERVER_ParameterBytesNew("n", &number, sizeof(number));
+  CHECK(parameter != NULL);
+  TRITONSERVER_ParameterDelete(parameter);
+
+  TRITONSERVER_Message* message = NULL;
+  const char* base = NULL;
+  size_t size = 0;
+  OK(TRITONSERVER_MessageNewFromSerializedJson(&message, "{\"a\":1}trailing", 7));
+  OK(TRITONSERVER_MessageSerializeToJson(message, &base, &size));
+  CHECK(size == 7 && memcmp(base, "{\"a\":1}", 7) == 0);
+  OK(TRITONSERVER_MessageDelete(message));
+}
+
+// The message says which function and which argument.
+static void TestNullArguments(void) {
+  const TRITONSERVER_Error_Code invalid = TRITONSERVER_ERROR_INVALID_ARG;
+  uint32_t number = 0;
+  bool flag = false;
+  FAILS(TRITONSERVER_ApiVersion(&number, NULL), invalid,
+        "TRITONSERVER_ApiVersion: argument 'minor' is null");
+  FAILS(TRITONSERVER_ServerNew(NULL, NULL), invalid, "argument 'server' is null");
+  FAILS(TRITONSERVER_ServerIsLive(NULL, &flag), invalid,
+        "TRITONSERVER_ServerIsLive: argument 'server' is null");
+  FAILS(TRITONSERVER_ServerInferAsync(NULL, NULL, NULL), invalid, "argument 'server' is null");
+  FAILS(TRITONSERVER_InferenceRequestSetId(NULL, "x"), invalid,
+        "argument 'inference_request' is null");
+  FAILS(TRITONSERVER_InferenceResponseOutputCount(NULL, &number), invalid, "is null");
+  FAILS(TRITONSERVER_ServerOptionsSetServerId(NULL, "x"), invalid, "argument 'options' is null");
+  FAILS(TRITONSERVER_ResponseAllocatorNew(NULL, NULL, NULL, NULL), invalid,
+        "argument 'allocator' is null");
+  FAILS(TRITONSERVER_LogMessage(TRITONSERVER_LOG_INFO, "f", 1, NULL), invalid,
+        "argument 'msg' is null");
+  FAILS(TRITONBACKEND_RequestRelease(NULL, 1), invalid, "argument 'request' is null");
+  FAILS(TRITONBACKEND_ResponseSend(NULL, 1, NULL), invalid, "argument 'response' is null");
+  OK(TRITONSERVER_ServerDelete(NULL));
+  OK(TRITONSERVER_InferenceRequestDelete(NULL));
+  OK(TRITONSERVER_InferenceResponseDelete(NULL));
+}
+
+// What this version lacks says so, by name.
+static void TestUnsupported(void) {
+  const TRITONSERVER_Error_Code unsupported = TRITONSERVER_ERROR_UNSUPPORTED;
+  TRITONSERVER_MetricFamily* family = NULL;
+  TRITONSERVER_InferenceTrace* trace = NULL;
+  TRITONSERVER_Metrics* metrics = NULL;
+  FAILS(TRITONSERVER_MetricFamilyNew(&family, TRITONSERVER_METRIC_KIND_COUNTER, "n", "d"),
+        unsupported, "TRITONSERVER_MetricFamilyNew: metrics not supported");
+  FAILS(TRITONSERVER_ServerMetrics(NULL, &metrics), unsupported, "metrics not supported");
+  FAILS(TRITONSERVER_InferenceTraceNew(&trace, TRITONSERVER_TRACE_LEVEL_TIMESTAMPS, 0, NULL, NULL,
+                                       NULL),
+        unsupported, "tracing not supported");
+}
+
+static void TestMemoryManager(void) {
+  void* buffer = NULL;
+  OK(TRITONBACKEND_MemoryManagerAllocate(NULL, &buffer, TRITONSERVER_MEMORY_CPU, 0, 64));
+  CHECK(buffer != NULL);
+  memset(buffer, 1, 64);
+  OK(TRITONBACKEND_MemoryManagerFree(NULL, buffer, TRITONSERVER_MEMORY_CPU, 0));
+  FAILS(TRITONBACKEND_MemoryManagerAllocate(NULL, &buffer, TRITONSERVER_MEMORY_GPU, 0, 64),
+        TRITONSERVER_ERROR_UNSUPPORTED, "GPU");
+  FAILS(TRITONBACKEND_MemoryManagerAllocate(NULL, &buffer, TRITONSERVER_MEMORY_CPU_PINNED, 0, 64),
+        TRITONSERVER_ERROR_UNSUPPORTED, "CPU_PINNED");
+}
+
+void TestObjects(void) {
+  TestVersions();
+  TestErrors();
+  TestNames();
+  TestBufferAttributes();
+  TestParametersAndMessages();
+  TestNullArguments();
+  TestUnsupported();
+  TestMemoryManager();
+}

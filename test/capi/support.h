@@ -1,0 +1,106 @@
+// What the test programs in C share: checks, a temporary model repository, a server, and a request
+// whose outcome can be waited for.
+
+#ifndef TRIDENT_TEST_CAPI_SUPPORT_H_
+#define TRIDENT_TEST_CAPI_SUPPORT_H_
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "triton/core/tritonserver.h"
+
+// Checks: each counts as passed or failed; a failed one prints where and what. --------------------
+
+#define CHECK(condition) Check((condition), __FILE__, __LINE__, #condition)
+// `call` returns no error.
+#define OK(call) CheckOk((call), __FILE__, __LINE__, #call)
+// `call` returns an error of this code whose message contains `text`.
+#define FAILS(call, code, text) CheckFails((call), (code), (text), __FILE__, __LINE__, #call)
+
+bool Check(bool passed, const char* file, int line, const char* what);
+bool CheckOk(TRITONSERVER_Error* error, const char* file, int line, const char* what);
+bool CheckFails(TRITONSERVER_Error* error, TRITONSERVER_Error_Code code, const char* text,
+                const char* file, int line, const char* what);
+// Prints "N passed, N failed"; 0 when nothing failed.
+int Summary(void);
+
+// Consumes `message`: true when its text contains `text`; prints the text when not.
+bool MessageHas(TRITONSERVER_Message* message, const char* text);
+bool MessageLacks(TRITONSERVER_Message* message, const char* text);
+
+// Repository --------------------------------------------------------------------------------------
+
+extern const char* g_backends;  // the directory of the backends
+extern const char* g_models;    // the repository, made by MakeRepository
+
+void MakeRepository(void);
+void RemoveRepository(void);
+// Writes <repository>/<path>, and the directories above it.
+void WriteFile(const char* path, const char* text);
+// An echo model that batches up to 8; `extra` is appended to its config.pbtxt.
+void WriteEchoModel(const char* name, const char* version, const char* extra);
+
+// A server over the repository in explicit mode, with `startup` (may be null) loaded.
+TRITONSERVER_Server* StartServer(const char* startup, bool strict_config, unsigned exit_timeout);
+
+// Requests ----------------------------------------------------------------------------------------
+
+// What the allocator functions of one request saw.
+typedef struct {
+  int starts, allocations, releases, attributes, queries;
+} Allocations;
+
+enum { kMaxResponses = 4 };
+
+// What became of a request. Guarded by `mutex`.
+typedef struct {
+  pthread_mutex_t mutex;
+  pthread_cond_t changed;
+  int released, finals, null_responses, response_count;
+  uint32_t release_flags;
+  bool released_before_final;
+  pthread_t thread;  // of the last callback
+  TRITONSERVER_InferenceResponse* responses[kMaxResponses];
+  Allocations allocations;
+} Outcome;
+
+void InitOutcome(Outcome* outcome);
+// Until the request is released and its final response is here; a CHECK fails after 30 seconds.
+bool WaitFor(Outcome* outcome);
+// Until the backend holds the request (mode "hold"); a CHECK fails after 30 seconds.
+bool WaitUntilHeld(Outcome* outcome);
+// Deletes the responses; the outcome is as new.
+void ClearOutcome(Outcome* outcome);
+
+// The allocator of all requests: malloc, and the counts of the request's Outcome.
+TRITONSERVER_ResponseAllocator* Allocator(void);
+void DeleteAllocator(void);
+
+// A request for `model` with both callbacks set.
+TRITONSERVER_InferenceRequest* NewRequest(TRITONSERVER_Server* server, const char* model,
+                                          Outcome* outcome);
+// The same with INPUT0 INT32 [1,4] over `data`, and the parameter "mode" when it is not null.
+TRITONSERVER_InferenceRequest* NewEchoRequest(TRITONSERVER_Server* server, const char* model,
+                                              const int32_t data[4], const char* mode,
+                                              Outcome* outcome);
+
+// The only response, checked to be one and final, without error.
+TRITONSERVER_InferenceResponse* Answer(Outcome* outcome);
+// Checks that the only response is an error of this code whose message contains `text`.
+bool AnsweredWith(Outcome* outcome, TRITONSERVER_Error_Code code, const char* text);
+// Checks OUTPUT0 against `data`.
+bool HasEcho(TRITONSERVER_InferenceResponse* response, const int32_t* data, int64_t items);
+// A response's parameter, or null.
+const void* ResponseParameter(TRITONSERVER_InferenceResponse* response, const char* name);
+int64_t IntParameter(TRITONSERVER_InferenceResponse* response, const char* name);  // or -1
+
+// The parts of the test program.
+void TestObjects(void);
+void TestOptions(void);
+void TestRequests(void);
+void TestRefusals(void);
+void TestModels(void);
+void TestServers(void);
+
+#endif
