@@ -7,7 +7,7 @@ import moduleDir from './module-dir.cjs'
 
 /** [kind, ...values]; what the C API calls TRITONSERVER_ServerOptionsSet... */
 export type NativeSetting =
-  | ['id' | 'repository' | 'startup' | 'backendDirectory', string]
+  | ['id' | 'repository' | 'privateRepository' | 'startup' | 'backendDirectory', string]
   | ['control', 'none' | 'explicit']
   | ['strictConfig' | 'strictReadiness' | 'exitOnError', boolean]
   | ['exitTimeout' | 'loadThreads' | 'logLevel' | 'inlineBudgetNs', number]
@@ -83,6 +83,8 @@ export interface NativeBridge {
     dependents: boolean,
     timeoutMs: number,
   ): void
+  /** Removed, with what is in it, when the environment ends before the server. */
+  registerRepository(server: number, path: string): void
   describe(server: number, what: NativeQuestion, model: string, version: number): string
   isTrue(
     server: number,
@@ -198,7 +200,8 @@ export function loadBinding(override?: string): Binding {
     throw new TridentError(
       'UNAVAILABLE',
       `no native addon for ${process.platform}-${process.arch}; looked for ${paths.join(', ')}. ` +
-        `Install the platform's package (npm install without --omit=optional), or build it: npm run build`,
+        "Install the platform's package (npm install without --omit=optional), or build it: " +
+        'npm run build',
     )
   }
   try {

@@ -3,9 +3,20 @@
 import { asPlanned, type Binding, failed, loadBinding, type NativeBridge } from './binding.js'
 import { errorCodes, Failure, TridentError } from './errors.js'
 
-/** A submitted request, as far as the way back is concerned. */
+/** Requests that may share a batch, since the last time requests crossed. */
+export interface Group {
+  /** As many items as one execution takes: waiting for more would gain nothing. */
+  readonly enough: number
+  /** Items of each request. */
+  readonly items: number
+  waiting: number
+  crossing: number
+}
+
+/** A request, as far as the bridge is concerned. */
 export interface Completion {
   readonly id: number
+  readonly group: Group
   /** Called once per submission. */
   complete(outcome: number): void
 }
@@ -45,6 +56,7 @@ export class Bridge {
   readonly #collected: FinalizationRegistry<number>
   #nextTask = 1
   #count = 0
+  #crossing = 0
   #inlineRuns = 0
 
   readonly #flush = (): void => this.flush()
@@ -74,14 +86,23 @@ export class Bridge {
     this.#collected = new FinalizationRegistry((memory) => this.native.forgetMemory(memory))
   }
 
-  /** Submits `request` at the end of this turn: after the microtasks that may submit more. */
+  /**
+   * Submits `request` at the end of this turn, after the microtasks that may submit more, or as
+   * soon as a whole batch has come together: the model then starts while this thread goes on.
+   */
   submit(request: Completion): void {
     this.#slots[request.id] = request
     this.#submissions[this.#count++] = request.id
+    const { group } = request
+    if (group.crossing !== this.#crossing) {
+      group.crossing = this.#crossing
+      group.waiting = 0
+    }
+    group.waiting += group.items
     if (this.#count === 1) {
       if (this.#inlineRuns < inlineRunsPerTurn) process.nextTick(this.#flush)
       else setImmediate(this.#flush)
-    } else if (this.#count === listCapacity) {
+    } else if (group.waiting >= group.enough || this.#count === listCapacity) {
       this.flush()
     }
   }
@@ -104,6 +125,7 @@ export class Bridge {
     const count = this.#count
     if (count === 0) return
     this.#count = 0
+    this.#crossing++
     const mayInline = count === 1 && this.#inlineRuns < inlineRunsPerTurn
     const completed = this.native.submit(count, mayInline)
     if (completed === 0) return

@@ -4,7 +4,7 @@ import { type Bridge, getBridge, type LogRecord } from './bridge.js'
 import { typeName } from './datatypes.js'
 import { TridentError, toError } from './errors.js'
 import { findOnnxRuntime } from './onnxruntime.js'
-import { readText } from './options.js'
+import { maxTimeoutMs, readText } from './options.js'
 import { newPrivateRepository } from './private-repository.js'
 import { readSize } from './region-tensor.js'
 import { Server } from './server.js'
@@ -80,6 +80,9 @@ export async function createServer(options: ServerOptions = {}): Promise<Server>
   }
   const settings = readSettings(options)
   const exitTimeout = readSize(options.exitTimeout ?? 30_000, 'exitTimeout')
+  if (exitTimeout > maxTimeoutMs) {
+    throw new RangeError(`exitTimeout is at most ${maxTimeoutMs} milliseconds, got ${exitTimeout}`)
+  }
   const allowed = readStrings(options.sharedMemory?.allow ?? [], 'sharedMemory.allow')
   const bridge = getBridge(options.nativeBinding)
   settings.push(
@@ -91,9 +94,10 @@ export async function createServer(options: ServerOptions = {}): Promise<Server>
     ...backendSettings(options),
   )
   const explicit = controlMode(options) === 'explicit'
-  const privateRepository = explicit ? newPrivateRepository() : null
-  if (privateRepository) settings.push(['repository', privateRepository])
-  const state = new ServerState(bridge, exitTimeout, privateRepository)
+  // The core wants a repository to start with.
+  const privateRepository = options.modelRepository === undefined ? newPrivateRepository() : null
+  if (privateRepository) settings.push(['privateRepository', privateRepository])
+  const state = new ServerState(bridge, exitTimeout, explicit, privateRepository)
   try {
     await start(bridge, state, settings, allowed, options.onLog)
   } catch (reason) {

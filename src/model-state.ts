@@ -1,9 +1,11 @@
 // What all Model objects of one model and version share: its description and its plans.
 import type { Bridge } from './bridge.js'
 import { type Descriptor, describeModel } from './descriptor.js'
-import { type CopyCount, Plan, planKey, type Slot } from './plan.js'
+import { layoutKey } from './layout.js'
+import { Plan } from './plan.js'
 import { type Inputs, type Outputs, type ReadRequest, readRequest } from './request.js'
 import type { ServerState } from './server-state.js'
+import type { Slot } from './slot.js'
 
 /** Distinct sets of shapes remembered per model; the least recently made goes first. */
 const maxPlans = 128
@@ -55,7 +57,7 @@ export class ModelState {
   }
 
   plan(request: ReadRequest, arraysInPlace: boolean): Plan {
-    const key = planKey(request, arraysInPlace)
+    const key = layoutKey(request, arraysInPlace)
     let plan = this.#plans.get(key)
     if (plan === undefined) {
       plan = this.newPlan(request, arraysInPlace)
@@ -99,5 +101,3 @@ export class ModelState {
     for (const plan of [...this.#alive]) plan.close()
   }
 }
-
-export type { CopyCount }

@@ -3,10 +3,11 @@ import type { Descriptor, TensorSpec } from './descriptor.js'
 import { Failure, TridentError, toError } from './errors.js'
 import type { ModelState } from './model-state.js'
 import { type Deadline, type InferOptions, nativeOptions, readTimeout } from './options.js'
-import type { AnyResult, Reject, Resolve, Slot } from './plan.js'
 import { Prepared, type PrepareOptions } from './prepared.js'
 import { type Inputs, type Outputs, type Result, readRequest } from './request.js'
+import type { AnyResult } from './results.js'
 import type { ModelMetadata, ModelStatistics, Server } from './server.js'
+import type { Reject, Resolve, Slot } from './slot.js'
 
 /** A loaded model, or one version of it. Made by `server.loadModel()` and `server.model()`. */
 export class Model {

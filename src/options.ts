@@ -45,7 +45,7 @@ export interface Deadline {
 }
 
 /** The longest delay of a JavaScript timer. */
-const maxTimeoutMs = 2 ** 31 - 1
+export const maxTimeoutMs = 2 ** 31 - 1
 
 export function readTimeout(options: InferOptions): Deadline | null {
   const milliseconds = options.timeout

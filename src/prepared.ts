@@ -1,9 +1,11 @@
 import { datatypeInfo } from './datatypes.js'
 import { TridentError, toError } from './errors.js'
+import { sameShape } from './layout.js'
 import type { ModelState } from './model-state.js'
-import type { AnyResult, Plan } from './plan.js'
+import type { Plan } from './plan.js'
 import type { RegionTensor } from './region-tensor.js'
 import { type Inputs, type OutputTarget, type ReadRequest, readRequest } from './request.js'
+import type { AnyResult } from './results.js'
 import type { Server } from './server.js'
 import { Tensor } from './tensor.js'
 
@@ -176,10 +178,8 @@ function allocate(state: ModelState, request: ReadRequest, name: string): Tensor
 
 function sameShapes(a: AnyResult, b: Readonly<AnyResult>): boolean {
   for (const name in b) {
-    const left = a[name]?.shape
-    const right = b[name]!.shape
-    if (!left || left.length !== right.length) return false
-    for (let i = 0; i < left.length; i++) if (left[i] !== right[i]) return false
+    const found = a[name]
+    if (!found || !sameShape(found.shape, b[name]!.shape)) return false
   }
   return true
 }

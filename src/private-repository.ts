@@ -5,21 +5,31 @@ import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { invalid, TridentError } from './errors.js'
 
+const made = new Set<string>()
+
+function removeAll(): void {
+  for (const path of made) removePrivateRepository(path)
+}
+
+/** Removed with the server, or when the process exits. */
 export function newPrivateRepository(): string {
-  return mkdtempSync(join(tmpdir(), 'trident-')) // mode 0700
+  const path = mkdtempSync(join(tmpdir(), 'trident-')) // mode 0700
+  if (made.size === 0) process.once('exit', removeAll)
+  made.add(path)
+  return path
+}
+
+export function removePrivateRepository(path: string): void {
+  made.delete(path)
+  if (made.size === 0) process.off('exit', removeAll)
+  rmSync(path, { recursive: true, force: true })
 }
 
 /** Model files whose name the backend would not look for. */
 const fileNames: Readonly<Record<string, string>> = { '.onnx': 'model.onnx' }
 
 /** Makes `path`, a model's directory or model file, the model `name` of the repository. */
-export function linkModel(repository: string | null, name: string, path: string): void {
-  if (repository === null) {
-    throw new TridentError(
-      'UNAVAILABLE',
-      `model '${name}' can't be loaded from a path: the model control mode is not 'explicit'`,
-    )
-  }
+export function linkModel(repository: string, name: string, path: string): void {
   if (name === '' || name !== basename(name) || name.startsWith('.')) {
     throw invalid(`'${name}' is no model name: a file name that does not begin with a dot`, name)
   }

@@ -90,13 +90,14 @@ export function readRequest(
 // Inputs ------------------------------------------------------------------------------------------
 
 function readInput(bridge: Bridge, model: Descriptor, name: string, value: unknown): ReadInput {
+  const spec = model.inputs[model.inputIndex.get(name) ?? -1]
+  if (!spec) throw unexpectedInput(model, name)
   const what = `input '${name}' of model '${model.model}'`
   if (value instanceof RegionTensor) {
     const { shape, byteSize } = value
     const datatype = datatypeInfo(value.datatype)
     return { name, datatype, shape, data: null, byteSize, inPlace: value.inPlace(), bare: false }
   }
-  const spec = model.inputs[model.inputIndex.get(name) ?? -1]
   const tensor = value instanceof Tensor ? value : null
   const elements: unknown = tensor ? tensor.data : value
   if (!isTypedArray(elements) && !Array.isArray(elements)) {
@@ -105,11 +106,10 @@ function readInput(bridge: Bridge, model: Descriptor, name: string, value: unkno
         `got ${typeName(value)}`,
     )
   }
-  if (!tensor && !spec) throw unexpectedInput(model, name)
-  const datatype = datatypeInfo(tensor ? tensor.datatype : spec!.datatype)
+  const datatype = datatypeInfo(tensor ? tensor.datatype : spec.datatype)
   checkElementType(what, datatype, elements, tensor ? 'tensor' : 'model')
   if (isTypedArray(elements)) checkAttached(what, elements)
-  const shape = tensor ? tensor.shape : deduceShape(what, spec!, elements.length)
+  const shape = tensor ? tensor.shape : deduceShape(what, spec, elements.length)
   if (tensor) checkLength(what, shape, elements.length)
   const data = isTypedArray(elements) ? elements : encodeBytes(elements, what)
   const inPlace = isTypedArray(elements) ? sharedBytes(bridge, elements) : null

@@ -1,28 +1,35 @@
 // The part of a server that requests refer to. Apart from the Server object, so that a Server
 // nobody refers to any more can be collected, and closed, while requests are still under way.
-import { rmSync } from 'node:fs'
 import type { Bridge } from './bridge.js'
 import { Failure, TridentError, toError } from './errors.js'
 import { ModelState } from './model-state.js'
 import type { CopyCount, Plan } from './plan.js'
+import { newPrivateRepository, removePrivateRepository } from './private-repository.js'
 
 export class ServerState {
   readonly bridge: Bridge
   /** Milliseconds that close() gives to requests under way. */
   readonly exitTimeout: number
-  /** Holds models that were loaded from elsewhere; removed with the server. */
-  readonly privateRepository: string | null
+  readonly explicit: boolean
   id = -1
+  /** Where the models are that come from elsewhere. */
+  #privateRepository: string | null
   readonly #models = new Map<string, ModelState>()
   readonly #copies = new Map<string, CopyCount>()
   readonly #plans = new Set<Plan>()
   #closing: Promise<void> | null = null
   #whenIdle: (() => void) | null = null
 
-  constructor(bridge: Bridge, exitTimeout: number, privateRepository: string | null) {
+  constructor(
+    bridge: Bridge,
+    exitTimeout: number,
+    explicit: boolean,
+    privateRepository: string | null,
+  ) {
     this.bridge = bridge
     this.exitTimeout = exitTimeout
-    this.privateRepository = privateRepository
+    this.explicit = explicit
+    this.#privateRepository = privateRepository
   }
 
   get closed(): boolean {
@@ -31,6 +38,22 @@ export class ServerState {
 
   checkOpen(): void {
     if (this.#closing !== null) throw new TridentError('UNAVAILABLE', 'the server is closed')
+  }
+
+  /** @throws UNAVAILABLE when the model control mode does not allow loading */
+  privateRepository(): string {
+    if (!this.explicit) {
+      throw new TridentError(
+        'UNAVAILABLE',
+        "a model can be loaded from a path only when the model control mode is 'explicit'",
+      )
+    }
+    if (this.#privateRepository === null) {
+      const path = newPrivateRepository()
+      this.#privateRepository = path
+      this.bridge.native.registerRepository(this.id, path)
+    }
+    return this.#privateRepository
   }
 
   model(name: string, version: number): ModelState {
@@ -85,9 +108,7 @@ export class ServerState {
         }
       } finally {
         this.bridge.logHandlers.delete(this.id)
-        if (this.privateRepository) {
-          rmSync(this.privateRepository, { recursive: true, force: true })
-        }
+        if (this.#privateRepository !== null) removePrivateRepository(this.#privateRepository)
       }
     }
     if (!(await this.#drained(this.exitTimeout))) {

@@ -140,7 +140,7 @@ export class Server {
     try {
       const files = readFiles(options)
       if (options.path !== undefined) {
-        linkModel(this.#state.privateRepository, name, readText(options.path, 'path'))
+        linkModel(this.#state.privateRepository(), name, readText(options.path, 'path'))
       }
       await this.#state.bridge.run((task) =>
         this.#state.bridge.native.loadModel(

@@ -28,7 +28,8 @@ export interface SharedMemoryOpenOptions {
  * models in place, and other processes see the same bytes. A peer that shrinks the object costs
  * the requests that use it an error, never the process.
  *
- * Whoever creates a region removes its name on `close()`. Access from several processes is theirs
+ * Whoever creates a region removes its name on `close()` or by exiting. After a crash the next
+ * process to create a region does it. Access from several processes is theirs
  * to synchronise.
  */
 export class SharedMemory {
@@ -36,7 +37,7 @@ export class SharedMemory {
   readonly key: string
   readonly byteSize: number
   readonly #bridge: Bridge
-  readonly #created: boolean
+  readonly #held: Held
   /** A number of the addon; null when closed. */
   #memory: number | null
   #view: WeakRef<ArrayBuffer> | null = null
@@ -45,10 +46,10 @@ export class SharedMemory {
   private constructor(bridge: Bridge, key: string, created: boolean, region: [number, number]) {
     this.#bridge = bridge
     this.key = key
-    this.#created = created
     this.#memory = region[0]
     this.byteSize = region[1]
-    collected.register(this, { bridge, key, memory: region[0], created }, this)
+    this.#held = { bridge, key, memory: region[0], created }
+    collected.register(this, this.#held, this)
   }
 
   /**
@@ -128,9 +129,8 @@ export class SharedMemory {
   close(): void {
     if (this.#memory === null) return
     collected.unregister(this)
-    const memory = this.#memory
     this.#memory = null
-    release({ bridge: this.#bridge, key: this.key, memory, created: this.#created })
+    release(this.#held)
   }
 
   [Symbol.dispose](): void {
@@ -143,14 +143,16 @@ export class SharedMemory {
   }
 }
 
+/** What has to be given back, kept apart from the object that may be collected. */
 interface Held {
-  bridge: Bridge
-  key: string
-  memory: number
-  created: boolean
+  readonly bridge: Bridge
+  readonly key: string
+  readonly memory: number
+  readonly created: boolean
 }
 
 function release({ bridge, memory, created }: Held): void {
+  // The name goes now; the memory with the requests and views that still use it.
   if (created) bridge.native.regionUnlink(memory)
   bridge.native.forgetMemory(memory)
 }

@@ -23,10 +23,8 @@ napi_value Property(napi_env env, napi_value object, const char* name) {
   return value;
 }
 
-void RecordRun(RequestPlan* plan, uint64_t duration_ns) {
-  if (plan->server->inline_budget_ns > 0) {
-    plan->lane.Record(duration_ns, plan->server->inline_budget_ns);
-  }
+bool MayInline(const RequestPlan& plan) {
+  return plan.server->inline_budget_ns > 0 && plan.lane.Allows();
 }
 
 }  // namespace
@@ -127,7 +125,7 @@ uint32_t Bridge::Submit(uint32_t count, bool may_inline) {
   count = std::min(count, list_capacity_);
   // A lone request: the chance to run it here, or to learn how long its like take.
   RequestSlot* lone = count == 1 ? slot_table.Find(submissions_[0]) : nullptr;
-  if (may_inline && lone != nullptr && !lone->in_flight && lone->plan->lane.Allows() &&
+  if (may_inline && lone != nullptr && !lone->in_flight && MayInline(*lone->plan) &&
       SubmitInline(lone)) {
     UpdateKeepAlive();
     return completion_count_;
@@ -143,8 +141,7 @@ uint32_t Bridge::Submit(uint32_t count, bool may_inline) {
     ++in_flight_;
     slot->in_flight = true;
     if (!status.ok()) {
-      slot->outcome = SlotOutcome::kFailed;
-      slot->error = std::move(status);
+      slot->Refuse(std::move(status));
       Complete(slot);
       continue;
     }
@@ -171,8 +168,7 @@ void Bridge::SubmitGroup(ServerHandle* server, uint32_t first, uint32_t count) {
   for (uint32_t i = 0; i < count; ++i) {
     if (group_errors_[i] == nullptr) continue;
     RequestSlot* slot = slot_table.Find(submissions_[first + i]);
-    slot->error = TakeError(group_errors_[i]);
-    slot->outcome = SlotOutcome::kFailed;
+    slot->Refuse(TakeError(group_errors_[i]));
     Complete(slot);
   }
 }
@@ -184,15 +180,16 @@ bool Bridge::SubmitInline(RequestSlot* slot) {
   queue_.Await(slot);
   bool ran_inline = false;
   const uint64_t start_ns = NowNs();
-  Status status = TakeError(TRITONSERVER_TridentServerInferInline(
-      slot->plan->server->server.load(), slot->request, &ran_inline));
+  Status status = TakeError(TRITONSERVER_TridentServerInferInline(slot->plan->server->server.load(),
+                                                                  slot->request, &ran_inline));
   if (!status.ok()) {
-    slot->error = std::move(status);
-    slot->outcome = SlotOutcome::kFailed;
+    slot->Refuse(std::move(status));
     Complete(slot);
     return true;
   }
-  if (ran_inline) RecordRun(slot->plan, NowNs() - start_ns);
+  if (ran_inline) {
+    slot->plan->lane.RecordInline(NowNs() - start_ns, slot->plan->server->inline_budget_ns);
+  }
   if (queue_.TakeOver(slot)) Complete(slot);
   return true;
 }
@@ -200,8 +197,8 @@ bool Bridge::SubmitInline(RequestSlot* slot) {
 int32_t Bridge::InferSync(RequestSlot* slot, double timeout_ms) {
   const auto failed = [slot](Status status) {
     slot->in_flight = false;
-    slot->error = std::move(status);
-    return static_cast<int32_t>(SlotOutcome::kFailed);
+    slot->Refuse(std::move(status));
+    return static_cast<int32_t>(slot->outcome);
   };
   if (Status status = slot->Arm(); !status.ok()) return failed(std::move(status));
   queue_.Await(slot);
@@ -210,11 +207,13 @@ int32_t Bridge::InferSync(RequestSlot* slot, double timeout_ms) {
   TRITONSERVER_Server* server = slot->plan->server->server.load();
   // What executes here can't be interrupted: with a timeout only what is known to be short does.
   TRITONSERVER_Error* error =
-      timeout_ms > 0 && !slot->plan->lane.Allows()
+      timeout_ms > 0 && !MayInline(*slot->plan)
           ? TRITONSERVER_ServerInferAsync(server, slot->request, nullptr)
           : TRITONSERVER_TridentServerInferInline(server, slot->request, &ran_inline);
   if (error != nullptr) return failed(TakeError(error));
-  if (ran_inline) RecordRun(slot->plan, NowNs() - start_ns);
+  if (ran_inline) {
+    slot->plan->lane.RecordInline(NowNs() - start_ns, slot->plan->server->inline_budget_ns);
+  }
   const uint64_t deadline_ns =
       timeout_ms > 0 ? start_ns + static_cast<uint64_t>(timeout_ms * 1e6) : 0;
   if (!queue_.Wait(slot, deadline_ns)) {
@@ -254,7 +253,8 @@ void Bridge::DrainSlots() {
     RequestSlot* slot = queue_.NextSlot();
     if (slot == nullptr) break;
     if (slot->submitted_ns != 0) {
-      RecordRun(slot->plan, slot->ended_ns - slot->submitted_ns);
+      slot->plan->lane.RecordRoundTrip(slot->ended_ns - slot->submitted_ns,
+                                       slot->plan->server->inline_budget_ns);
     }
     Complete(slot);
   }
@@ -279,12 +279,10 @@ void Bridge::DrainTasks() {
 void Bridge::DrainLogs() {
   LogLine line;
   while (queue_.NextLog(&line)) {
-    napi_value arguments[] = {FromInt32(env_, line.server),
-                              FromInt32(env_, line.level),
-                              FromString(env_, line.message),
-                              FromString(env_, line.file),
-                              FromInt32(env_, line.line),
-                              FromNumber(env_, static_cast<double>(line.timestamp_us))};
+    napi_value arguments[] = {
+        FromInt32(env_, line.server),   FromInt32(env_, line.level),
+        FromString(env_, line.message), FromString(env_, line.file),
+        FromInt32(env_, line.line),     FromNumber(env_, static_cast<double>(line.timestamp_us))};
     Call(on_log_, 6, arguments);
   }
 }
@@ -358,6 +356,10 @@ void Bridge::End() {
   memory_table.Clear();
   (void)TakeError(TRITONSERVER_ResponseAllocatorDelete(allocator));
   napi_release_threadsafe_function(wake_, napi_tsfn_abort);
+  for (napi_ref reference :
+       {on_completions_, on_task_, on_log_, new_error_, shared_arrays_[0], shared_arrays_[1]}) {
+    napi_delete_reference(env_, reference);
+  }
 }
 
 }  // namespace trident

@@ -206,8 +206,8 @@ napi_value SetTimeout(napi_env env, napi_callback_info info) {
   const JsCall call(env, info);
   RequestSlot* slot = IdleSlot(call);
   if (slot == nullptr) return call.Throw(NoSuch("idle slot"));
-  return call.ThrowIfError(TakeError(
-      TRITONSERVER_InferenceRequestSetTimeoutMicroseconds(slot->request, call.Size(1))));
+  return call.ThrowIfError(
+      TakeError(TRITONSERVER_InferenceRequestSetTimeoutMicroseconds(slot->request, call.Size(1))));
 }
 
 Status SetParameter(napi_env env, TRITONSERVER_InferenceRequest* request, const std::string& name,
@@ -237,16 +237,15 @@ Status SetOption(napi_env env, TRITONSERVER_InferenceRequest* request, const std
                  napi_value item) {
   napi_value value = Element(env, item, 1);
   if (kind == "id") {
-    return TakeError(
-        TRITONSERVER_InferenceRequestSetId(request, ToString(env, value).c_str()));
+    return TakeError(TRITONSERVER_InferenceRequestSetId(request, ToString(env, value).c_str()));
   }
   if (kind == "priority") {
     return TakeError(TRITONSERVER_InferenceRequestSetPriorityUInt64(
         request, static_cast<uint64_t>(ToInt64(env, value))));
   }
   if (kind == "flags") {
-    return TakeError(TRITONSERVER_InferenceRequestSetFlags(
-        request, static_cast<uint32_t>(ToInt32(env, value))));
+    return TakeError(
+        TRITONSERVER_InferenceRequestSetFlags(request, static_cast<uint32_t>(ToInt32(env, value))));
   }
   if (kind == "correlation") {
     if (TypeOf(env, value) == napi_string) {
@@ -269,8 +268,7 @@ napi_value SetOptions(napi_env env, napi_callback_info info) {
   if (slot == nullptr) return call.Throw(NoSuch("idle slot"));
   for (size_t i = 0; i < ArrayLength(env, call.value(1)); ++i) {
     napi_value item = Element(env, call.value(1), i);
-    const Status status =
-        SetOption(env, slot->request, ToString(env, Element(env, item, 0)), item);
+    const Status status = SetOption(env, slot->request, ToString(env, Element(env, item, 0)), item);
     if (!status.ok()) return call.Throw(status);
   }
   return nullptr;
@@ -281,9 +279,8 @@ napi_value Submit(napi_env env, napi_callback_info info) {
   const JsCall call(env, info);
   const int32_t count = call.Int32(0);
   const bool may_inline = call.Bool(1);
-  return FromInt32(env, static_cast<int32_t>(
-                            call.bridge().Submit(static_cast<uint32_t>(std::max(count, 0)),
-                                                 may_inline)));
+  return FromInt32(env, static_cast<int32_t>(call.bridge().Submit(
+                            static_cast<uint32_t>(std::max(count, 0)), may_inline)));
 }
 
 // inferSync(slot, timeoutMs): the outcome; a timeout of 0 is none
@@ -346,8 +343,8 @@ napi_value ReadOutputs(napi_env env, napi_callback_info info) {
       if (result.byte_size == 0 || result.base != slot->outputs[i].base) {
         napi_value buffer = CopyOutput(env, result);
         if (buffer == nullptr) {
-          return call.Throw(Unavailable("no memory for the ", result.byte_size, " bytes of output '",
-                                        slot->plan->outputs[i].name, "'"));
+          return call.Throw(Unavailable("no memory for the ", result.byte_size,
+                                        " bytes of output '", slot->plan->outputs[i].name, "'"));
         }
         napi_set_element(env, item, 3, buffer);
       }

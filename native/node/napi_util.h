@@ -35,7 +35,9 @@ class JsCall {
 
   // Leaves `status` as the pending exception and returns null, for `return call.Throw(...)`.
   napi_value Throw(const Status& status) const;
-  napi_value ThrowIfError(const Status& status) const { return status.ok() ? nullptr : Throw(status); }
+  napi_value ThrowIfError(const Status& status) const {
+    return status.ok() ? nullptr : Throw(status);
+  }
 
  private:
   static constexpr size_t kMaxArguments = 8;

@@ -40,8 +40,8 @@ napi_value RegionCreate(napi_env env, napi_callback_info info) {
 // regionOpen(key, offset, byteSize, readOnly): [number, byteSize]
 napi_value RegionOpen(napi_env env, napi_callback_info info) {
   const JsCall call(env, info);
-  return AddRegion(call, SharedMemoryRegion::Open(call.String(0), call.Size(1), call.Size(2),
-                                                  call.Bool(3)));
+  return AddRegion(
+      call, SharedMemoryRegion::Open(call.String(0), call.Size(1), call.Size(2), call.Bool(3)));
 }
 
 // regionRead(number, offset, array)
@@ -62,7 +62,7 @@ napi_value RegionWrite(napi_env env, napi_callback_info info) {
   return call.ThrowIfError(memory->region->Write(call.Size(1), bytes.data, bytes.byte_size));
 }
 
-// regionUnlink(number)
+// regionUnlink(number): only what this process created
 napi_value RegionUnlink(napi_env env, napi_callback_info info) {
   const JsCall call(env, info);
   const NamedMemory* memory = FindRegion(call);

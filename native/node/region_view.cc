@@ -25,7 +25,8 @@ Result<napi_value> ViewOfRegion(napi_env env, std::shared_ptr<SharedMemoryRegion
   if (status == napi_ok) return buffer;
   delete holder;
   if (status == napi_no_external_buffers_allowed) {
-    return Unsupported("this runtime does not allow views of shared memory: use read() and write()");
+    return Unsupported(
+        "this runtime does not allow views of shared memory: use read() and write()");
   }
   return Internal("a view of region '", region->key(), "' could not be made");
 }

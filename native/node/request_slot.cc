@@ -53,9 +53,8 @@ Status RequestSlot::Create(TRITONSERVER_ResponseAllocator* allocator, uint8_t* s
   inputs.resize(plan->inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i) {
     const PlanInput& input = plan->inputs[i];
-    TRIDENT_RETURN_IF_ERROR(TakeError(
-        TRITONSERVER_InferenceRequestAddInput(request, input.name.c_str(), input.datatype,
-                                              input.shape.data(), input.shape.size())));
+    TRIDENT_RETURN_IF_ERROR(TakeError(TRITONSERVER_InferenceRequestAddInput(
+        request, input.name.c_str(), input.datatype, input.shape.data(), input.shape.size())));
     if (input.slab_offset == kNotInSlab) continue;
     inputs[i].base = slab + input.slab_offset;
     inputs[i].byte_size = input.byte_size;
@@ -68,8 +67,8 @@ Status RequestSlot::Create(TRITONSERVER_ResponseAllocator* allocator, uint8_t* s
   for (size_t i = 0; i < outputs.size(); ++i) {
     const PlanOutput& output = plan->outputs[i];
     if (plan->names_outputs) {
-      TRIDENT_RETURN_IF_ERROR(TakeError(
-          TRITONSERVER_InferenceRequestAddRequestedOutput(request, output.name.c_str())));
+      TRIDENT_RETURN_IF_ERROR(
+          TakeError(TRITONSERVER_InferenceRequestAddRequestedOutput(request, output.name.c_str())));
     }
     if (output.slab_offset == kNotInSlab) continue;
     outputs[i].base = slab + output.slab_offset;
@@ -91,8 +90,8 @@ Status RequestSlot::BindInput(size_t index, void* base, uint64_t byte_size) {
   input.byte_size = byte_size;
   input.foreign = true;
   if (same) return Status::Ok();
-  TRIDENT_RETURN_IF_ERROR(TakeError(TRITONSERVER_InferenceRequestRemoveAllInputData(
-      request, plan->inputs[index].name.c_str())));
+  TRIDENT_RETURN_IF_ERROR(TakeError(
+      TRITONSERVER_InferenceRequestRemoveAllInputData(request, plan->inputs[index].name.c_str())));
   return Append(index);
 }
 
@@ -102,8 +101,8 @@ Status RequestSlot::BindOutput(size_t index, void* base, uint64_t byte_size) {
   output.byte_size = byte_size;
   output.foreign = true;
   if (!OverlapsOthers(output)) return Status::Ok();
-  return InvalidArg("output '", plan->outputs[index].name, "' of model '", plan->model,
-                    "': its ", byte_size, " bytes overlap those of another tensor of the request");
+  return InvalidArg("output '", plan->outputs[index].name, "' of model '", plan->model, "': its ",
+                    byte_size, " bytes overlap those of another tensor of the request");
 }
 
 Result<RegionLease> RequestSlot::Acquire(const RegionPart& part) const {
@@ -146,8 +145,8 @@ Status RequestSlot::ResizeInput(size_t index, uint64_t byte_size) {
   Binding& input = inputs[index];
   if (input.byte_size == byte_size) return Status::Ok();
   input.byte_size = byte_size;
-  TRIDENT_RETURN_IF_ERROR(TakeError(TRITONSERVER_InferenceRequestRemoveAllInputData(
-      request, plan->inputs[index].name.c_str())));
+  TRIDENT_RETURN_IF_ERROR(TakeError(
+      TRITONSERVER_InferenceRequestRemoveAllInputData(request, plan->inputs[index].name.c_str())));
   return Append(index);
 }
 
@@ -189,6 +188,14 @@ Status RequestSlot::Arm() {
   in_flight = true;
   steps_left.store(2, std::memory_order_relaxed);
   return Status::Ok();
+}
+
+void RequestSlot::Refuse(Status status) {
+  for (auto* bindings : {&inputs, &outputs}) {
+    for (Binding& binding : *bindings) binding.lease = RegionLease();
+  }
+  outcome = SlotOutcome::kFailed;
+  error = std::move(status);
 }
 
 }  // namespace trident

@@ -118,6 +118,8 @@ struct RequestSlot {
 
   // Before each submission. Fails as RegionRegistry::Acquire, for regions bound to an earlier run.
   Status Arm();
+  // After Arm, when the core did not take it: ends as failed, here and now.
+  void Refuse(Status status);
 
   RequestPlan* const plan;
   CompletionQueue* const queue;

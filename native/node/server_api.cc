@@ -13,7 +13,8 @@ namespace {
 
 Status NoSuchServer() { return Unavailable("the server is closed"); }
 
-using OptionsPtr = std::unique_ptr<TRITONSERVER_ServerOptions, void (*)(TRITONSERVER_ServerOptions*)>;
+using OptionsPtr =
+    std::unique_ptr<TRITONSERVER_ServerOptions, void (*)(TRITONSERVER_ServerOptions*)>;
 
 OptionsPtr NewOptions() {
   TRITONSERVER_ServerOptions* options = nullptr;
@@ -186,8 +187,8 @@ struct LoadOverrides {
   std::vector<std::unique_ptr<TRITONSERVER_Parameter, ParameterDeleter>> Parameters() const {
     std::vector<std::unique_ptr<TRITONSERVER_Parameter, ParameterDeleter>> parameters;
     if (has_config) {
-      parameters.emplace_back(TRITONSERVER_ParameterNew("config", TRITONSERVER_PARAMETER_STRING,
-                                                        config.c_str()));
+      parameters.emplace_back(
+          TRITONSERVER_ParameterNew("config", TRITONSERVER_PARAMETER_STRING, config.c_str()));
     }
     for (const auto& [name, bytes] : files) {
       parameters.emplace_back(
@@ -223,10 +224,9 @@ napi_value LoadModel(napi_env env, napi_callback_info info) {
             ? std::string()
             : std::string(reinterpret_cast<const char*>(bytes.data), bytes.byte_size));
   }
-  return call.ThrowIfError(call.bridge().RunTask(
-      call.Int32(0), [server = handle->server.load(), name = call.String(2), overrides] {
-        return Load(server, name, *overrides);
-      }));
+  return call.ThrowIfError(
+      call.bridge().RunTask(call.Int32(0), [server = handle->server.load(), name = call.String(2),
+                                            overrides] { return Load(server, name, *overrides); }));
 }
 
 // unloadModel(task, server, name, dependents, timeoutMs)
@@ -234,9 +234,9 @@ napi_value UnloadModel(napi_env env, napi_callback_info info) {
   const JsCall call(env, info);
   ServerHandle* handle = Running(call, 1);
   if (handle == nullptr) return call.Throw(NoSuchServer());
-  return call.ThrowIfError(call.bridge().RunTask(
-      call.Int32(0), [server = handle->server.load(), name = call.String(2),
-                      dependents = call.Bool(3), timeout_ms = call.Size(4)] {
+  return call.ThrowIfError(
+      call.bridge().RunTask(call.Int32(0), [server = handle->server.load(), name = call.String(2),
+                                            dependents = call.Bool(3), timeout_ms = call.Size(4)] {
         return TakeError(TRITONSERVER_TridentServerUnloadModelAndWait(server, name.c_str(),
                                                                       dependents, timeout_ms));
       }));
@@ -275,8 +275,7 @@ napi_value Describe(napi_env env, napi_callback_info info) {
     return Json(call, TRITONSERVER_ServerModelIndex(server, flags, &message), &message);
   }
   if (what == "metadata") {
-    return Json(call,
-                TRITONSERVER_ServerModelMetadata(server, model.c_str(), version, &message),
+    return Json(call, TRITONSERVER_ServerModelMetadata(server, model.c_str(), version, &message),
                 &message);
   }
   if (what == "config") {
@@ -284,8 +283,7 @@ napi_value Describe(napi_env env, napi_callback_info info) {
                 &message);
   }
   if (what == "statistics") {
-    return Json(call,
-                TRITONSERVER_ServerModelStatistics(server, model.c_str(), version, &message),
+    return Json(call, TRITONSERVER_ServerModelStatistics(server, model.c_str(), version, &message),
                 &message);
   }
   return call.Throw(Internal("unknown question '", what, "'"));
@@ -305,8 +303,8 @@ napi_value IsTrue(napi_env env, napi_callback_info info) {
   } else if (what == "ready") {
     status = TakeError(TRITONSERVER_ServerIsReady(server, &answer));
   } else {
-    status = TakeError(TRITONSERVER_ServerModelIsReady(server, call.String(2).c_str(),
-                                                       call.Int64(3), &answer));
+    status = TakeError(
+        TRITONSERVER_ServerModelIsReady(server, call.String(2).c_str(), call.Int64(3), &answer));
   }
   return status.ok() ? FromBool(env, answer) : call.Throw(status);
 }
@@ -322,9 +320,13 @@ void ServerHandle::OnLog(TRITONSERVER_LogLevel level, const char* file, int line
 
 const std::vector<Method>& ServerMethods() {
   static const auto* methods = new std::vector<Method>{
-      {"serverNew", ServerNew},     {"serverDelete", ServerDelete}, {"loadModel", LoadModel},
-      {"unloadModel", UnloadModel}, {"registerRepository", RegisterRepository},
-      {"describe", Describe},       {"isTrue", IsTrue},
+      {"serverNew", ServerNew},
+      {"serverDelete", ServerDelete},
+      {"loadModel", LoadModel},
+      {"unloadModel", UnloadModel},
+      {"registerRepository", RegisterRepository},
+      {"describe", Describe},
+      {"isTrue", IsTrue},
   };
   return *methods;
 }

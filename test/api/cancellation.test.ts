@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { expectFailure } from './support/expect.js'
 import { loadIdentity } from './support/identity.js'
@@ -62,7 +63,6 @@ it('takes a waiting request out of the queue', async () => {
 })
 
 it('keeps no listener on a signal of a finished request', async () => {
-  const { getEventListeners } = await import('node:events')
   const controller = new AbortController()
   await slow.infer({ INPUT0: data }, { signal: controller.signal })
   expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0)

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import * as digits from './support/digits.js'
 import { expectFailure } from './support/expect.js'
 import { loadIdentity } from './support/identity.js'
+import { transferAway } from './support/transfer.js'
 import { createServer, type Model, type Server, SharedMemory, Tensor } from './support/trident.js'
 
 let server: Server
@@ -43,6 +44,7 @@ describe('inputs', () => {
     await refused({ inputs: { picture: image() } }, "'picture'", "'digits'", "'image'")
     const tensor = new Tensor('FP32', image(), [1, 1, 8, 8])
     await refused({ inputs: { picture: tensor } }, "'picture'", "'digits'")
+    await refused({ inputs: { 'image\0': tensor } }, "'digits'", "'image'")
     await refused({ inputs: { image: tensor, extra: tensor } }, "'extra'", "'digits'")
   })
 
@@ -81,10 +83,10 @@ describe('inputs', () => {
 
   it('in a detached or resizable buffer', async () => {
     const gone = image()
-    structuredClone(gone.buffer, { transfer: [gone.buffer] })
+    transferAway(gone)
     await refused({ inputs: { image: gone } }, "'image'", 'detached')
     const tensor = new Tensor('FP32', image(), [1, 1, 8, 8])
-    structuredClone(tensor.data.buffer, { transfer: [tensor.data.buffer] })
+    transferAway(tensor.data)
     await refused({ inputs: { image: tensor } }, "'image'", 'detached')
 
     const Resizable = ArrayBuffer as unknown as {
@@ -131,7 +133,7 @@ describe('outputs', () => {
     await refused(to(new Int32Array(10)), "'logits'", 'FP32', 'Int32Array')
     await refused(to(new Tensor('INT32', new Int32Array(10), [1, 10])), "'logits'", 'INT32')
     const gone = new Float32Array(10)
-    structuredClone(gone.buffer, { transfer: [gone.buffer] })
+    transferAway(gone)
     await refused(to(gone), "'logits'", 'detached')
     for (const target of [false, 1, 'x', null, {}]) {
       await expect(
@@ -147,7 +149,7 @@ describe('outputs', () => {
     const slow = await loadIdentity(server, 'slow', { executeDelayMs: 20 })
     const target = new Float32Array(4)
     const answer = slow.infer({ INPUT0: new Float32Array(4) }, { outputs: { OUTPUT0: target } })
-    structuredClone(target.buffer, { transfer: [target.buffer] })
+    transferAway(target)
     await expectFailure(() => answer, 'INVALID_ARG', "'OUTPUT0'", "'slow'", 'detached')
   })
 })

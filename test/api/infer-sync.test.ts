@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import * as digits from './support/digits.js'
 import { expectFailure } from './support/expect.js'
 import { loadIdentity } from './support/identity.js'
+import { transferAway } from './support/transfer.js'
 import { createServer, type Model, type Server } from './support/trident.js'
 
 let server: Server
@@ -60,7 +61,7 @@ it('gives up after its timeout, and the late answer harms nothing', async () => 
       { timeout: 20, outputs: { OUTPUT0: target } },
     )
   await expectFailure(run, 'UNAVAILABLE', 'timeout', 'slower', '20 ms')
-  structuredClone(target.buffer, { transfer: [target.buffer] })
+  transferAway(target)
   const { OUTPUT0 } = await slow.infer({ INPUT0: Float32Array.of(5, 6, 7, 8) })
   expect([...(OUTPUT0!.data as Float32Array)]).toEqual([5, 6, 7, 8])
 })

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import * as digits from './support/digits.js'
 import { loadIdentity } from './support/identity.js'
+import { transferAway } from './support/transfer.js'
 import { createServer, type Model, type Server, Tensor } from './support/trident.js'
 
 let server: Server
@@ -57,7 +58,7 @@ describe('infer', () => {
     const image = digits.imageOf(3)
     const answer = model.infer({ image })
     image.fill(0)
-    structuredClone(image.buffer, { transfer: [image.buffer] })
+    transferAway(image)
     expectLogits((await answer).logits, 3)
   })
 
@@ -66,7 +67,7 @@ describe('infer', () => {
     const first = a!.logits!.data as Float32Array
     const second = b!.logits!.data as Float32Array
     expect(first.buffer).not.toBe(second.buffer)
-    structuredClone(first.buffer, { transfer: [first.buffer] })
+    transferAway(first)
     expect(second).toHaveLength(10)
     expectLogits((await model.infer({ image: digits.imageOf(0) })).logits, 0)
   })

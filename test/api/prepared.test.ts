@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import * as digits from './support/digits.js'
 import { expectFailure } from './support/expect.js'
 import { loadIdentity } from './support/identity.js'
+import { transferAway } from './support/transfer.js'
 import { createServer, type Model, type Server, SharedMemory, Tensor } from './support/trident.js'
 
 let server: Server
@@ -86,12 +87,12 @@ it('notices arrays that were transferred away', async () => {
   const logits = new Float32Array(10)
   using run = model.prepare({ inputs: { image }, outputs: { logits } })
   run.sync()
-  structuredClone(image.buffer, { transfer: [image.buffer] })
+  transferAway(image)
   await expectFailure(() => run.sync(), 'INVALID_ARG', "input 'image'", 'detached')
   await expectFailure(() => run.async(), 'INVALID_ARG', "input 'image'", 'detached')
 
   using other = model.prepare({ inputs: { image: digits.imageOf(0) }, outputs: { logits } })
-  structuredClone(logits.buffer, { transfer: [logits.buffer] })
+  transferAway(logits)
   await expectFailure(() => other.sync(), 'INVALID_ARG', "output 'logits'", 'detached')
   await expectFailure(() => other.async(), 'INVALID_ARG', "output 'logits'", 'detached')
 })
@@ -104,7 +105,7 @@ it('notices an output that is transferred away while the request runs', async ()
     outputs: { OUTPUT0: target },
   })
   const answer = run.async()
-  structuredClone(target.buffer, { transfer: [target.buffer] })
+  transferAway(target)
   await expectFailure(() => answer, 'INVALID_ARG', 'OUTPUT0', 'detached')
 })
 

@@ -3,6 +3,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { loadIdentity } from './support/identity.js'
+import { transferAway } from './support/transfer.js'
 import {
   createServer,
   type Datatype,
@@ -61,7 +62,7 @@ const typedArray = fc
   .tuple(fc.constantFrom(...arrays), fc.integer({ min: 0, max: 20 }))
   .map(([type, length]) => new type(length))
 const detached = typedArray.map((array) => {
-  structuredClone(array.buffer, { transfer: [array.buffer as ArrayBuffer] })
+  transferAway(array)
   return array
 })
 const elements = fc.array(fc.oneof(fc.string(), fc.uint8Array({ maxLength: 5 })), { maxLength: 4 })
@@ -205,7 +206,7 @@ it('whatever happens to the arrays between submission and completion', async () 
       }),
       async (list) => {
         const apply = (array: Float32Array, what: string): void => {
-          if (what === 'transfer') structuredClone(array.buffer, { transfer: [array.buffer] })
+          if (what === 'transfer') transferAway(array)
           else if (what === 'mutate') array.fill(-1)
         }
         const answers = list.map(async ([length, toInput, toOutput, withTarget]) => {

@@ -121,6 +121,7 @@ describe('options', () => {
       [{ exitOnError: null }, TypeError],
       [{ exitTimeout: -1 }, RangeError],
       [{ exitTimeout: '5' }, TypeError],
+      [{ exitTimeout: 2 ** 31 }, RangeError],
       [{ loadThreads: 1.5 }, RangeError],
       [{ serverId: 5 }, TypeError],
       [{ logLevel: 'loud' }, TypeError],

@@ -5,6 +5,7 @@ import { runChild } from './support/child.js'
 import * as digits from './support/digits.js'
 import { expectFailure } from './support/expect.js'
 import { loadIdentity } from './support/identity.js'
+import { transferAway } from './support/transfer.js'
 import { createServer, type Model, type Server, SharedMemory, Tensor } from './support/trident.js'
 
 let server: Server
@@ -124,7 +125,7 @@ describe('a region', () => {
     view[18] = 43
     expect([view[17], view[18]]).toEqual([42, 43])
     // A view that JS transfers away is still the region.
-    const moved = structuredClone(view.buffer, { transfer: [view.buffer] })
+    const moved = transferAway(view)
     expect(new Uint8Array(moved)[17]).toBe(42)
   })
 

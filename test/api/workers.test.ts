@@ -1,5 +1,5 @@
 // Environments: worker threads, and the ends of processes.
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
@@ -35,6 +35,9 @@ const program = `
   forever(async () => { await server.loadModel({ name: 'fast', config: config(0), files }) })
   await slow.infer({ INPUT0: data })
 `
+
+/** As often as a release asks for; minutes. */
+const thorough = process.env.TRIDENT_THOROUGH !== undefined
 
 function threads(): number {
   return readdirSync('/proc/self/task').length
@@ -88,7 +91,7 @@ describe('worker threads', () => {
   })
 
   it('may be terminated at any moment, with requests in flight', async () => {
-    const cycles = sanitized ? 20 : 60
+    const cycles = thorough ? 200 : sanitized ? 20 : 60
     const oneCycle = async (i: number): Promise<void> => {
       const worker = runWorker(program + ready)
       await nextMessage(worker)
@@ -101,7 +104,7 @@ describe('worker threads', () => {
     for (let i = 0; i < cycles; i += 2) await Promise.all([oneCycle(i), oneCycle(i + 1)])
     expect(threads()).toBeLessThanOrEqual(before.threads + 1)
     expect(descriptors()).toBeLessThanOrEqual(before.descriptors + 1)
-  })
+  }, 600_000)
 
   it('may be terminated while they start', async () => {
     for (let i = 0; i < 10; i++) {
@@ -129,7 +132,7 @@ describe('worker threads', () => {
 })
 
 describe('a process', () => {
-  const repeat = sanitized ? 2 : 10
+  const repeat = thorough ? 200 : sanitized ? 2 : 10
 
   it.each([
     ['process.exit', 'process.exit(7)', { code: 7, signal: null }],
@@ -141,13 +144,55 @@ describe('a process', () => {
       'process.on("SIGTERM", () => process.exit(0)); process.kill(process.pid, "SIGTERM")',
       { code: 0, signal: null },
     ],
-  ])('may end by %s with requests in flight', async (_name, end, expected) => {
-    for (let i = 0; i < repeat; i++) {
-      const wait = `await new Promise((resolve) => setTimeout(resolve, ${i % 5}))\n`
-      const { code, signal, stderr } = await runChild(program + wait + end)
-      expect({ code, signal }, stderr).toEqual(expected)
-      expect(stderr.replace(/^[\s\S]*planned[\s\S]*$/, '')).toBe('')
+  ])(
+    'may end by %s with requests in flight',
+    async (_name, end, expected) => {
+      for (let i = 0; i < repeat; i++) {
+        const wait = `await new Promise((resolve) => setTimeout(resolve, ${i % 5}))\n`
+        const { code, signal, stderr } = await runChild(program + wait + end)
+        expect({ code, signal }, stderr).toEqual(expected)
+        expect(stderr.replace(/^[\s\S]*planned[\s\S]*$/, '')).toBe('')
+      }
+    },
+    600_000,
+  )
+
+  it('removes the names of its regions when it exits', async () => {
+    const script = `
+      import { SharedMemory } from 'trident'
+      const key = '/trident-exit-' + process.pid
+      SharedMemory.create(key, { byteSize: 64 })
+      console.log(key)
+      const end = process.argv.at(-1)
+      if (end === 'exit') process.exit(3)
+      if (end === 'throw') throw new Error('planned')`
+    for (const end of ['nothing', 'exit', 'throw']) {
+      const { stdout } = await runChild(script, { args: [end] })
+      expect(existsSync(`/dev/shm${stdout.trim()}`)).toBe(false)
     }
+  })
+
+  it('that is killed has its regions removed by the next one', async () => {
+    let key = ''
+    await runChild(
+      `
+      import { SharedMemory } from 'trident'
+      const key = '/trident-killed-' + process.pid
+      const region = SharedMemory.create(key, { byteSize: 64 })
+      console.log(key)
+      setInterval(() => region.key, 1000)`,
+      {
+        onLine: (line, child) => {
+          key = line
+          child.kill('SIGKILL')
+        },
+      },
+    )
+    expect(existsSync(`/dev/shm${key}`)).toBe(true)
+    await runChild(`
+      import { SharedMemory } from 'trident'
+      SharedMemory.create('/trident-next-' + process.pid, { byteSize: 64 })`)
+    expect(existsSync(`/dev/shm${key}`)).toBe(false)
   })
 
   it('ends by itself when its requests have ended, an open server or not', async () => {
@@ -157,9 +202,9 @@ describe('a process', () => {
       const model = await server.loadModel({ name: 'digits', path: ${JSON.stringify(digits.modelFile)} })
       model.infer({ image: new Float32Array(64) }).then(({ logits }) => console.log(logits.shape))`
     for (let i = 0; i < repeat; i++) {
-      const { code, stdout, stderr } = await runChild(script)
+      const { code, stdout, stderr } = await runChild(script, { endsByItself: true })
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
       expect(stdout).toContain('[ 1, 10 ]')
     }
-  })
+  }, 600_000)
 })

@@ -1,0 +1,118 @@
+// From what the addon says about a request that succeeded to the tensors that users see.
+import type { NativeResult } from './binding.js'
+import { asPlanned } from './bridge.js'
+import { datatypeFromId, type TypedArray } from './datatypes.js'
+import { invalid } from './errors.js'
+import { sameShape } from './layout.js'
+import type { Plan } from './plan.js'
+import type { RegionTensor } from './region-tensor.js'
+import { checkAttached } from './request.js'
+import type { Slot } from './slot.js'
+import { decodeBytes, elementCount, Tensor, trusted } from './tensor.js'
+
+/** What requests resolve to, before the facade's types say which is which. */
+export type AnyResult = Record<string, Tensor | RegionTensor>
+
+/** The outputs of a slot's request, which ended with `outcome`. */
+export function readResult(plan: Plan, slot: Slot, outcome: number): AnyResult {
+  const found = outcome === asPlanned ? null : plan.bridge.native.readOutputs(slot.id)
+  const result: AnyResult = {}
+  for (let i = 0; i < plan.outputs.length; i++) {
+    const { name } = plan.outputs[i]!
+    if (found === null) result[name] = readPlanned(plan, slot, i)
+    else if (found[i]) result[name] = readFound(plan, slot, i, found[i]!)
+  }
+  return result
+}
+
+/** An output that is where it was expected, in the shape expected. */
+function readPlanned(plan: Plan, slot: Slot, i: number): Tensor | RegionTensor {
+  const { datatype, shape, length, mode } = plan.outputs[i]!
+  if (slot.request !== null) {
+    const given = readGiven(plan, slot, i, shape!, length)
+    if (given) return given
+  }
+  const data =
+    mode === 'slab' ? plan.counted(slot.outputs[i]!.slice() as TypedArray) : slot.fresh[i]!
+  return new Tensor(datatype.name, data as never, shape!, trusted)
+}
+
+/** An output whose shape or place was not known before. */
+function readFound(plan: Plan, slot: Slot, i: number, found: NativeResult): Tensor | RegionTensor {
+  const [id, shape, byteSize, buffer] = found
+  const datatype = datatypeFromId(id)
+  Object.freeze(shape)
+  if (!buffer && slot.request !== null) {
+    const given = readGiven(plan, slot, i, shape, byteSize / (datatype.byteSize || 1))
+    if (given) return given
+  }
+  const bytes = plan.counted(buffer ? new Uint8Array(buffer) : bytesInSlot(slot, i, byteSize))
+  if (datatype.array === null) {
+    const elements = decodeBytes(bytes as Uint8Array, elementCount(shape))
+    return new Tensor(datatype.name, elements as never, shape, trusted)
+  }
+  const data = new datatype.array(bytes.buffer)
+  const tensor = new Tensor(datatype.name, data as never, shape, trusted)
+  const target = slot.request?.outputs[i]?.target
+  return target ? copyTo(plan, i, target, tensor) : tensor
+}
+
+/** A copy of what was written to memory of the slot. */
+function bytesInSlot(slot: Slot, i: number, byteSize: number): Uint8Array {
+  const array = (slot.outputs[i] ?? slot.fresh[i])!
+  return new Uint8Array(array.buffer, array.byteOffset, byteSize).slice()
+}
+
+/** The user's memory for output `i` as its tensor, filled; null when none was given. */
+function readGiven(
+  plan: Plan,
+  slot: Slot,
+  i: number,
+  shape: readonly number[],
+  length: number,
+): Tensor | RegionTensor | null {
+  const { datatype, mode } = plan.outputs[i]!
+  const { target, region } = slot.request!.outputs[i]!
+  if (region) return sameShape(region.shape, shape) ? region : region.reshaped(shape)
+  if (target === null) return null
+  if (mode === 'slab') {
+    const data = slot.outputs[i]!.subarray(0, length)
+    return copyTo(plan, i, target, new Tensor(datatype.name, data as never, shape, trusted))
+  }
+  return over(target, length, datatype.name, shape)
+}
+
+/** Meanwhile the array may have been transferred away or cut short: checked again now. */
+function copyTo(plan: Plan, i: number, target: TypedArray, from: Tensor): Tensor {
+  const what = `output '${plan.outputs[i]!.name}' of model '${plan.model.model}'`
+  checkAttached(what, target)
+  const source = from.data as unknown as TypedArray
+  if (target.length < source.length) {
+    throw invalid(`${what} has ${source.length} elements; the array given holds ${target.length}`)
+  }
+  target.set(plan.counted(source) as never)
+  return over(target, source.length, from.datatype, from.shape)
+}
+
+/** A tensor over the first `length` elements of `array`. */
+function over(
+  array: TypedArray,
+  length: number,
+  datatype: Tensor['datatype'],
+  shape: readonly number[],
+): Tensor {
+  const data = array.length === length ? array : array.subarray(0, length)
+  return new Tensor(datatype, data as never, shape, trusted)
+}
+
+/** The outputs of a request bound for many runs, over the memory bound to them. */
+export function boundResult(plan: Plan, slot: Slot): Readonly<AnyResult> {
+  const result: AnyResult = {}
+  for (let i = 0; i < plan.outputs.length; i++) {
+    const { name, shape } = plan.outputs[i]!
+    const { target, region } = slot.request!.outputs[i]!
+    const known = shape ?? region?.shape ?? Object.freeze([target!.length])
+    result[name] = readGiven(plan, slot, i, known, target ? elementCount(known) : 0)!
+  }
+  return Object.freeze(result)
+}

@@ -1,0 +1,138 @@
+// One request under way.
+import type { NativeOption } from './binding.js'
+import { type Completion, failed, type Group } from './bridge.js'
+import type { TypedArray } from './datatypes.js'
+import { Failure } from './errors.js'
+import type { Plan } from './plan.js'
+import type { ReadRequest } from './request.js'
+import { type AnyResult, readResult } from './results.js'
+
+export type Resolve = (result: AnyResult) => void
+export type Reject = (reason: unknown) => void
+
+/**
+ * A reusable request of one plan, with the memory its tensors lie in.
+ *
+ *     idle --submit--> waiting --complete--> idle
+ *                         |                    ^
+ *                      abandon --> cancelled --complete
+ */
+export class Slot implements Completion {
+  readonly plan: Plan
+  readonly id: number
+  /** Where inputs are copied to; null for those used in place. */
+  readonly inputs: readonly (TypedArray | null)[]
+  readonly outputs: readonly (TypedArray | null)[]
+  /** Arrays allocated for this request; users see them when it has ended. */
+  readonly fresh: (TypedArray | undefined)[] = []
+  /** Keeps the user's memory alive until the request has ended; null for the simple case. */
+  request: ReadRequest | null = null
+
+  #resolve: Resolve | null = null
+  #reject: Reject | null = null
+  /** Carries options that can't be taken back. */
+  #once = false
+  #timed = false
+
+  constructor(
+    plan: Plan,
+    id: number,
+    inputs: readonly (TypedArray | null)[],
+    outputs: readonly (TypedArray | null)[],
+  ) {
+    this.plan = plan
+    this.id = id
+    this.inputs = inputs
+    this.outputs = outputs
+  }
+
+  get group(): Group {
+    return this.plan.group
+  }
+
+  setOptions(options: NativeOption[]): void {
+    this.#once = true
+    this.plan.bridge.native.setOptions(this.id, options)
+  }
+
+  setTimeout(microseconds: number): void {
+    this.#timed = microseconds > 0
+    this.plan.bridge.native.setTimeout(this.id, microseconds)
+  }
+
+  /** Submits; exactly one of the callbacks is called. */
+  submit(resolve: Resolve, reject: Reject): void {
+    this.#resolve = resolve
+    this.#reject = reject
+    this.plan.bridge.submit(this)
+  }
+
+  /** Ends the wait now; the request itself is cancelled and the slot comes back later. */
+  abandon(reason: unknown): void {
+    const reject = this.#reject
+    if (reject === null) return
+    this.#resolve = null
+    this.#reject = null
+    if (this.plan.bridge.withdraw(this)) this.#finish(true)
+    else this.plan.bridge.native.cancel(this.id)
+    reject(reason)
+  }
+
+  complete(outcome: number): void {
+    const resolve = this.#resolve
+    const reject = this.#reject
+    this.#resolve = null
+    this.#reject = null
+    if (resolve === null || reject === null) {
+      this.#finish(true)
+      return
+    }
+    if (outcome === failed) {
+      const [code, message] = this.plan.bridge.native.takeError(this.id)
+      this.#finish(true)
+      reject(Failure.fromNative(code, message))
+      return
+    }
+    let result: AnyResult
+    try {
+      result = readResult(this.plan, this, outcome)
+    } catch (error) {
+      this.#finish(true)
+      reject(error)
+      return
+    }
+    this.#finish(true)
+    resolve(result)
+  }
+
+  /** Gives up a slot that was not submitted. */
+  discard(): void {
+    this.#finish(false)
+  }
+
+  /** Runs on this thread to the end; throws a Failure. */
+  run(timeoutMs: number, timedOut: () => Failure): AnyResult {
+    const { bridge } = this.plan
+    const outcome = bridge.native.inferSync(this.id, timeoutMs)
+    if (outcome > failed) {
+      bridge.adopt(this) // its completion is still to come
+      throw timedOut()
+    }
+    try {
+      if (outcome === failed) {
+        const [code, message] = bridge.native.takeError(this.id)
+        throw Failure.fromNative(code, message)
+      }
+      return readResult(this.plan, this, outcome)
+    } finally {
+      this.#finish(true)
+    }
+  }
+
+  #finish(reusable: boolean): void {
+    this.request = null
+    if (this.fresh.length > 0) this.fresh.length = 0
+    if (this.#timed) this.setTimeout(0)
+    this.plan.release(this, reusable && !this.#once)
+  }
+}
