@@ -16,8 +16,7 @@ Result<std::unique_ptr<DynamicLibrary>> DynamicLibrary::Open(const std::string& 
 Result<void*> DynamicLibrary::Find(const char* symbol) const {
   void* address = FindOptional(symbol);
   if (address == nullptr) {
-    return NotFound("unable to find required entrypoint '", symbol, "' in shared library: ",
-                    path_);
+    return NotFound("unable to find required entrypoint '", symbol, "' in shared library: ", path_);
   }
   return address;
 }

@@ -27,8 +27,8 @@ struct LogSettings {
   bool error = true;
   int verbose = 0;
   bool iso8601 = false;
-  std::string file;                              // appended to; empty: stderr
-  std::function<void(const LogRecord&)> sink;    // replaces file and stderr; must be thread-safe
+  std::string file;                            // appended to; empty: stderr
+  std::function<void(const LogRecord&)> sink;  // replaces file and stderr; must be thread-safe
 };
 
 // A server's log. The message is escaped (control characters) before it reaches a file or stderr,
@@ -54,8 +54,8 @@ class Logger {
 
 }  // namespace trident
 
-#define TRIDENT_LOG(logger, level, ...)                                                \
-  do {                                                                                 \
-    if ((logger).IsEnabled(level))                                                     \
-      (logger).Log(level, __FILE__, __LINE__, ::trident::StrCat(__VA_ARGS__));         \
+#define TRIDENT_LOG(logger, level, ...)                                        \
+  do {                                                                         \
+    if ((logger).IsEnabled(level))                                             \
+      (logger).Log(level, __FILE__, __LINE__, ::trident::StrCat(__VA_ARGS__)); \
   } while (false)

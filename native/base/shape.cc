@@ -21,8 +21,7 @@ Result<uint64_t> ElementCount(const int64_t* dims, size_t count) {
   uint64_t elements = 1;
   for (size_t i = 0; i < count; ++i) {
     if (dims[i] < 0) {
-      return InvalidArg("dimension ", i, " of shape ", ShapeToString(dims, count),
-                        " is negative");
+      return InvalidArg("dimension ", i, " of shape ", ShapeToString(dims, count), " is negative");
     }
     if (!CheckedMultiply(elements, static_cast<uint64_t>(dims[i]), &elements)) {
       return InvalidArg("element count of shape ", ShapeToString(dims, count),

@@ -112,9 +112,9 @@ class [[nodiscard]] Result {
 
 }  // namespace trident
 
-#define TRIDENT_RETURN_IF_ERROR(expression)             \
-  do {                                                  \
-    ::trident::Status status_of_expression = (expression); \
+#define TRIDENT_RETURN_IF_ERROR(expression)                      \
+  do {                                                           \
+    ::trident::Status status_of_expression = (expression);       \
     if (!status_of_expression.ok()) return status_of_expression; \
   } while (false)
 
@@ -123,6 +123,6 @@ class [[nodiscard]] Result {
 #define TRIDENT_ASSIGN_OR_RETURN(target, expression) \
   TRIDENT_ASSIGN_OR_RETURN_NAMED(TRIDENT_CONCAT(result_, __LINE__), target, expression)
 #define TRIDENT_ASSIGN_OR_RETURN_NAMED(result, target, expression) \
-  auto result = (expression);                                     \
-  if (!result.ok()) return result.status();                       \
+  auto result = (expression);                                      \
+  if (!result.ok()) return result.status();                        \
   target = std::move(result).value()

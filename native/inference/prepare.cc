@@ -174,8 +174,7 @@ Status InferenceRequest::CheckInput(InputTensor* input, const TensorSpec& spec) 
                              ElementCount(input->shape_.data(), input->shape_.size()));
     return CheckBytesElements(*input, elements);
   }
-  const auto expected =
-      TensorByteSize(spec.datatype, input->shape_.data(), input->shape_.size());
+  const auto expected = TensorByteSize(spec.datatype, input->shape_.data(), input->shape_.size());
   if (!expected.ok()) return expected.status().WithPrefix(StrCat("input '", spec.name, "': "));
   if (input->byte_size() != *expected && input->host_policy_buffers_.empty()) {
     return InvalidArg("input byte size mismatch for input '", spec.name, "' for model '",
@@ -189,8 +188,8 @@ Status InferenceRequest::Prepare() {
   const auto fail = [&](const Status& status) { return status.WithPrefix(LogPrefix()); };
 
   if (sink == nullptr || !on_release) {
-    return fail(InvalidArg("request for model '", model.name,
-                           "' has no response or no release callback"));
+    return fail(
+        InvalidArg("request for model '", model.name, "' has no response or no release callback"));
   }
   if (Status status = CheckInputNames(); !status.ok()) return fail(status);
   if (inputs_.size() == 1 && inputs_.front()->raw_) {

@@ -66,8 +66,8 @@ class OutputTensor {
   OutputBuffer& buffer() { return buffer_; }
   const OutputBuffer& buffer() const { return buffer_; }
 
-  // Asks the response's sink for memory; INVALID_ARG when the size does not fit shape and datatype, or when
-  // called twice.
+  // Asks the response's sink for memory; INVALID_ARG when the size does not fit shape and datatype,
+  // or when called twice.
   Status Allocate(uint64_t byte_size, BufferAttributes preferred);
 
  private:

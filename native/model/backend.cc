@@ -8,7 +8,8 @@ namespace trident {
 
 Status Backend::FindEntryPoints() {
   const auto find = [&](const char* symbol, auto* out) {
-    *out = reinterpret_cast<std::remove_reference_t<decltype(*out)>>(library_->FindOptional(symbol));
+    *out =
+        reinterpret_cast<std::remove_reference_t<decltype(*out)>>(library_->FindOptional(symbol));
   };
   find("TRITONBACKEND_Initialize", &entry_points_.initialize);
   find("TRITONBACKEND_Finalize", &entry_points_.finalize);
@@ -44,7 +45,8 @@ Result<std::shared_ptr<Backend>> Backend::Load(const std::string& name,
   if (entry.get_attribute != nullptr) {
     // Triton ignores the outcome: attributes are wishes.
     (void)TakePluginError(entry.get_attribute(
-        backend->handle(), reinterpret_cast<TRITONBACKEND_BackendAttribute*>(&backend->attribute_)));
+        backend->handle(),
+        reinterpret_cast<TRITONBACKEND_BackendAttribute*>(&backend->attribute_)));
   }
   return backend;
 }

@@ -91,8 +91,8 @@ class BackendManager {
 
   // The backend for a model: its library is looked for in the version directory, the model
   // directory and <backend directory>/<backend>/, in this order.
-  Result<std::shared_ptr<Backend>> Get(const ModelConfig& config, const std::string& model_directory,
-                                       int64_t version);
+  Result<std::shared_ptr<Backend>> Get(const ModelConfig& config,
+                                       const std::string& model_directory, int64_t version);
 
  private:
   using Loading = std::shared_future<Result<std::shared_ptr<Backend>>>;

@@ -25,8 +25,7 @@ ModelSignature SignatureOf(const ModelConfig& config, int64_t version) {
   signature.decoupled = config.IsDecoupled();
   for (const ModelInput& input : config.input) {
     const bool variable = HasWildcard(input.dims);
-    signature.inputs.push_back(
-        {input.name, input.data_type, input.dims, input.optional, variable});
+    signature.inputs.push_back({input.name, input.data_type, input.dims, input.optional, variable});
     if (!input.optional) ++signature.required_inputs;
     signature.compare_inputs = signature.compare_inputs || variable || input.optional;
   }
@@ -156,8 +155,8 @@ void Model::Submit(std::span<InferenceRequest*> requests, std::span<Status> outc
   RequestPtr one;
   std::vector<RequestPtr> many;
   if (requests.size() > 1) many.resize(requests.size());
-  const std::span<RequestPtr> submitted = requests.size() > 1 ? std::span<RequestPtr>(many)
-                                                              : std::span<RequestPtr>(&one, 1);
+  const std::span<RequestPtr> submitted =
+      requests.size() > 1 ? std::span<RequestPtr>(many) : std::span<RequestPtr>(&one, 1);
   for (size_t i = 0; i < requests.size(); ++i) {
     requests[i]->Submit(now);
     submitted[i].reset(requests[i]);
@@ -198,9 +197,9 @@ void Model::RequestEnded() {
 void Model::CancelQueued(InferenceRequest* request) {
   if (scheduler_ == nullptr) return;
   if (RequestPtr queued = scheduler_->Remove(request)) {
-    RespondError(std::move(queued), Error(StatusCode::kCancelled,
-                                          "request was cancelled while it waited for model '",
-                                          config_.name, "'"));
+    RespondError(std::move(queued),
+                 Error(StatusCode::kCancelled, "request was cancelled while it waited for model '",
+                       config_.name, "'"));
   }
 }
 

@@ -21,13 +21,13 @@ using HostPolicies = std::map<std::string, std::map<std::string, std::string>>;
 
 // What it takes to load one version of a model.
 struct ModelSource {
-  ModelConfig config;       // complete but for what the backend may add; normalised and validated
-  std::string directory;    // of the model, with its version directories
+  ModelConfig config;     // complete but for what the backend may add; normalised and validated
+  std::string directory;  // of the model, with its version directories
   int64_t version = 0;
   std::shared_ptr<Backend> backend;
   bool auto_complete = false;
   HostPolicies host_policies;
-  void* server = nullptr;   // what TRITONBACKEND_ModelServer returns
+  void* server = nullptr;  // what TRITONBACKEND_ModelServer returns
   std::shared_ptr<Logger> logger;
 };
 
@@ -64,7 +64,8 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   void RequestEnded() override;
   void CancelQueued(InferenceRequest* request) override;
 
-  // For the plug-in and the documents --------------------------------------------------------------
+  // For the plug-in and the documents
+  // --------------------------------------------------------------
   const ModelConfig& config() const { return config_; }
   std::string& directory() { return directory_; }
   int64_t version() const { return version_; }

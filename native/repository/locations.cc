@@ -21,8 +21,8 @@ Status ModelLocations::Register(const std::string& path,
     for (const auto& [other_path, other] : mappings_) {
       for (const auto& [other_directory, other_name] : other) {
         if (other_name == name) {
-          return AlreadyExists("failed to register '", path, "', there is a conflicting mapping for '",
-                               name, "'");
+          return AlreadyExists("failed to register '", path,
+                               "', there is a conflicting mapping for '", name, "'");
         }
       }
     }

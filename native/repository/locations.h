@@ -15,8 +15,8 @@ class ModelLocations {
  public:
   explicit ModelLocations(const std::set<std::string>& paths) : paths_(paths) {}
 
-  // `mapping`: directory name -> model name. NOT found, registered twice, or a name mapped twice are
-  // errors as in Triton.
+  // `mapping`: directory name -> model name. NOT found, registered twice, or a name mapped twice
+  // are errors as in Triton.
   Status Register(const std::string& path, const std::map<std::string, std::string>& mapping);
   Status Unregister(const std::string& path);
 

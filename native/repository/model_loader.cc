@@ -63,8 +63,8 @@ void ParallelFor(size_t count, unsigned threads, const std::function<void(size_t
   for (std::thread& helper : helpers) helper.join();
 }
 
-ModelLoader::ModelLoader(Options options, const ModelLocations& locations,
-                         BackendManager& backends, std::shared_ptr<Logger> logger)
+ModelLoader::ModelLoader(Options options, const ModelLocations& locations, BackendManager& backends,
+                         std::shared_ptr<Logger> logger)
     : options_(std::move(options)),
       locations_(locations),
       backends_(backends),

@@ -38,8 +38,8 @@ Status CheckModelName(const std::string& name) {
     return InvalidArg("model name of ", name.size(), " bytes is longer than 255");
   }
   const bool legal = name[0] != '.' && std::none_of(name.begin(), name.end(), [](unsigned char c) {
-    return c == '/' || c == '\\' || c < 0x20 || c == 0x7f;
-  });
+                       return c == '/' || c == '\\' || c < 0x20 || c == 0x7f;
+                     });
   if (!legal) {
     return InvalidArg("invalid model name '", name,
                       "': it must not begin with a dot nor contain path separators or control ",
@@ -57,8 +57,9 @@ Status CheckRelativePath(const std::string& path) {
     legal = !part.empty() && part != "." && part != ".." && part.find('\0') == std::string::npos;
     begin = end + 1;
   }
-  return legal ? Status::Ok()
-               : InvalidArg("path '", path, "' must be relative and stay inside the model directory");
+  return legal
+             ? Status::Ok()
+             : InvalidArg("path '", path, "' must be relative and stay inside the model directory");
 }
 
 }  // namespace trident

@@ -120,8 +120,8 @@ Status ModelRepository::Discard(const std::string& name, std::vector<LoadedVersi
     if (version.model != nullptr) version.model->Drain();
     if (version.status.ok()) continue;
     code = version.status.code();
-    reasons += StrCat("version ", version.version, " is at UNAVAILABLE state: ",
-                      version.status.message(), ";");
+    reasons += StrCat("version ", version.version,
+                      " is at UNAVAILABLE state: ", version.status.message(), ";");
   }
   MutexLock lock(mutex_);
   Entry& entry = entries_[name];
@@ -284,8 +284,8 @@ Result<std::vector<IndexRow>> ModelRepository::Index(bool ready_only) const {
   for (const auto& [name, count] : on_disk) {
     const auto entry = entries_.find(name);
     if (count > 1) {
-      rows.push_back({name, false, -1, ModelState::kUnavailable,
-                      "model appears in two or more repositories"});
+      rows.push_back(
+          {name, false, -1, ModelState::kUnavailable, "model appears in two or more repositories"});
     } else if (entry == entries_.end() || entry->second.versions.empty()) {
       if (!ready_only) rows.push_back({name, true});
     } else {

@@ -29,10 +29,10 @@ struct IndexRow {
   std::string reason;
 };
 
-// The models a server serves. A load prepares new versions beside those in service and swaps them in
-// when all are ready, so that requests always find a version; what is replaced or unloaded drains
-// on a thread of its own. Loads and unloads of one model run one after the other; nothing here
-// holds the lock while it loads, so inference never waits for a load. Thread-safe.
+// The models a server serves. A load prepares new versions beside those in service and swaps them
+// in when all are ready, so that requests always find a version; what is replaced or unloaded
+// drains on a thread of its own. Loads and unloads of one model run one after the other; nothing
+// here holds the lock while it loads, so inference never waits for a load. Thread-safe.
 class ModelRepository {
  public:
   ModelRepository(ModelLocations& locations, ModelLoader& loader, std::shared_ptr<Logger> logger);
@@ -71,8 +71,8 @@ class ModelRepository {
   };
   struct Entry {
     std::map<int64_t, Version> versions;
-    bool busy = false;       // a load or unload is at work
-    unsigned retiring = 0;   // drains under way
+    bool busy = false;      // a load or unload is at work
+    unsigned retiring = 0;  // drains under way
     uint64_t fingerprint = 0;
     bool overridden = false;
     std::shared_ptr<TemporaryModel> temporary;

@@ -93,8 +93,8 @@ Result<ModelFiles> ScanModel(const std::string& directory, const std::string& co
         files.versions.insert(version);
         break;
       case DirectoryKind::kForeign:
-        TRIDENT_LOG(logger, LogLevel::kWarn, "ignore version directory '", name, "' of ",
-                    directory, ": its name is no positive number without leading zeros");
+        TRIDENT_LOG(logger, LogLevel::kWarn, "ignore version directory '", name, "' of ", directory,
+                    ": its name is no positive number without leading zeros");
         break;
       case DirectoryKind::kReserved:
         break;

@@ -46,9 +46,8 @@ Decision Decide(const PendingRequests& pending, const BatchPolicy& policy, uint6
       delay_over) {
     return {.take = count};
   }
-  return {.take = 0,
-          .look_again_ns = deadline,
-          .look_again_at_items = NextPreferred(policy, items)};
+  return {
+      .take = 0, .look_again_ns = deadline, .look_again_at_items = NextPreferred(policy, items)};
 }
 
 }  // namespace trident

@@ -10,13 +10,15 @@ namespace trident {
 
 // How the waiting requests of a model are grouped; from its configuration.
 struct BatchPolicy {
-  bool dynamic = false;               // false: every request runs alone
-  uint32_t max_batch_size = 1;        // items; a request alone may not exceed it
-  std::vector<uint32_t> preferred;    // batch sizes to aim for, ascending; empty: the maximum
-  uint64_t max_queue_delay_ns = 0;    // how long a batch below the preferred sizes may wait
-  uint32_t max_queue_size = 0;        // requests; 0: no bound
+  bool dynamic = false;             // false: every request runs alone
+  uint32_t max_batch_size = 1;      // items; a request alone may not exceed it
+  std::vector<uint32_t> preferred;  // batch sizes to aim for, ascending; empty: the maximum
+  uint64_t max_queue_delay_ns = 0;  // how long a batch below the preferred sizes may wait
+  uint32_t max_queue_size = 0;      // requests; 0: no bound
 
-  uint32_t LargestPreferred() const { return preferred.empty() ? max_batch_size : preferred.back(); }
+  uint32_t LargestPreferred() const {
+    return preferred.empty() ? max_batch_size : preferred.back();
+  }
 };
 
 // The head of a queue, oldest first, as far as one batch could reach.
@@ -27,9 +29,9 @@ struct PendingRequests {
 };
 
 struct Decision {
-  size_t take = 0;                    // requests to run now; 0: wait
-  uint64_t look_again_ns = kNever;    // decide again at this time at the latest, or
-  uint64_t look_again_at_items = 0;   // when this many items are pending
+  size_t take = 0;                   // requests to run now; 0: wait
+  uint64_t look_again_ns = kNever;   // decide again at this time at the latest, or
+  uint64_t look_again_at_items = 0;  // when this many items are pending
 };
 
 // The batching rule, whole: no lock, clock or thread. Triton's dynamic batcher as its users see it:

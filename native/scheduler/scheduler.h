@@ -30,8 +30,9 @@ class Scheduler {
   // something has changed).
   virtual bool TryTake(size_t instance, Batch* batch, uint64_t* look_again_ns) = 0;
 
-  // The inline lane: if some instance is free, nothing waits, and the scheduler is not stopped, claims
-  // that instance for the calling thread, which executes one request alone and then calls Finished.
+  // The inline lane: if some instance is free, nothing waits, and the scheduler is not stopped,
+  // claims that instance for the calling thread, which executes one request alone and then calls
+  // Finished.
   virtual bool TakeInline(size_t* instance) = 0;
 
   // `instance` is done with its batch and free again.

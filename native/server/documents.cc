@@ -60,13 +60,13 @@ Json MemoryUsageJson(const Model& model) {
 }  // namespace
 
 std::string ServerMetadataJson(const std::string& server_id) {
-  return Text({{"name", server_id},
-               {"version", TRIDENT_VERSION},
-               {"extensions",
-                {"classification", "sequence", "model_repository",
-                 "model_repository(unload_dependents)", "schedule_policy", "model_configuration",
-                 "system_shared_memory", "cuda_shared_memory", "binary_tensor_data", "parameters",
-                 "statistics", "trace", "logging"}}});
+  return Text(
+      {{"name", server_id},
+       {"version", TRIDENT_VERSION},
+       {"extensions",
+        {"classification", "sequence", "model_repository", "model_repository(unload_dependents)",
+         "schedule_policy", "model_configuration", "system_shared_memory", "cuda_shared_memory",
+         "binary_tensor_data", "parameters", "statistics", "trace", "logging"}}});
 }
 
 std::string ModelMetadataJson(const Model& model, const std::vector<int64_t>& versions) {
@@ -93,17 +93,17 @@ std::string StatisticsJson(const std::vector<std::shared_ptr<Model>>& models) {
   Json rows = Json::array();
   for (const auto& model : models) {
     const StatisticsSnapshot statistics = model->statistics().Read();
-    rows.push_back({{"name", model->signature().name},
-                    {"version", std::to_string(model->version())},
-                    {"last_inference", statistics.last_inference_ms},
-                    {"inference_count", statistics.inference_count},
-                    {"execution_count", statistics.execution_count},
-                    {"inference_stats", InferenceStatistics(statistics)},
-                    {"response_stats", Json::object()},
-                    {"batch_stats", BatchStatistics(statistics)},
-                    {"memory_usage", MemoryUsageJson(*model)},
-                    {"copy_stats",
-                     {{"count", statistics.copy_count}, {"byte_size", statistics.copy_bytes}}}});
+    rows.push_back(
+        {{"name", model->signature().name},
+         {"version", std::to_string(model->version())},
+         {"last_inference", statistics.last_inference_ms},
+         {"inference_count", statistics.inference_count},
+         {"execution_count", statistics.execution_count},
+         {"inference_stats", InferenceStatistics(statistics)},
+         {"response_stats", Json::object()},
+         {"batch_stats", BatchStatistics(statistics)},
+         {"memory_usage", MemoryUsageJson(*model)},
+         {"copy_stats", {{"count", statistics.copy_count}, {"byte_size", statistics.copy_bytes}}}});
   }
   return Text({{"model_stats", rows}});
 }

@@ -33,7 +33,8 @@ class Server {
   void SetExitTimeout(unsigned seconds) { exit_timeout_seconds_.store(seconds); }
 
   // Inference ------------------------------------------------------------------------------------
-  Result<std::shared_ptr<InferenceTarget>> FindModel(const std::string& name, int64_t version) const;
+  Result<std::shared_ptr<InferenceTarget>> FindModel(const std::string& name,
+                                                     int64_t version) const;
   // OK: the request is the server's until its release callback. Otherwise it stays the caller's.
   Status InferAsync(InferenceRequest* request);
   // The same for many at once; those of one model reach its queue together.

@@ -41,12 +41,11 @@ testing::AssertionResult FailedWith(const Outcome& outcome, TRITONSERVER_Error_C
 // Throws unless `error` is null.
 void Must(TRITONSERVER_Error* error);
 
-// Something that happens once. A wait ends the program, saying why, when it takes so long that the
-// test hangs. Thread-safe.
+// Something that happens once. Thread-safe.
 class Event {
  public:
   void Set();
-  void Wait(const char* what);
+  void Wait();
   bool happened() const;
 
  private:

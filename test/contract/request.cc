@@ -96,8 +96,8 @@ struct Request::State {
   }
 
   void WaitForBoth() {
-    answered->Wait("an answer");
-    released->Wait("the release of a request");
+    answered->Wait();
+    released->Wait();
     sent = false;
   }
 
@@ -255,13 +255,13 @@ Answer Request::Infer() {
 Occupied::Occupied(Request request) : request_(std::move(request)) {
   request_.OnAnswer([this] {
     entered_.Set();
-    released_.Wait("the release of an occupied instance");
+    released_.Wait();
   });
   Must([](const Outcome& outcome) -> TRITONSERVER_Error* {
     if (outcome.ok()) return nullptr;
     return TRITONSERVER_ErrorNew(*outcome.code, outcome.message.c_str());
   }(request_.Send()));
-  entered_.Wait("an instance to be occupied");
+  entered_.Wait();
 }
 
 void Occupied::Release() { released_.Set(); }

@@ -1,6 +1,6 @@
-// Requests, cancels, reloads, unloads and queries of one server, all at once, through the C ABI with
-// the identity backend. Every accepted request must end exactly once, with success or with an error
-// that says the model was away or the request cancelled. Usage:
+// Requests, cancels, reloads, unloads and queries of one server, all at once, through the C ABI
+// with the identity backend. Every accepted request must end exactly once, with success or with an
+// error that says the model was away or the request cancelled. Usage:
 //   trident_lifecycle_stress <backend directory> [rounds] [seed]
 // Prints its seed, so that a failing run can be repeated.
 
@@ -95,8 +95,9 @@ bool MakeRequest(TRITONSERVER_Server* server, TRITONSERVER_ResponseAllocator* al
   if (!OkOrAway(TRITONSERVER_InferenceRequestNew(&slot->request, server, "m", -1), "RequestNew")) {
     return false;
   }
-  Must(TRITONSERVER_InferenceRequestAddInput(slot->request, "in", TRITONSERVER_TYPE_FP32, kShape, 2),
-       "AddInput");
+  Must(
+      TRITONSERVER_InferenceRequestAddInput(slot->request, "in", TRITONSERVER_TYPE_FP32, kShape, 2),
+      "AddInput");
   Must(TRITONSERVER_InferenceRequestAppendInputData(slot->request, "in", slot->in, sizeof(slot->in),
                                                     TRITONSERVER_MEMORY_CPU, 0),
        "AppendInputData");
@@ -139,12 +140,11 @@ void RunClient(TRITONSERVER_Server* server, TRITONSERVER_ResponseAllocator* allo
 }
 
 void Reload(TRITONSERVER_Server* server, int instances) {
-  const std::string config =
-      R"({"backend":"identity","max_batch_size":8,"dynamic_batching":{},)"
-      R"("input":[{"name":"in","data_type":"TYPE_FP32","dims":[4]}],)"
-      R"("output":[{"name":"out","data_type":"TYPE_FP32","dims":[4]}],)"
-      R"("instance_group":[{"kind":"KIND_CPU","count":)" +
-      std::to_string(instances) + "}]}";
+  const std::string config = R"({"backend":"identity","max_batch_size":8,"dynamic_batching":{},)"
+                             R"("input":[{"name":"in","data_type":"TYPE_FP32","dims":[4]}],)"
+                             R"("output":[{"name":"out","data_type":"TYPE_FP32","dims":[4]}],)"
+                             R"("instance_group":[{"kind":"KIND_CPU","count":)" +
+                             std::to_string(instances) + "}]}";
   TRITONSERVER_Parameter* parameter =
       TRITONSERVER_ParameterNew("config", TRITONSERVER_PARAMETER_STRING, config.c_str());
   const TRITONSERVER_Parameter* parameters[] = {parameter};

@@ -41,7 +41,8 @@ TEST(ClassifyDirectory, TellsVersionsFromTheRest) {
 }
 
 TEST(CheckModelName, RefusesWhatCouldLeaveTheRepository) {
-  for (const std::string& name : {std::string("digits"), std::string("a.b-c_1"), std::string("é")}) {
+  for (const std::string& name :
+       {std::string("digits"), std::string("a.b-c_1"), std::string("é")}) {
     EXPECT_TRUE(CheckModelName(name).ok()) << name;
   }
   for (const std::string& name :
@@ -55,7 +56,8 @@ TEST(CheckRelativePath, StaysInside) {
   for (const char* path : {"1/model.onnx", "labels.txt", "1/a/b/c", "..a/b"}) {
     EXPECT_TRUE(CheckRelativePath(path).ok()) << path;
   }
-  for (const char* path : {"", "/etc/passwd", "..", "../x", "1/../../x", "1//x", "1/", "./x", "1/."}) {
+  for (const char* path :
+       {"", "/etc/passwd", "..", "../x", "1/../../x", "1//x", "1/", "./x", "1/."}) {
     EXPECT_EQ(CheckRelativePath(path).code(), StatusCode::kInvalidArg) << path;
   }
 }

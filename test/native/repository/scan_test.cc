@@ -79,8 +79,8 @@ TEST_F(Disk, FilesGivenAsBytesLiveInADirectoryThatGoesAway) {
   const std::string bytes = "weights";
   std::string directory;
   {
-    auto model = TemporaryModel::Create(
-        {Parameter::Bytes("file:1/model.onnx", bytes.data(), bytes.size())});
+    auto model =
+        TemporaryModel::Create({Parameter::Bytes("file:1/model.onnx", bytes.data(), bytes.size())});
     ASSERT_TRUE(model.ok());
     directory = (*model)->directory();
     std::ifstream in(directory + "/1/model.onnx");

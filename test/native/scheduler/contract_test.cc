@@ -44,8 +44,7 @@ const Kind kSchedulers[] = {
 class SchedulerContract : public ::testing::TestWithParam<Kind> {
  protected:
   void Make(uint32_t max_queue_size = 0, size_t instances = 1) {
-    scheduler_ =
-        GetParam().make(target_->signature(), max_queue_size, instances, clock_);
+    scheduler_ = GetParam().make(target_->signature(), max_queue_size, instances, clock_);
   }
 
   FakeRequest& Add() {

@@ -334,8 +334,8 @@ TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetModelName
 TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetEnablePeerAccess(
     TRITONSERVER_ServerOptions* options, bool enable_peer_access);
 
-// Each server has a log of its own; TRITONSERVER_LogMessage, which names none, writes to that of the
-// server created last. An empty file name means stderr.
+// Each server has a log of its own; TRITONSERVER_LogMessage, which names none, writes to that of
+// the server created last. An empty file name means stderr.
 TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetLogFile(
     TRITONSERVER_ServerOptions* options, const char* file);
 
