@@ -75,10 +75,11 @@ Status ModelRepository::LoadExclusively(const std::string& name,
   }
   Result<ModelPlan> plan = loader_.Plan(name, parameters);
   if (!plan.ok()) {
+    const bool known = !parameters.empty() || locations_.Find(name).ok();
     MutexLock lock(mutex_);
     Entry& entry = entries_[name];
-    // Shown in the index while nothing is in service, so that a broken model can be seen there.
-    if (entry.versions.empty()) {
+    // A model that is there but broken is shown in the index, unless something is in service.
+    if (entry.versions.empty() && known) {
       entry.versions[-1] = {ModelState::kUnavailable, plan.status().message(), nullptr};
     }
     return plan.status();

@@ -4,12 +4,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <sstream>
 
+#include "base/mutex.h"
 #include "repository/plan.h"
 
 namespace trident {
@@ -67,6 +69,44 @@ uint64_t Fingerprint(const std::string& directory) {
   return sum;
 }
 
+// The temporary models that exist, removed at exit if their owners did not live to do it: a host
+// may call exit() at any time. Leaked, so that it outlives every static destructor.
+class TemporaryDirectories {
+ public:
+  static TemporaryDirectories& Get() {
+    static auto* directories = new TemporaryDirectories();
+    return *directories;
+  }
+
+  void Add(const std::string& directory) {
+    MutexLock lock(mutex_);
+    if (owner_ == 0) {
+      owner_ = getpid();
+      std::atexit([] { Get().RemoveAll(); });
+    }
+    directories_.insert(directory);
+  }
+
+  void Remove(const std::string& directory) {
+    std::error_code ignored;
+    fs::remove_all(directory, ignored);
+    MutexLock lock(mutex_);
+    directories_.erase(directory);
+  }
+
+ private:
+  void RemoveAll() {
+    MutexLock lock(mutex_);
+    if (owner_ != getpid()) return;  // a forked child that exits
+    std::error_code ignored;
+    for (const std::string& directory : directories_) fs::remove_all(directory, ignored);
+  }
+
+  Mutex mutex_;
+  pid_t owner_ GUARDED_BY(mutex_) = 0;
+  std::set<std::string> directories_ GUARDED_BY(mutex_);
+};
+
 }  // namespace
 
 Result<std::set<std::string>> SubdirectoriesOf(const std::string& path) {
@@ -120,6 +160,7 @@ Result<std::unique_ptr<TemporaryModel>> TemporaryModel::Create(
   if (mkdtemp(pattern.data()) == nullptr) {
     return Internal("failed to create a temporary model directory: ", strerror(errno));
   }
+  TemporaryDirectories::Get().Add(pattern);
   std::unique_ptr<TemporaryModel> model(new TemporaryModel(pattern));
   for (const Parameter& file : files) {
     const std::string relative = file.name.substr(strlen("file:"));
@@ -138,9 +179,6 @@ Result<std::unique_ptr<TemporaryModel>> TemporaryModel::Create(
   return model;
 }
 
-TemporaryModel::~TemporaryModel() {
-  std::error_code ignored;
-  fs::remove_all(directory_, ignored);
-}
+TemporaryModel::~TemporaryModel() { TemporaryDirectories::Get().Remove(directory_); }
 
 }  // namespace trident

@@ -31,8 +31,8 @@ Result<ModelFiles> ScanModel(const std::string& directory, const std::string& co
 // Names of the directories below `path`. INTERNAL when it can't be read.
 Result<std::set<std::string>> SubdirectoriesOf(const std::string& path);
 
-// A private directory that holds files given as bytes, removed with the object. Immutable after
-// construction.
+// A private directory that holds files given as bytes, removed with the object or when the process
+// exits. Immutable after construction.
 class TemporaryModel {
  public:
   // `files` are load parameters "file:<path inside the model directory>".

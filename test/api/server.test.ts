@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { runChild } from './support/child.js'
 import * as digits from './support/digits.js'
 import { expectFailure } from './support/expect.js'
@@ -148,6 +148,13 @@ describe('options', () => {
     )
   })
 
+  it('does not wait for a name that is no model', async () => {
+    await using server = await createServer()
+    await expect(server.loadModel('nobody')).rejects.toThrow()
+    expect(await server.ready()).toBe(true)
+    expect((await server.index()).map(({ name }) => name)).not.toContain('nobody')
+  })
+
   it('onLog receives records in place of stderr', async () => {
     const records: LogRecord[] = []
     await using server = await createServer({
@@ -156,8 +163,7 @@ describe('options', () => {
     })
     await expect(server.loadModel('nobody')).rejects.toThrow()
     await loadIdentity(server, 'somebody')
-    await new Promise((resolve) => setTimeout(resolve, 5))
-    expect(records.length).toBeGreaterThan(0)
+    await vi.waitFor(() => expect(records.length).toBeGreaterThan(0))
     for (const { level, message, file, line, time } of records) {
       expect(['info', 'warn', 'error']).toContain(level)
       expect(message.length).toBeGreaterThan(0)

@@ -189,6 +189,7 @@ TEST_P(Batching, AMalformedRequestLeavesTheOthersAlone) {
     return request;
   };
   const std::string good = Strings({"a", "", "ccc"});
+  std::vector<Request> bad;
   Occupied occupied(text_request({1, 1}, Strings({"x"})));
   Request before = text_request({1, 3}, good);
   Request after = text_request({1, 3}, good);
@@ -202,8 +203,8 @@ TEST_P(Batching, AMalformedRequestLeavesTheOthersAlone) {
       "",
   };
   for (const std::string& bytes : malformed) {
-    EXPECT_TRUE(FailedWith(text_request({1, 3}, bytes).Infer().outcome,
-                           TRITONSERVER_ERROR_INVALID_ARG, {"'input'"}));
+    bad.push_back(text_request({1, 3}, bytes));
+    EXPECT_TRUE(FailedWith(bad.back().Send(), TRITONSERVER_ERROR_INVALID_ARG, {"'input'"}));
   }
   ASSERT_TRUE(Succeeded(after.Send()));
   occupied.Release();

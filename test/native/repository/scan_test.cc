@@ -94,6 +94,27 @@ TEST_F(Disk, FilesGivenAsBytesLiveInADirectoryThatGoesAway) {
   EXPECT_FALSE(fs::exists(directory));
 }
 
+TEST_F(Disk, FilesGivenAsBytesGoAwayWhenTheProcessExits) {
+  // The child is this program run anew (a fork would not be the process that made the directory),
+  // so it is told where to leave its note.
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  setenv("TRIDENT_TEST_NOTE", (root_ / "directory").c_str(), 0);
+  const fs::path note = getenv("TRIDENT_TEST_NOTE");
+  EXPECT_EXIT(
+      {
+        auto model = TemporaryModel::Create({Parameter::Bytes("file:1/x", "x", 1)});
+        std::ofstream(note) << (*model)->directory();
+        static_cast<void>(std::move(model).value().release());  // nobody destroys it
+        exit(7);
+      },
+      ::testing::ExitedWithCode(7), "");
+  std::ifstream in(note);
+  std::string directory;
+  in >> directory;
+  ASSERT_FALSE(directory.empty());
+  EXPECT_FALSE(fs::exists(directory));
+}
+
 TEST_F(Disk, FilesGivenAsBytesStayInside) {
   for (const char* name : {"file:../x", "file:/x", "file:", "file:1/../../x"}) {
     EXPECT_EQ(TemporaryModel::Create({Parameter::Bytes(name, "", 0)}).status().code(),
