@@ -10,6 +10,7 @@ struct Field {
   const char* refusal;  // how the error names the field
   const char* config;
 };
+void PrintTo(const Field& field, std::ostream* out) { *out << field.refusal; }
 
 // What a field needs around it to be legal: one tensor in and one out.
 #define INPUT(more) "input { name: \"input\" data_type: TYPE_FP32 dims: 4 " more " } "
