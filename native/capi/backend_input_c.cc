@@ -48,8 +48,8 @@ TRITONSERVER_Error* TRITONBACKEND_InputPropertiesForHostPolicy(
     const std::vector<ConstBuffer>& buffers = tensor.BuffersFor(host_policy_name);
     if (name != nullptr) *name = tensor.name().c_str();
     if (datatype != nullptr) *datatype = static_cast<TRITONSERVER_DataType>(tensor.datatype());
-    if (shape != nullptr) *shape = tensor.shape().data();
-    if (dims_count != nullptr) *dims_count = static_cast<uint32_t>(tensor.shape().size());
+    if (shape != nullptr) *shape = tensor.backend_shape().data();
+    if (dims_count != nullptr) *dims_count = static_cast<uint32_t>(tensor.backend_shape().size());
     if (byte_size != nullptr) *byte_size = TotalBytes(buffers);
     if (buffer_count != nullptr) *buffer_count = static_cast<uint32_t>(buffers.size());
     return Status::Ok();

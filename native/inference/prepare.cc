@@ -169,6 +169,10 @@ Status InferenceRequest::CheckInput(InputTensor* input, const TensorSpec& spec) 
                       ShapeToString(input->shape_),
                       model.batching() ? " (the first dimension is the batch)" : "");
   }
+  input->reshaped_.reset();
+  if (spec.reshape) {
+    input->reshaped_ = Reshape(input->shape_, model.batching() ? 1 : 0, spec.dims, *spec.reshape);
+  }
   if (spec.datatype == DataType::kBytes) {
     TRIDENT_ASSIGN_OR_RETURN(const uint64_t elements,
                              ElementCount(input->shape_.data(), input->shape_.size()));

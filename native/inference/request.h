@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ class InputTensor {
   const std::string& name() const { return name_; }
   DataType datatype() const { return datatype_; }
   const Shape& shape() const { return shape_; }  // with the batch dimension, if the model batches
+  // What the backend sees: `shape`, or the form the model's configuration reshapes it to.
+  const Shape& backend_shape() const { return reshaped_ ? *reshaped_ : shape_; }
   uint64_t byte_size() const { return byte_size_; }
 
   // Buffers meant for every instance, or those for the host policy when it has its own.
@@ -42,6 +45,7 @@ class InputTensor {
   std::string name_;
   DataType datatype_;
   Shape shape_;
+  std::optional<Shape> reshaped_;
   uint64_t byte_size_ = 0;
   std::vector<ConstBuffer> buffers_;
   std::map<std::string, std::vector<ConstBuffer>> host_policy_buffers_;

@@ -83,6 +83,16 @@ InferenceResponse::~InferenceResponse() {
 }
 
 OutputTensor* InferenceResponse::AddOutput(std::string name, DataType datatype, Shape shape) {
+  const ModelSignature& signature = target_->signature();
+  const auto index = ModelSignature::Find(signature.outputs, name);
+  if (index && signature.outputs[*index].reshape) {
+    const TensorSpec& spec = signature.outputs[*index];
+    const size_t leading = signature.batching() ? 1 : 0;
+    // A backend that gives another rank than configured is its own problem: nothing to map.
+    if (shape.size() == leading + spec.reshape->size()) {
+      shape = Reshape(shape, leading, *spec.reshape, spec.dims);
+    }
+  }
   outputs_.push_back(
       std::make_unique<OutputTensor>(this, std::move(name), datatype, std::move(shape)));
   return outputs_.back().get();

@@ -90,6 +90,7 @@ class InferenceResponse {
   InferenceResponse(const InferenceResponse&) = delete;
   InferenceResponse& operator=(const InferenceResponse&) = delete;
 
+  // `shape` is the backend's; the receiver sees the form that the model's configuration gives it.
   OutputTensor* AddOutput(std::string name, DataType datatype, Shape shape);
   OutputTensor* FindOutput(const std::string& name);
   const std::vector<std::unique_ptr<OutputTensor>>& outputs() const { return outputs_; }

@@ -15,9 +15,14 @@ struct TensorSpec {
   std::string name;
   DataType datatype = DataType::kInvalid;
   Shape dims;
-  bool optional = false;  // inputs only
-  bool variable = false;  // some dim is -1, so requests of one batch must be compared
+  bool optional = false;         // inputs only
+  bool variable = false;         // some dim is -1, so requests of one batch must be compared
+  std::optional<Shape> reshape;  // the dims on the backend's side, when they are others
 };
+
+// `shape` fits `from`; the same elements in the form of `to`: the values of from's -1 dims take the
+// places of to's, in order. The first `leading` dims of `shape` (the batch) stay.
+Shape Reshape(const Shape& shape, size_t leading, const Shape& from, const Shape& to);
 
 // What the request path knows of a model: enough to say whether a request is legal for it and
 // which requests may share a batch. Immutable after construction.
@@ -28,7 +33,6 @@ struct ModelSignature {
   bool decoupled = false;
   std::vector<TensorSpec> inputs;
   std::vector<TensorSpec> outputs;
-  size_t required_inputs = 0;
   bool compare_inputs = false;  // some input is variable or optional
 
   bool batching() const { return max_batch_size > 0; }

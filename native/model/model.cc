@@ -17,6 +17,17 @@ namespace {
 // Far beyond what any machine has cores for: a larger number is a slip, and would exhaust memory.
 constexpr int64_t kMaxInstances = 4096;
 
+template <typename Tensor>
+TensorSpec SpecOf(const Tensor& tensor) {
+  TensorSpec spec;
+  spec.name = tensor.name;
+  spec.datatype = tensor.data_type;
+  spec.dims = tensor.dims;
+  spec.variable = HasWildcard(tensor.dims);
+  if (tensor.reshape) spec.reshape = tensor.reshape->shape;
+  return spec;
+}
+
 ModelSignature SignatureOf(const ModelConfig& config, int64_t version) {
   ModelSignature signature;
   signature.name = config.name;
@@ -24,15 +35,12 @@ ModelSignature SignatureOf(const ModelConfig& config, int64_t version) {
   signature.max_batch_size = static_cast<uint32_t>(config.max_batch_size);
   signature.decoupled = config.IsDecoupled();
   for (const ModelInput& input : config.input) {
-    const bool variable = HasWildcard(input.dims);
-    signature.inputs.push_back({input.name, input.data_type, input.dims, input.optional, variable});
-    if (!input.optional) ++signature.required_inputs;
-    signature.compare_inputs = signature.compare_inputs || variable || input.optional;
+    TensorSpec spec = SpecOf(input);
+    spec.optional = input.optional;
+    signature.compare_inputs = signature.compare_inputs || spec.variable || spec.optional;
+    signature.inputs.push_back(std::move(spec));
   }
-  for (const ModelOutput& output : config.output) {
-    signature.outputs.push_back(
-        {output.name, output.data_type, output.dims, false, HasWildcard(output.dims)});
-  }
+  for (const ModelOutput& output : config.output) signature.outputs.push_back(SpecOf(output));
   return signature;
 }
 
@@ -64,7 +72,11 @@ Model::Model(ModelSource source)
       server_(source.server),
       logger_(std::move(source.logger)) {}
 
-Model::~Model() { Finalize(); }
+// A model that was loaded has been drained; the threads of one that was not must not wait for ever.
+Model::~Model() {
+  if (scheduler_ != nullptr) scheduler_->Stop();
+  Finalize();
+}
 
 Result<std::shared_ptr<Model>> Model::Load(ModelSource source) {
   std::shared_ptr<Model> model(new Model(std::move(source)));

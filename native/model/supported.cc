@@ -11,13 +11,11 @@ Status Refuse(const ModelConfig& config, const std::string& field) {
 Status CheckTensors(const ModelConfig& config) {
   for (const ModelInput& input : config.input) {
     const std::string field = "input '" + input.name + "' ";
-    if (input.reshape) return Refuse(config, field + "reshape");
     if (input.allow_ragged_batch) return Refuse(config, field + "allow_ragged_batch");
     if (input.is_shape_tensor) return Refuse(config, field + "is_shape_tensor");
   }
   for (const ModelOutput& output : config.output) {
     const std::string field = "output '" + output.name + "' ";
-    if (output.reshape) return Refuse(config, field + "reshape");
     if (output.is_shape_tensor) return Refuse(config, field + "is_shape_tensor");
   }
   return Status::Ok();

@@ -153,6 +153,17 @@ function scalar() {
   })
 }
 
+/** Picks a number by index, one per item: tensors of nothing but the batch dimension. */
+function pick() {
+  const table = Float32Array.from({ length: 8 }, (_, i) => i * 10)
+  return encodeModel({
+    nodes: [node('Gather', ['table', 'index'], ['output'])],
+    initializers: [tensor('table', 'FLOAT', [8], table)],
+    inputs: [input('index', 'INT64', ['batch'])],
+    outputs: [output('output', 'FLOAT', ['batch'])],
+  })
+}
+
 /** Weights kept in another file, which a test may place outside of the model's directory. */
 function externalWeights(location) {
   return encodeModel({
@@ -180,6 +191,7 @@ export const models = {
   nonzero: nonZero,
   gather,
   scalar,
+  pick,
   external_inside: () => externalWeights('weights.bin'),
   external_outside: () => externalWeights('../weights.bin'),
   external_absolute: () => externalWeights('/etc/hostname'),
