@@ -104,7 +104,8 @@ TEST_F(Disk, FilesGivenAsBytesGoAwayWhenTheProcessExits) {
       {
         auto model = TemporaryModel::Create({Parameter::Bytes("file:1/x", "x", 1)});
         std::ofstream(note) << (*model)->directory();
-        static_cast<void>(std::move(model).value().release());  // nobody destroys it
+        static TemporaryModel* kept = std::move(model).value().release();  // nobody destroys it
+        static_cast<void>(kept);
         exit(7);
       },
       ::testing::ExitedWithCode(7), "");
