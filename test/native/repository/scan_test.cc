@@ -13,6 +13,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// A model whose owner never destroys it; reachable, so that it is no leak.
+TemporaryModel* volatile abandoned = nullptr;
+
 class Disk : public ::testing::Test {
  protected:
   Disk() {
@@ -104,8 +107,7 @@ TEST_F(Disk, FilesGivenAsBytesGoAwayWhenTheProcessExits) {
       {
         auto model = TemporaryModel::Create({Parameter::Bytes("file:1/x", "x", 1)});
         std::ofstream(note) << (*model)->directory();
-        static TemporaryModel* kept = std::move(model).value().release();  // nobody destroys it
-        static_cast<void>(kept);
+        abandoned = std::move(model).value().release();
         exit(7);
       },
       ::testing::ExitedWithCode(7), "");
