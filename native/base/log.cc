@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+#include <vector>
 
 #include "base/status.h"
 
@@ -64,7 +65,7 @@ uint64_t WallClockUs() {
 
 struct CurrentLogger {
   Mutex mutex;
-  std::weak_ptr<Logger> logger GUARDED_BY(mutex);
+  std::vector<std::weak_ptr<Logger>> loggers GUARDED_BY(mutex);  // newest last
 };
 
 // Leaked: plug-ins may log while the process runs its static destructors.
@@ -114,7 +115,9 @@ std::shared_ptr<Logger> Logger::Current() {
   CurrentLogger& current = TheCurrentLogger();
   {
     MutexLock lock(current.mutex);
-    if (auto logger = current.logger.lock()) return logger;
+    for (auto it = current.loggers.rbegin(); it != current.loggers.rend(); ++it) {
+      if (auto logger = it->lock()) return logger;
+    }
   }
   static auto* fallback = new std::shared_ptr<Logger>(std::make_shared<Logger>());
   return *fallback;
@@ -123,7 +126,8 @@ std::shared_ptr<Logger> Logger::Current() {
 void Logger::SetCurrent(std::weak_ptr<Logger> logger) {
   CurrentLogger& current = TheCurrentLogger();
   MutexLock lock(current.mutex);
-  current.logger = std::move(logger);
+  std::erase_if(current.loggers, [](const auto& other) { return other.expired(); });
+  current.loggers.push_back(std::move(logger));
 }
 
 }  // namespace trident

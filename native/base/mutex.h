@@ -56,6 +56,11 @@ class CondVar {
 
   // Until notified or until the steady clock reads `deadline_ns`. False when the time came first.
   bool WaitUntil(Mutex& mutex, uint64_t deadline_ns) REQUIRES(mutex) {
+    // Beyond what the clock can read, which it takes for the past: never.
+    if (deadline_ns > static_cast<uint64_t>(INT64_MAX)) {
+      Wait(mutex);
+      return true;
+    }
     std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
     const std::chrono::steady_clock::time_point deadline{
         std::chrono::duration_cast<std::chrono::steady_clock::duration>(

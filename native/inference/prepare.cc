@@ -42,29 +42,30 @@ class BufferReader {
 };
 
 // BYTES: every element is a little-endian uint32 length followed by that many bytes.
-Status CheckBytesElements(const InputTensor& input, uint64_t expected) {
-  for (const ConstBuffer& buffer : input.buffers()) {
+Status CheckBytesElements(const std::string& name, const std::vector<ConstBuffer>& buffers,
+                          uint64_t byte_size, uint64_t expected) {
+  for (const ConstBuffer& buffer : buffers) {
     if (buffer.attributes.memory_type == MemoryType::kGpu) return Status::Ok();
   }
-  BufferReader reader(input.buffers());
+  BufferReader reader(buffers);
   uint64_t found = 0;
-  while (reader.Remaining(input.byte_size()) > 0) {
+  while (reader.Remaining(byte_size) > 0) {
     uint32_t length = 0;
-    if (reader.Remaining(input.byte_size()) < sizeof(length)) {
-      return InvalidArg("input '", input.name(), "' has an incomplete length indicator for string ",
+    if (reader.Remaining(byte_size) < sizeof(length)) {
+      return InvalidArg("input '", name, "' has an incomplete length indicator for string ",
                         "element ", found);
     }
     reader.Read(&length, sizeof(length));
-    if (reader.Remaining(input.byte_size()) < length) {
-      return InvalidArg("input '", input.name(), "': string element ", found, " claims ", length,
-                        " bytes; only ", reader.Remaining(input.byte_size()), " are left");
+    if (reader.Remaining(byte_size) < length) {
+      return InvalidArg("input '", name, "': string element ", found, " claims ", length,
+                        " bytes; only ", reader.Remaining(byte_size), " are left");
     }
     reader.Read(nullptr, length);
     ++found;
     if (found > expected) break;
   }
   if (found != expected) {
-    return InvalidArg("input '", input.name(), "' expects ", expected, " string elements; found ",
+    return InvalidArg("input '", name, "' expects ", expected, " string elements; found ",
                       found > expected ? "more" : std::to_string(found));
   }
   return Status::Ok();
@@ -106,6 +107,10 @@ Status InferenceRequest::CheckInputNames() const {
 
 Status InferenceRequest::DeduceRawInput(InputTensor* input) const {
   const ModelSignature& model = target_->signature();
+  if (model.inputs.size() != 1) {  // it had one when the request was made
+    return InvalidArg("raw input '", input->name_, "' needs a model with one input; model '",
+                      model.name, "' has ", model.inputs.size());
+  }
   const TensorSpec& spec = model.inputs.front();
   Shape shape = spec.dims;
   if (model.batching()) shape.insert(shape.begin(), 1);
@@ -134,9 +139,23 @@ Status InferenceRequest::DeduceRawInput(InputTensor* input) const {
     }
     *variable = static_cast<int64_t>(input->byte_size() / unit);
   }
-  input->name_ = spec.name;
+  input->deduced_name_ = spec.name;
   input->datatype_ = spec.datatype;
   input->shape_ = std::move(shape);
+  return Status::Ok();
+}
+
+// The data for everybody, unless there is only data for host policies, and that for each of them.
+template <typename Check>
+Status InferenceRequest::CheckAllBuffers(const InputTensor& input, const Check& check) {
+  if (!input.buffers_.empty() || input.host_policy_buffers_.empty()) {
+    TRIDENT_RETURN_IF_ERROR(check(input.buffers_, input.byte_size_));
+  }
+  for (const auto& [policy, buffers] : input.host_policy_buffers_) {
+    uint64_t bytes = 0;  // AppendForHostPolicy has checked the sum
+    for (const ConstBuffer& buffer : buffers) bytes += buffer.attributes.byte_size;
+    TRIDENT_RETURN_IF_ERROR(check(buffers, bytes));
+  }
   return Status::Ok();
 }
 
@@ -176,15 +195,17 @@ Status InferenceRequest::CheckInput(InputTensor* input, const TensorSpec& spec) 
   if (spec.datatype == DataType::kBytes) {
     TRIDENT_ASSIGN_OR_RETURN(const uint64_t elements,
                              ElementCount(input->shape_.data(), input->shape_.size()));
-    return CheckBytesElements(*input, elements);
+    return CheckAllBuffers(*input, [&](const std::vector<ConstBuffer>& buffers, uint64_t bytes) {
+      return CheckBytesElements(input->name(), buffers, bytes, elements);
+    });
   }
   const auto expected = TensorByteSize(spec.datatype, input->shape_.data(), input->shape_.size());
   if (!expected.ok()) return expected.status().WithPrefix(StrCat("input '", spec.name, "': "));
-  if (input->byte_size() != *expected && input->host_policy_buffers_.empty()) {
+  return CheckAllBuffers(*input, [&](const std::vector<ConstBuffer>&, uint64_t bytes) {
+    if (bytes == *expected) return Status::Ok();
     return InvalidArg("input byte size mismatch for input '", spec.name, "' for model '",
-                      model.name, "'. Expected ", *expected, ", got ", input->byte_size());
-  }
-  return Status::Ok();
+                      model.name, "'. Expected ", *expected, ", got ", bytes);
+  });
 }
 
 Status InferenceRequest::Prepare() {

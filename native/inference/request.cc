@@ -29,7 +29,15 @@ Status InputTensor::Append(const ConstBuffer& buffer) {
 
 Status InputTensor::AppendForHostPolicy(const std::string& host_policy, const ConstBuffer& buffer) {
   if (raw_) return Unsupported("raw input '", name_, "' can't have data for a host policy");
-  host_policy_buffers_[host_policy].push_back(buffer);
+  std::vector<ConstBuffer>& buffers = host_policy_buffers_[host_policy];
+  uint64_t total = buffer.attributes.byte_size;
+  for (const ConstBuffer& other : buffers) {
+    if (!CheckedAdd(total, other.attributes.byte_size, &total)) {
+      return InvalidArg("byte size of input '", name_, "' for host policy '", host_policy,
+                        "' overflows 64 bits");
+    }
+  }
+  buffers.push_back(buffer);
   return Status::Ok();
 }
 
@@ -81,14 +89,14 @@ Status InferenceRequest::AddRawInput(std::string name) {
 
 Result<InputTensor*> InferenceRequest::FindInput(const std::string& name) {
   for (const auto& input : inputs_) {
-    if (input->name() == name) return input.get();
+    if (input->name_ == name) return input.get();
   }
   return InvalidArg(LogPrefix(), "input '", name, "' does not exist in request");
 }
 
 Status InferenceRequest::RemoveInput(const std::string& name) {
   const auto found = std::find_if(inputs_.begin(), inputs_.end(),
-                                  [&](const auto& input) { return input->name() == name; });
+                                  [&](const auto& input) { return input->name_ == name; });
   if (found == inputs_.end()) {
     return InvalidArg(LogPrefix(), "input '", name, "' does not exist in request");
   }

@@ -24,7 +24,7 @@ class InputTensor {
   InputTensor(std::string name, DataType datatype, Shape shape)
       : name_(std::move(name)), datatype_(datatype), shape_(std::move(shape)) {}
 
-  const std::string& name() const { return name_; }
+  const std::string& name() const { return deduced_name_.empty() ? name_ : deduced_name_; }
   DataType datatype() const { return datatype_; }
   const Shape& shape() const { return shape_; }  // with the batch dimension, if the model batches
   // What the backend sees: `shape`, or the form the model's configuration reshapes it to.
@@ -49,7 +49,8 @@ class InputTensor {
   uint64_t byte_size_ = 0;
   std::vector<ConstBuffer> buffers_;
   std::map<std::string, std::vector<ConstBuffer>> host_policy_buffers_;
-  bool raw_ = false;  // datatype and shape are still to be deduced from the model
+  bool raw_ = false;  // datatype, shape and the model's name for it are deduced at submission
+  std::string deduced_name_;
 };
 
 // A sequence a request belongs to: a number or a string, or none.
@@ -123,7 +124,8 @@ class InferenceRequest {
   std::string LogPrefix() const;
 
   // What the core does with it --------------------------------------------------------------------
-  // Checks the request against its model's signature; sets batch_size. No side effect on failure.
+  // Checks the request against its model's signature; sets what the backend reads: batch_size, the
+  // form of reshaped inputs, all of a raw input.
   Status Prepare();
   uint32_t batch_size() const { return batch_size_; }
 
@@ -153,6 +155,8 @@ class InferenceRequest {
   Status DeduceRawInput(InputTensor* input) const;
   Status CheckInputNames() const;
   Status CheckInput(InputTensor* input, const TensorSpec& spec);
+  template <typename Check>
+  static Status CheckAllBuffers(const InputTensor& input, const Check& check);
 
   std::shared_ptr<InferenceTarget> target_;
   const int64_t requested_version_;

@@ -78,8 +78,13 @@ Result<std::shared_ptr<Backend>> BackendManager::Get(const ModelConfig& config,
   }
   // Plug-in code runs here, so no lock is held; others who want the same backend wait for it.
   if (load_here) {
-    promise.set_value(
-        Backend::Load(config.backend, path, BackendConfigJson(options_, config.backend), logger_));
+    try {
+      promise.set_value(Backend::Load(config.backend, path,
+                                      BackendConfigJson(options_, config.backend), logger_));
+    } catch (const std::exception& error) {
+      promise.set_value(
+          Unavailable("failed to load backend '", config.backend, "': ", error.what()));
+    }
   }
   Result<std::shared_ptr<Backend>> result = loading.get();
   if (load_here && !result.ok()) {

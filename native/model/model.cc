@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <system_error>
 
+#include "base/checked.h"
 #include "base/clock.h"
 #include "config/complete.h"
 #include "config/validate.h"
@@ -53,7 +54,9 @@ BatchPolicy PolicyOf(const ModelConfig& config) {
   policy.preferred.assign(batching.preferred_batch_size.begin(),
                           batching.preferred_batch_size.end());
   std::sort(policy.preferred.begin(), policy.preferred.end());
-  policy.max_queue_delay_ns = batching.max_queue_delay_microseconds * 1000;
+  if (!CheckedMultiply(batching.max_queue_delay_microseconds, 1000, &policy.max_queue_delay_ns)) {
+    policy.max_queue_delay_ns = kNever;
+  }
   if (batching.default_queue_policy) {
     policy.max_queue_size = batching.default_queue_policy->max_queue_size;
   }
@@ -88,6 +91,7 @@ Result<std::shared_ptr<Model>> Model::Load(ModelSource source) {
 Status Model::Initialize() {
   TRIDENT_RETURN_IF_ERROR(CheckSupported(config_));
   if (auto* initialize = backend_->entry_points().model_initialize) {
+    initialized_ = true;  // Triton finalises what failed to initialise, too
     initializing_ = true;
     const Status status = TakePluginError(initialize(handle()));
     initializing_ = false;
@@ -248,8 +252,18 @@ void Model::Finalize() {
 }
 
 Status Model::Ready() {
-  for (const auto& instance : instances_) TRIDENT_RETURN_IF_ERROR(instance->Ready());
-  return Status::Ok();
+  {
+    // Counted as a request, so that no drain takes the instances away meanwhile.
+    MutexLock lock(mutex_);
+    if (!accepting()) return Unavailable("model '", config_.name, "' is being unloaded");
+    RequestStarted();
+  }
+  Status status;
+  for (const auto& instance : instances_) {
+    if (status.ok()) status = instance->Ready();
+  }
+  RequestEnded();
+  return status;
 }
 
 void Model::ReportMemoryUsage(const void* owner, std::vector<BufferAttributes> rows) {

@@ -9,10 +9,10 @@ namespace trident {
 Result<std::unique_ptr<ModelInstance>> ModelInstance::Create(Model* model,
                                                              Description description) {
   std::unique_ptr<ModelInstance> instance(new ModelInstance(model, std::move(description)));
+  instance->initialized_ = true;  // Triton finalises what failed to initialise, too
   if (auto* initialize = model->backend().entry_points().instance_initialize) {
     TRIDENT_RETURN_IF_ERROR(TakePluginError(initialize(instance->handle())));
   }
-  instance->initialized_ = true;
   return instance;
 }
 
@@ -44,6 +44,7 @@ void ModelInstance::JoinThread() {
 
 void ModelInstance::Execute(Batch* batch) {
   handed_over_.clear();
+  handed_over_.reserve(batch->size());
   for (RequestPtr& request : *batch) {
     request->MarkExecuting();
     handed_over_.push_back(reinterpret_cast<TRITONBACKEND_Request*>(request.release()));

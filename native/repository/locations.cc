@@ -13,6 +13,13 @@ Status ModelLocations::Register(const std::string& path,
   if (!fs::is_directory(path, error)) {
     return InvalidArg("failed to register '", path, "', repository not found");
   }
+  std::set<std::string> names;
+  for (const auto& [directory, name] : mapping) {
+    if (!names.insert(name).second) {
+      return InvalidArg("failed to register '", path, "', two directories are mapped to '", name,
+                        "'");
+    }
+  }
   MutexLock lock(mutex_);
   if (paths_.count(path) > 0) {
     return AlreadyExists("model repository '", path, "' has already been registered");
@@ -41,8 +48,8 @@ Status ModelLocations::Unregister(const std::string& path) {
   return Status::Ok();
 }
 
-Result<std::string> ModelLocations::Find(const std::string& model) const {
-  std::set<std::string> found;
+Result<ModelLocations::Location> ModelLocations::Find(const std::string& model) const {
+  std::map<std::string, bool> found;  // directory -> by mapping
   MutexLock lock(mutex_);
   for (const std::string& path : paths_) {
     std::string directory = model;
@@ -56,7 +63,8 @@ Result<std::string> ModelLocations::Find(const std::string& model) const {
     }
     std::error_code error;
     const fs::path candidate = fs::path(path) / directory;
-    if (!directory.empty() && fs::is_directory(candidate, error)) found.insert(candidate.string());
+    if (directory.empty() || !fs::is_directory(candidate, error)) continue;
+    found[candidate.string()] = directory != model;
   }
   if (found.empty()) {
     return Internal("failed to load '", model,
@@ -66,7 +74,7 @@ Result<std::string> ModelLocations::Find(const std::string& model) const {
     return InvalidArg("model '", model, "' is in ", found.size(),
                       " repositories; its name must be unique");
   }
-  return *found.begin();
+  return Location{found.begin()->first, found.begin()->second};
 }
 
 Result<std::map<std::string, int>> ModelLocations::All() const {

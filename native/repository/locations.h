@@ -20,8 +20,12 @@ class ModelLocations {
   Status Register(const std::string& path, const std::map<std::string, std::string>& mapping);
   Status Unregister(const std::string& path);
 
-  // The directory of a model. INTERNAL when no repository has it; INVALID_ARG when several do.
-  Result<std::string> Find(const std::string& model) const;
+  struct Location {
+    std::string directory;
+    bool mapped = false;  // the model's name comes from a mapping, not from the directory
+  };
+  // Where a model lies. INTERNAL when no repository has it; INVALID_ARG when several do.
+  Result<Location> Find(const std::string& model) const;
   // Every model on disk, by name, and in how many repositories it was seen.
   Result<std::map<std::string, int>> All() const;
 

@@ -1,6 +1,7 @@
 #include "repository/model_loader.h"
 
 #include <atomic>
+#include <new>
 #include <system_error>
 #include <thread>
 
@@ -50,8 +51,13 @@ Result<LoadParameters> SortParameters(const std::vector<Parameter>& parameters) 
 
 void ParallelFor(size_t count, unsigned threads, const std::function<void(size_t)>& work) {
   std::atomic<size_t> next{0};
+  std::atomic<bool> out_of_memory{false};
   const auto run = [&] {
-    for (size_t i = next.fetch_add(1); i < count; i = next.fetch_add(1)) work(i);
+    try {
+      for (size_t i = next.fetch_add(1); i < count; i = next.fetch_add(1)) work(i);
+    } catch (const std::bad_alloc&) {
+      out_of_memory = true;  // told to the caller, on whose thread something catches it
+    }
   };
   std::vector<std::thread> helpers;
   try {
@@ -61,6 +67,7 @@ void ParallelFor(size_t count, unsigned threads, const std::function<void(size_t
   }
   run();
   for (std::thread& helper : helpers) helper.join();
+  if (out_of_memory) throw std::bad_alloc();
 }
 
 ModelLoader::ModelLoader(Options options, const ModelLocations& locations, BackendManager& backends,
@@ -76,18 +83,21 @@ Result<ModelPlan> ModelLoader::Plan(const std::string& name,
   TRIDENT_ASSIGN_OR_RETURN(const LoadParameters load, SortParameters(parameters));
   ModelPlan plan;
   plan.overridden = load.config != nullptr;
+  bool mapped = false;
   if (!load.files.empty()) {
     TRIDENT_ASSIGN_OR_RETURN(std::unique_ptr<TemporaryModel> temporary,
                              TemporaryModel::Create(load.files));
     plan.temporary = std::move(temporary);
     plan.directory = plan.temporary->directory();
   } else {
-    TRIDENT_ASSIGN_OR_RETURN(plan.directory, locations_.Find(name));
+    TRIDENT_ASSIGN_OR_RETURN(const ModelLocations::Location location, locations_.Find(name));
+    plan.directory = location.directory;
+    mapped = location.mapped;
   }
   TRIDENT_ASSIGN_OR_RETURN(const ModelFiles files,
                            ScanModel(plan.directory, options_.config_name, *logger_));
   plan.fingerprint = files.fingerprint;
-  TRIDENT_ASSIGN_OR_RETURN(plan.config, ReadConfig(name, load.config, files));
+  TRIDENT_ASSIGN_OR_RETURN(plan.config, ReadConfig(name, mapped, load.config, files));
   plan.versions = VersionsToServe(*plan.config.version_policy, files.versions);
   if (plan.versions.empty()) {
     return InvalidArg("at least one version must be available under the version policy of model '",
@@ -97,7 +107,7 @@ Result<ModelPlan> ModelLoader::Plan(const std::string& name,
   return plan;
 }
 
-Result<ModelConfig> ModelLoader::ReadConfig(const std::string& name,
+Result<ModelConfig> ModelLoader::ReadConfig(const std::string& name, bool mapped,
                                             const std::string* override_json,
                                             const ModelFiles& files) const {
   ModelConfig config;
@@ -109,6 +119,7 @@ Result<ModelConfig> ModelLoader::ReadConfig(const std::string& name,
     return NotFound("model configuration is not provided for model '", name,
                     "': strict model configuration needs ", files.directory, "/config.pbtxt");
   }
+  if (mapped) config.name = name;
   if (!config.name.empty() && config.name != name) {
     return InvalidArg("the configuration of model '", name, "' names it '", config.name,
                       "'; the two must be equal");
@@ -119,21 +130,35 @@ Result<ModelConfig> ModelLoader::ReadConfig(const std::string& name,
   return config;
 }
 
+// One of the versions that may load at the same time.
+class ModelLoader::LoadSlot {
+ public:
+  explicit LoadSlot(ModelLoader* loader) : loader_(loader) {
+    MutexLock lock(loader_->mutex_);
+    const unsigned limit = std::max(1u, loader_->options_.thread_count);
+    while (loader_->loading_ >= limit) loader_->slot_free_.Wait(loader_->mutex_);
+    ++loader_->loading_;
+  }
+  ~LoadSlot() {
+    {
+      MutexLock lock(loader_->mutex_);
+      --loader_->loading_;
+    }
+    loader_->slot_free_.NotifyOne();
+  }
+  LoadSlot(const LoadSlot&) = delete;
+  LoadSlot& operator=(const LoadSlot&) = delete;
+
+ private:
+  ModelLoader* const loader_;
+};
+
 std::vector<LoadedVersion> ModelLoader::LoadVersions(const ModelPlan& plan) {
   const std::vector<int64_t> versions(plan.versions.begin(), plan.versions.end());
   std::vector<LoadedVersion> out(versions.size());
   ParallelFor(versions.size(), options_.thread_count, [&](size_t i) {
-    {
-      MutexLock lock(mutex_);
-      while (loading_ >= std::max(1u, options_.thread_count)) slot_free_.Wait(mutex_);
-      ++loading_;
-    }
+    const LoadSlot slot(this);
     out[i] = LoadVersion(plan, versions[i]);
-    {
-      MutexLock lock(mutex_);
-      --loading_;
-    }
-    slot_free_.NotifyOne();
   });
   return out;
 }

@@ -53,8 +53,10 @@ class ModelLoader {
   std::vector<LoadedVersion> LoadVersions(const ModelPlan& plan);
 
  private:
-  Result<ModelConfig> ReadConfig(const std::string& name, const std::string* override_json,
-                                 const ModelFiles& files) const;
+  class LoadSlot;
+
+  Result<ModelConfig> ReadConfig(const std::string& name, bool mapped,
+                                 const std::string* override_json, const ModelFiles& files) const;
   LoadedVersion LoadVersion(const ModelPlan& plan, int64_t version);
   Result<std::shared_ptr<Model>> TryLoad(const ModelPlan& plan, int64_t version);
 
@@ -68,7 +70,8 @@ class ModelLoader {
   unsigned loading_ GUARDED_BY(mutex_) = 0;
 };
 
-// Runs `work(i)` for i < count, on this thread and up to `threads` - 1 others.
+// Runs `work(i)` for i < count, on this thread and up to `threads` - 1 others. Throws
+// std::bad_alloc, on this thread, if any of them did.
 void ParallelFor(size_t count, unsigned threads, const std::function<void(size_t)>& work);
 
 }  // namespace trident

@@ -183,7 +183,7 @@ void ModelRepository::Retire(const std::string& name, std::vector<std::shared_pt
   // repository outlives the thread because Stop waits for `retiring` to reach zero.
   try {
     std::thread(drain).detach();
-  } catch (const std::system_error&) {
+  } catch (const std::exception&) {  // no thread, or no memory for one, to be had
     drain();
   }
 }

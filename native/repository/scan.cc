@@ -1,9 +1,11 @@
 #include "repository/scan.h"
 
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -33,7 +35,7 @@ Status ReadText(const fs::path& path, std::string* text) {
   std::ifstream in(path, std::ios::binary);
   std::stringstream content;
   content << in.rdbuf();
-  if (!in) return Internal("failed to read ", path.string());
+  if (!in || content.bad()) return Internal("failed to read ", path.string());
   *text = content.str();
   return Status::Ok();
 }
@@ -57,8 +59,12 @@ Status ReadConfig(const std::string& config_name, ModelFiles* files) {
 uint64_t Fingerprint(const std::string& directory) {
   uint64_t sum = 0;
   std::error_code error;
-  fs::recursive_directory_iterator it(directory, fs::directory_options::none, error);
+  // Links to directories are followed, as model stores are made of them; the depth ends cycles.
+  constexpr int kMaxDepth = 16;
+  fs::recursive_directory_iterator it(directory, fs::directory_options::follow_directory_symlink,
+                                      error);
   for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
+    if (it.depth() >= kMaxDepth) it.disable_recursion_pending();
     struct stat info;
     const std::string path = it->path().string();
     if (stat(path.c_str(), &info) != 0) continue;
@@ -83,9 +89,13 @@ class TemporaryDirectories {
     if (owner_ == 0) {
       owner_ = getpid();
       std::atexit([] { Get().RemoveAll(); });
+      RemoveOrphans();
     }
     directories_.insert(directory);
   }
+
+  // The names are prefix, process id, hyphen and something random.
+  static std::string Prefix() { return "trident-model-"; }
 
   void Remove(const std::string& directory) {
     std::error_code ignored;
@@ -100,6 +110,20 @@ class TemporaryDirectories {
     if (owner_ != getpid()) return;  // a forked child that exits
     std::error_code ignored;
     for (const std::string& directory : directories_) fs::remove_all(directory, ignored);
+  }
+
+  // Those of processes that were killed; of this user, as nobody else's can be removed.
+  static void RemoveOrphans() {
+    std::error_code error;
+    fs::directory_iterator it(fs::temp_directory_path(error), error);
+    for (; !error && it != fs::directory_iterator(); it.increment(error)) {
+      const std::string name = it->path().filename().string();
+      if (name.rfind(Prefix(), 0) != 0) continue;
+      const pid_t process = atoi(name.c_str() + Prefix().size());
+      std::error_code ignored;
+      if (process > 0 && kill(process, 0) != 0 && errno == ESRCH)
+        fs::remove_all(it->path(), ignored);
+    }
   }
 
   Mutex mutex_;
@@ -156,7 +180,9 @@ Result<ModelFiles> ScanModel(const std::string& directory, const std::string& co
 Result<std::unique_ptr<TemporaryModel>> TemporaryModel::Create(
     const std::vector<Parameter>& files) {
   std::error_code error;
-  std::string pattern = (fs::temp_directory_path(error) / "trident-model-XXXXXX").string();
+  const std::string base = TemporaryDirectories::Prefix() + std::to_string(getpid()) + "-XXXXXX";
+  std::string pattern = (fs::temp_directory_path(error) / base).string();
+  if (error) return Internal("there is no directory for temporary files: ", error.message());
   if (mkdtemp(pattern.data()) == nullptr) {
     return Internal("failed to create a temporary model directory: ", strerror(errno));
   }
@@ -167,7 +193,7 @@ Result<std::unique_ptr<TemporaryModel>> TemporaryModel::Create(
     TRIDENT_RETURN_IF_ERROR(CheckRelativePath(relative));
     const fs::path path = fs::path(pattern) / relative;
     fs::create_directories(path.parent_path(), error);
-    if (error || fs::is_directory(path)) {
+    if (error || fs::is_directory(path, error)) {
       return InvalidArg("invalid file parameter '", file.name,
                         "': its path is, or passes through, another given file or directory");
     }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/checked.h"
+
 namespace trident {
 namespace {
 
@@ -39,7 +41,8 @@ Decision Decide(const PendingRequests& pending, const BatchPolicy& policy, uint6
     if (IsPreferred(policy, items)) preferred_count = count;
   }
 
-  const uint64_t deadline = pending.oldest_ns + policy.max_queue_delay_ns;
+  uint64_t deadline = 0;
+  if (!CheckedAdd(pending.oldest_ns, policy.max_queue_delay_ns, &deadline)) deadline = kNever;
   const bool delay_over = policy.max_queue_delay_ns != 0 && now_ns >= deadline;
   if (preferred_count > 0 && !delay_over) return {.take = preferred_count};
   if (!can_grow || items >= policy.LargestPreferred() || policy.max_queue_delay_ns == 0 ||

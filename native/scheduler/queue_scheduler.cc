@@ -149,6 +149,8 @@ bool QueueScheduler::Take(size_t instance, Batch* batch) {
         timed_wake_items_ = decision.look_again_at_items;
         clock_.WaitUntil(timed_wait_, mutex_, decision.look_again_ns);
         timed_waiter_ = false;
+        // A caller may have claimed this instance meanwhile: then the watch passes to another.
+        if (busy_[instance] && !queue_.empty() && idle_waiters_ > 0) idle_wait_.NotifyAll();
       } else {
         ++idle_waiters_;
         idle_wait_.Wait(mutex_);

@@ -50,7 +50,8 @@ class QueueScheduler : public Scheduler {
   bool stopped_ GUARDED_BY(mutex_) = false;
 
   // At most one thread waits for the delay of the batch that is forming; the others sleep until
-  // there is more work than that, so that one arrival wakes at most one thread.
+  // there is more work than that, so that one arrival wakes at most one thread
+  // (all of them while a caller has claimed an instance inline).
   CondVar idle_wait_;
   CondVar timed_wait_;
   size_t idle_waiters_ GUARDED_BY(mutex_) = 0;

@@ -83,7 +83,8 @@ Result<std::unique_ptr<Server>> Server::Create(const ServerOptions& options) {
     TRIDENT_LOG(*server->logger_, LogLevel::kError, status.message());
     return server;
   }
-  (void)server->Stop();  // nothing is in flight yet
+  // No requests, but models that did load and now drain: they must be gone before the server is.
+  (void)server->repository_.Stop(kNever);
   return status;
 }
 
@@ -102,8 +103,12 @@ Result<std::vector<std::string>> Server::StartupNames() const {
 }
 
 Status Server::LoadStartupModels() {
-  TRIDENT_ASSIGN_OR_RETURN(const std::vector<std::string> names, StartupNames());
-  return repository_.LoadAll(names, std::max(1u, options_.load_thread_count));
+  const Result<std::vector<std::string>> names = StartupNames();
+  if (!names.ok()) {
+    state_.store(State::kFailed);
+    return names.status();
+  }
+  return repository_.LoadAll(*names, std::max(1u, options_.load_thread_count));
 }
 
 Status Server::Stop() {
@@ -230,8 +235,9 @@ Status Server::UnloadModel(const std::string& name) {
 }
 
 Status Server::UnloadModelAndWait(const std::string& name, uint64_t timeout_ms) {
-  TRIDENT_RETURN_IF_ERROR(UnloadModel(name));
   const ManagementCall call(this);
+  TRIDENT_RETURN_IF_ERROR(CheckExplicit());
+  TRIDENT_RETURN_IF_ERROR(repository_.Unload(name));
   uint64_t deadline = kNever;
   if (timeout_ms < kNever / 2000000) deadline = NowNs() + timeout_ms * 1000000;
   return repository_.WaitUnloaded(name, deadline);

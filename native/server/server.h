@@ -18,6 +18,8 @@ namespace trident {
  * live in one process; they share nothing but the libraries they load.
  *
  *     Create --> kReady --Stop--> kExiting --(all requests ended)--> kStopped
+ *        |                           ^
+ *        +--> kFailed --Stop---------+     (a repository that can't be read, without exit_on_error)
  *
  * Thread-safe; may be destroyed once Stop has succeeded. */
 class Server {
@@ -64,7 +66,7 @@ class Server {
   Result<std::string> ModelIndex(bool ready_only) const;
 
  private:
-  enum class State { kReady, kExiting, kStopped };
+  enum class State { kReady, kFailed, kExiting, kStopped };
   class ManagementCall;
 
   Server(const ServerOptions& options, std::shared_ptr<Logger> logger);

@@ -154,6 +154,9 @@ void Reload(TRITONSERVER_Server* server, int instances) {
 
 void Query(TRITONSERVER_Server* server) {
   TRITONSERVER_Message* message = nullptr;
+  bool ready = false;
+  Must(TRITONSERVER_ServerIsReady(server, &ready), "IsReady");
+  (void)OkOrAway(TRITONSERVER_ServerModelIsReady(server, "m", -1, &ready), "ModelIsReady");
   Must(TRITONSERVER_ServerModelIndex(server, 0, &message), "Index");
   TRITONSERVER_MessageDelete(message);
   if (OkOrAway(TRITONSERVER_ServerModelConfig(server, "m", -1, 1, &message), "Config")) {
@@ -213,6 +216,7 @@ int main(int argc, char** argv) {
       default:
         break;
     }
+    Query(server);
     Reload(server, 1 + static_cast<int>(random() % 3));
     Query(server);
     while (ended.load() < goal) std::this_thread::yield();

@@ -62,12 +62,15 @@ void RequestBatch::Finish(TRITONBACKEND_ModelInstance* instance, const Execution
                    instance, batch_items, times.exec_start_ns, times.compute_start_ns,
                    times.compute_end_ns, exec_end_ns));
   }
+  for (const Item& item : items_) {
+    if (item.response == nullptr) continue;
+    LogIfError("cannot send a response",
+               TRITONBACKEND_ResponseSend(item.response, TRITONSERVER_RESPONSE_COMPLETE_FINAL,
+                                          item.status.get()));
+  }
+  // In a loop of their own: a request ends with its release, and those of a batch should end close
+  // together, so that a client who is woken by the first finds the others done as well.
   for (Item& item : items_) {
-    if (item.response != nullptr) {
-      LogIfError("cannot send a response",
-                 TRITONBACKEND_ResponseSend(item.response, TRITONSERVER_RESPONSE_COMPLETE_FINAL,
-                                            item.status.get()));
-    }
     LogIfError("cannot release a request",
                TRITONBACKEND_RequestRelease(item.request, TRITONSERVER_REQUEST_RELEASE_ALL));
     item.status = Status();

@@ -1,7 +1,9 @@
 #include "repository/scan.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -70,7 +72,13 @@ TEST_F(Disk, TheFingerprintFollowsEveryFile) {
   EXPECT_NE(grown, first);
   Write("m/1/extra", "x");
   EXPECT_NE(scan(), grown);
-  fs::remove(root_ / "m/1/extra");
+  // Version directories are often links into a store.
+  Write("store/model.onnx", "x");
+  fs::create_directory_symlink(root_ / "store", root_ / "m/2");
+  fs::create_directory_symlink(root_ / "m", root_ / "m/2/cycle");
+  const uint64_t linked = scan();
+  Write("store/model.onnx", "xyz");
+  EXPECT_NE(scan(), linked);
 }
 
 TEST_F(Disk, AMissingDirectoryIsAnError) {
@@ -118,6 +126,30 @@ TEST_F(Disk, FilesGivenAsBytesGoAwayWhenTheProcessExits) {
   EXPECT_FALSE(fs::exists(directory));
 }
 
+TEST_F(Disk, WhatAKilledProcessLeftIsRemovedByTheNext) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  setenv("TRIDENT_TEST_ORPHAN_NOTE", (root_ / "directory").c_str(), 0);
+  const fs::path note = getenv("TRIDENT_TEST_ORPHAN_NOTE");
+  const auto create = [] { return TemporaryModel::Create({Parameter::Bytes("file:1/x", "x", 1)}); };
+  EXPECT_EXIT(
+      {
+        auto model = create();
+        std::ofstream(note) << (*model)->directory() << std::flush;
+        raise(SIGKILL);
+      },
+      ::testing::KilledBySignal(SIGKILL), "");
+  std::ifstream in(note);
+  std::string directory;
+  in >> directory;
+  ASSERT_TRUE(fs::exists(directory));
+  EXPECT_EXIT(
+      {
+        auto model = create();
+        _exit(fs::exists(directory) ? 1 : 0);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
 TEST_F(Disk, FilesGivenAsBytesStayInside) {
   for (const char* name : {"file:../x", "file:/x", "file:", "file:1/../../x"}) {
     EXPECT_EQ(TemporaryModel::Create({Parameter::Bytes(name, "", 0)}).status().code(),
@@ -135,10 +167,14 @@ TEST_F(Disk, LocationsFindModelsByNameAndByMapping) {
   Write("a/one/1/x", "");
   Write("b/two/1/x", "");
   ModelLocations locations({(root_ / "a").string()});
-  EXPECT_EQ(*locations.Find("one"), (root_ / "a/one").string());
+  EXPECT_EQ(locations.Find("one")->directory, (root_ / "a/one").string());
   EXPECT_EQ(locations.Find("two").status().code(), StatusCode::kInternal);
   ASSERT_TRUE(locations.Register((root_ / "b").string(), {{"two", "zwei"}}).ok());
-  EXPECT_EQ(*locations.Find("zwei"), (root_ / "b/two").string());
+  EXPECT_EQ(locations.Find("zwei")->directory, (root_ / "b/two").string());
+  EXPECT_TRUE(locations.Find("zwei")->mapped);
+  EXPECT_FALSE(locations.Find("one")->mapped);
+  EXPECT_EQ(locations.Register(root_.string(), {{"a", "x"}, {"b", "x"}}).code(),
+            StatusCode::kInvalidArg);
   EXPECT_FALSE(locations.Find("two").ok()) << "a mapped directory has its new name only";
   EXPECT_EQ(locations.Register((root_ / "b").string(), {}).code(), StatusCode::kAlreadyExists);
   EXPECT_EQ(locations.Register((root_ / "none").string(), {}).code(), StatusCode::kInvalidArg);

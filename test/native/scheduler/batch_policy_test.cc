@@ -64,6 +64,14 @@ TEST(Decide, WaitsForTheDelayOfTheOldest) {
   EXPECT_EQ(At(50 + kMs, {1, 1, 1}, policy, false, 50).take, 3u);
 }
 
+TEST(Decide, ADelayBeyondTheEndOfTimeIsForEver) {
+  const BatchPolicy policy = Dynamic(8, {4}, UINT64_MAX);
+  const Decision decision = At(200, {1}, policy, false, 100);
+  EXPECT_EQ(decision.take, 0u);
+  EXPECT_EQ(decision.look_again_ns, kNever);
+  EXPECT_EQ(decision.look_again_at_items, 4u);
+}
+
 TEST(Decide, AfterTheDelayEverythingGoesPreferredOrNot) {
   EXPECT_EQ(At(2 * kMs, {1, 1, 1, 1, 1}, Dynamic(8, {4}, kMs)).take, 5u);
 }

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+
 #include "support/fake_model.h"
 
 namespace trident {
@@ -110,6 +113,92 @@ TEST_F(DynamicQueue, AWaitingDelayEndsWhenTheServerStops) {
   EXPECT_EQ(Take(0), 0u);
   scheduler_->Stop();
   EXPECT_EQ(Take(0), 1u);
+}
+
+// The real clock, and news of when somebody begins to wait for a batch to fill.
+class WatchedClock : public Clock {
+ public:
+  uint64_t Now() override { return NowNs(); }
+  void WaitUntil(CondVar& condition, Mutex& mutex, uint64_t deadline_ns) override {
+    waits.fetch_add(1);
+    waits.notify_all();
+    Clock::System().WaitUntil(condition, mutex, deadline_ns);
+  }
+  std::atomic<int> waits{0};
+};
+
+class WaitingThreads : public DynamicQueue {
+ protected:
+  void Start(uint64_t delay_ns) {
+    policy_.max_queue_delay_ns = delay_ns;
+    scheduler_ = std::make_unique<QueueScheduler>(target_->signature(), policy_, 2, watched_);
+  }
+
+  void RunInstance(size_t instance) {
+    threads_.emplace_back([this, instance] {
+      Batch batch;
+      while (scheduler_->Take(instance, &batch)) {
+        for (RequestPtr& request : batch) Answer(std::move(request));
+        batch.clear();
+        scheduler_->Finished(instance);
+        answered_.fetch_add(1);
+        answered_.notify_all();
+      }
+    });
+  }
+
+  void EnqueueNow() {
+    requests_.push_back(std::make_unique<FakeRequest>(target_, Shape{1, 1}));
+    RequestPtr request = requests_.back()->Submit(NowNs());
+    Status outcome;
+    scheduler_->Enqueue({&request, 1}, {&outcome, 1});
+    ASSERT_TRUE(outcome.ok());
+  }
+
+  void RemoveFirst() {
+    RequestPtr removed = scheduler_->Remove(&requests_[0]->request);
+    ASSERT_NE(removed, nullptr);
+    Answer(std::move(removed));
+  }
+
+  void StopAll() {
+    scheduler_->Stop();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  WatchedClock watched_;
+  std::vector<std::thread> threads_;
+  std::atomic<int> answered_{0};
+};
+
+// Once, such a delay made the waiting thread spin with the mutex held.
+TEST_F(WaitingThreads, ADelayForEverLeavesTheQueueUsable) {
+  Start(UINT64_MAX / 2);
+  RunInstance(0);
+  EnqueueNow();
+  watched_.waits.wait(0);
+  RemoveFirst();
+  for (int i = 0; i < 8; ++i) EnqueueNow();  // a full batch
+  answered_.wait(0);
+  StopAll();
+}
+
+// The thread that watches over a forming batch loses its instance to an inline caller: the watch
+// must pass to another instance, not wait for the caller.
+TEST_F(WaitingThreads, TheWatchOverABatchPassesOn) {
+  Start(20 * 1000 * 1000);
+  RunInstance(0);
+  EnqueueNow();
+  watched_.waits.wait(0);
+  RemoveFirst();
+  size_t claimed = 9;
+  ASSERT_TRUE(scheduler_->TakeInline(&claimed));
+  ASSERT_EQ(claimed, 0u);
+  RunInstance(1);
+  EnqueueNow();
+  answered_.wait(0);  // while the claim lasts
+  scheduler_->Finished(claimed);
+  StopAll();
 }
 
 }  // namespace
