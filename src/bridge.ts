@@ -70,14 +70,22 @@ export class Bridge {
       {
         completions: (count) => this.#settle(count),
         task: (task, code, message) => this.#settleTask(task, code, message),
-        log: (server, level, message, file, line, timestampUs) =>
-          this.logHandlers.get(server)?.({
-            level: logLevels[level] ?? 'info',
-            message,
-            file,
-            line,
-            time: new Date(timestampUs / 1000),
-          }),
+        log: (server, level, message, file, line, timestampUs) => {
+          try {
+            this.logHandlers.get(server)?.({
+              level: logLevels[level] ?? 'info',
+              message,
+              file,
+              line,
+              time: new Date(timestampUs / 1000),
+            })
+          } catch (error) {
+            // The caller is native: let it hand over its other records, and fail as any callback.
+            process.nextTick(() => {
+              throw error
+            })
+          }
+        },
         error: (code, message) => new TridentError(errorCodes[code] ?? 'UNKNOWN', message),
       },
       this.#submissions,

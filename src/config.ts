@@ -61,11 +61,46 @@ function rename(value: unknown, spell: (name: string) => string, keepKeys: boole
   return renamed
 }
 
+/** Refuses what JSON can't say: it would be left out, or be another value. */
+function checkValues(value: unknown, path: string, above: readonly object[]): void {
+  if (typeof value === 'number' && !Number.isFinite(value)) {
+    throw new RangeError(`${path} is a finite number, got ${value}`)
+  }
+  if (typeof value === 'function' || typeof value === 'symbol') {
+    throw new TypeError(`${path} is a value of a configuration, got a ${typeof value}`)
+  }
+  if (typeof value !== 'object' || value === null) return
+  if (above.includes(value)) throw new TypeError(`${path} contains itself`)
+  const here = [...above, value]
+  for (const [key, item] of Object.entries(value)) {
+    checkValues(item, Array.isArray(value) ? `${path}[${key}]` : `${path}.${key}`, here)
+  }
+}
+
 /** Triton's JSON. Fields already spelled as there stay as they are. */
 export function configToJson(config: ModelConfig): string {
+  checkValues(config, 'config', [])
   return JSON.stringify(rename(config, toSnake, false))
 }
 
 export function configFromJson(json: string): ModelConfig {
   return rename(JSON.parse(json), toCamel, false) as ModelConfig
+}
+
+/** An error message about `config`, with the misspelled field as the user wrote it. */
+export function inUsersSpelling(message: string, config: ModelConfig): string {
+  const [, field] = /unknown field '([^']+)'/.exec(message) ?? []
+  let written: string | undefined
+  rename(
+    config,
+    (key) => {
+      if (key !== field && toSnake(key) === field) written = key
+      return key
+    },
+    false,
+  )
+  if (written === undefined) return message
+  return message
+    .replace(`unknown field '${field}'`, () => `unknown field '${written}'`)
+    .replace(/did you mean '([^']+)'/, (_, name: string) => `did you mean '${toCamel(name)}'`)
 }

@@ -1,10 +1,11 @@
 import { join, resolve } from 'node:path'
 import type { NativeSetting } from './binding.js'
 import { type Bridge, getBridge, type LogRecord } from './bridge.js'
+import { checkKeys } from './check-keys.js'
 import { typeName } from './datatypes.js'
 import { TridentError, toError } from './errors.js'
 import { findOnnxRuntime } from './onnxruntime.js'
-import { maxTimeoutMs, readText } from './options.js'
+import { maxTimeoutMs, readFlag, readObject, readPath, readText } from './options.js'
 import { newPrivateRepository } from './private-repository.js'
 import { readSize } from './region-tensor.js'
 import { Server } from './server.js'
@@ -67,6 +68,25 @@ export interface ServerOptions {
   nativeBinding?: string
 }
 
+const optionNames = Object.keys({
+  modelRepository: 0,
+  modelControl: 0,
+  startupModels: 0,
+  strictModelConfig: 0,
+  strictReadiness: 0,
+  exitOnError: 0,
+  exitTimeout: 0,
+  backendDirectory: 0,
+  backendConfig: 0,
+  loadThreads: 0,
+  serverId: 0,
+  logLevel: 0,
+  onLog: 0,
+  sharedMemory: 0,
+  inlineBudget: 0,
+  nativeBinding: 0,
+} satisfies Record<keyof ServerOptions, 0>)
+
 /**
  * Starts a server and loads its first models.
  *
@@ -75,23 +95,24 @@ export interface ServerOptions {
  *   of the wrong type.
  */
 export async function createServer(options: ServerOptions = {}): Promise<Server> {
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`createServer takes an object, got ${typeName(options)}`)
-  }
+  readObject(options, 'what createServer takes')
+  checkKeys(options, optionNames, 'createServer')
   const settings = readSettings(options)
   const exitTimeout = readSize(options.exitTimeout ?? 30_000, 'exitTimeout')
   if (exitTimeout > maxTimeoutMs) {
     throw new RangeError(`exitTimeout is at most ${maxTimeoutMs} milliseconds, got ${exitTimeout}`)
   }
-  const allowed = readStrings(options.sharedMemory?.allow ?? [], 'sharedMemory.allow')
+  const allowed = readAllowed(options)
+  const backends = backendSettings(options)
+  const directory = options.backendDirectory
+  if (directory !== undefined) readPath(directory, 'backendDirectory')
+  if (options.nativeBinding !== undefined) readPath(options.nativeBinding, 'nativeBinding')
   const bridge = getBridge(options.nativeBinding)
   settings.push(
-    ['exitTimeout', Math.ceil(exitTimeout / 1000)],
-    [
-      'backendDirectory',
-      resolve(options.backendDirectory ?? join(bridge.binding.directory, 'backends')),
-    ],
-    ...backendSettings(options),
+    // The core gets a moment even when nobody is to wait for requests: it has models to unload.
+    ['exitTimeout', Math.max(1, Math.ceil(exitTimeout / 1000))],
+    ['backendDirectory', resolve(directory ?? join(bridge.binding.directory, 'backends'))],
+    ...backends,
   )
   const explicit = controlMode(options) === 'explicit'
   // The core wants a repository to start with.
@@ -148,7 +169,7 @@ function readSettings(options: ServerOptions): NativeSetting[] {
       ? [options.modelRepository]
       : (options.modelRepository ?? [])
   for (const path of readStrings(repositories, 'modelRepository')) {
-    settings.push(['repository', resolve(path)])
+    settings.push(['repository', resolve(readPath(path, 'modelRepository'))])
   }
   if (mode === 'none' && repositories.length === 0) {
     throw new TridentError('INVALID_ARG', "model control 'none' needs a modelRepository")
@@ -180,11 +201,16 @@ function readSettings(options: ServerOptions): NativeSetting[] {
 
 function backendSettings(options: ServerOptions): NativeSetting[] {
   const settings: NativeSetting[] = []
-  for (const [backend, values] of Object.entries(options.backendConfig ?? {})) {
-    if (typeof values !== 'object' || values === null) {
-      throw new TypeError(`backendConfig.${backend} is an object, got ${typeName(values)}`)
-    }
+  const config = options.backendConfig ?? {}
+  readObject(config, 'backendConfig')
+  for (const [backend, values] of Object.entries(config)) {
+    readObject(values, `backendConfig.${backend}`)
     for (const [name, value] of Object.entries(values)) {
+      if (!['string', 'number', 'boolean'].includes(typeof value)) {
+        throw new TypeError(
+          `backendConfig.${backend}.${name} is a string, number or boolean, got ${typeName(value)}`,
+        )
+      }
       settings.push([
         'backendConfig',
         readText(backend, 'a backend name'),
@@ -193,11 +219,18 @@ function backendSettings(options: ServerOptions): NativeSetting[] {
       ])
     }
   }
-  if (options.backendConfig?.onnxruntime?.library === undefined) {
+  if (config.onnxruntime?.library === undefined) {
     const library = findOnnxRuntime()
     if (library) settings.push(['backendConfig', 'onnxruntime', 'library', library])
   }
   return settings
+}
+
+function readAllowed(options: ServerOptions): readonly string[] {
+  if (options.sharedMemory === undefined) return []
+  readObject(options.sharedMemory, 'sharedMemory')
+  checkKeys(options.sharedMemory, ['allow'], 'sharedMemory')
+  return readStrings(options.sharedMemory.allow ?? [], 'sharedMemory.allow')
 }
 
 function readStrings(values: readonly string[], what: string): readonly string[] {
@@ -205,12 +238,6 @@ function readStrings(values: readonly string[], what: string): readonly string[]
     throw new TypeError(`${what} is an array of strings, got ${typeName(values)}`)
   }
   return values.map((value) => readText(value, `an element of ${what}`))
-}
-
-function readFlag(value: boolean | undefined, otherwise: boolean, what: string): boolean {
-  if (value === undefined) return otherwise
-  if (typeof value === 'boolean') return value
-  throw new TypeError(`${what} is a boolean, got ${typeName(value)}`)
 }
 
 function readNumber(value: number, what: string): number {

@@ -37,6 +37,7 @@ export class ModelState {
     if (this.#descriptor === null) {
       this.server.checkOpen()
       this.#descriptor = describeModel(this.bridge.native, this.server.id, this.name, this.version)
+      this.server.remember(this)
     }
     return this.#descriptor
   }

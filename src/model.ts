@@ -1,8 +1,17 @@
+import { addAbortHandler, readSignal, removeAbortHandler } from './abort.js'
+import { checkKeys } from './check-keys.js'
 import type { ModelConfig } from './config.js'
+import { typeName } from './datatypes.js'
 import type { Descriptor, TensorSpec } from './descriptor.js'
 import { Failure, TridentError, toError } from './errors.js'
 import type { ModelState } from './model-state.js'
-import { type Deadline, type InferOptions, nativeOptions, readTimeout } from './options.js'
+import {
+  type Deadline,
+  type InferOptions,
+  nativeOptions,
+  readTimeout,
+  type SequenceOptions,
+} from './options.js'
 import { Prepared, type PrepareOptions } from './prepared.js'
 import { type Inputs, type Outputs, type Result, readRequest } from './request.js'
 import type { AnyResult } from './results.js'
@@ -166,7 +175,8 @@ export class Model {
       this.#state.prepare(inputs, undefined).submit(resolve, reject)
       return
     }
-    const { signal } = options
+    checkOptions(options)
+    const signal = readSignal(options)
     if (signal?.aborted) throw cancelled(signal)
     const timeout = readTimeout(options)
     const slot = this.#prepare(inputs, options, timeout)
@@ -174,7 +184,13 @@ export class Model {
       slot.submit(resolve, reject)
       return
     }
-    const stopWatching = watch(slot, signal, timeout, this.name)
+    let stopWatching: () => void
+    try {
+      stopWatching = watch(slot, signal, timeout, this.name)
+    } catch (error) {
+      slot.discard()
+      throw error
+    }
     slot.submit(
       (result) => {
         stopWatching()
@@ -204,6 +220,7 @@ export class Model {
     const { bridge } = this.#state
     bridge.flush() // requests already made go first
     if (options === undefined) return this.#state.prepare(inputs, undefined).run(0, neverTimesOut)
+    checkOptions(options)
     if (options.signal !== undefined) {
       throw new TypeError('inferSync takes no signal: nothing can abort it while it runs')
     }
@@ -226,6 +243,29 @@ export class Model {
       }
     }
     return slot.run(0, neverTimesOut)
+  }
+}
+
+const optionNames: readonly (keyof InferOptions)[] = [
+  'outputs',
+  'version',
+  'priority',
+  'timeout',
+  'signal',
+  'requestId',
+  'parameters',
+  'sequence',
+]
+const sequenceNames: readonly (keyof SequenceOptions)[] = ['id', 'start', 'end']
+
+function checkOptions(options: InferOptions): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`options is an object, got ${typeName(options)}`)
+  }
+  checkKeys(options, optionNames, 'a request')
+  const { sequence } = options
+  if (typeof sequence === 'object' && sequence !== null) {
+    checkKeys(sequence, sequenceNames, 'sequence')
   }
 }
 
@@ -252,13 +292,13 @@ function watch(
   model: string,
 ): () => void {
   const onAbort = (): void => slot.abandon(cancelled(signal!))
-  signal?.addEventListener('abort', onAbort, { once: true })
+  if (signal !== undefined) addAbortHandler(signal, onAbort)
   const timer =
     timeout === null
       ? undefined
       : setTimeout(() => slot.abandon(timedOutFailure(model, timeout)), timeout.milliseconds)
   return () => {
     clearTimeout(timer)
-    signal?.removeEventListener('abort', onAbort)
+    if (signal !== undefined) removeAbortHandler(signal, onAbort)
   }
 }

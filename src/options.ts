@@ -132,6 +132,25 @@ export function readText(value: unknown, what: string): string {
   return value
 }
 
+/** A path of a file or directory. */
+export function readPath(value: unknown, what: string): string {
+  const path = readText(value, what)
+  if (path === '') throw new RangeError(`${what} must not be empty`)
+  return path
+}
+
+export function readFlag(value: unknown, otherwise: boolean, what: string): boolean {
+  if (value === undefined) return otherwise
+  if (typeof value === 'boolean') return value
+  throw new TypeError(`${what} is a boolean, got ${typeName(value)}`)
+}
+
+/** An object with properties, not a list. */
+export function readObject(value: unknown, what: string): object {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+  throw new TypeError(`${what} is an object, got ${typeName(value)}`)
+}
+
 /** A version: a positive safe integer, or undefined for the model's policy (-1). */
 export function readVersion(version: unknown): number {
   if (version === undefined) return -1

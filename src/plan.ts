@@ -14,7 +14,7 @@ import {
   type PlanOutput,
   sameShape,
 } from './layout.js'
-import { checkAttached, type Inputs, type ReadRequest } from './request.js'
+import { checkAttached, type InPlace, type Inputs, type ReadRequest } from './request.js'
 import { type AnyResult, boundResult, readResult } from './results.js'
 import { Slot } from './slot.js'
 import { Tensor } from './tensor.js'
@@ -191,7 +191,8 @@ export class Plan {
       const { name, data, inPlace } = request.inputs[i]!
       const expected = this.inputs[i]!
       if (inPlace) {
-        native.bindMemory(slot.id, false, i, inPlace.memory, inPlace.offset, inPlace.byteSize)
+        const memory = currentMemory(inPlace)
+        native.bindMemory(slot.id, false, i, memory, inPlace.offset, inPlace.byteSize)
       } else if (expected.inPlace) {
         native.bindArray(slot.id, false, i, data!)
       } else {
@@ -205,7 +206,8 @@ export class Plan {
     for (let i = 0; i < this.outputs.length; i++) {
       const { inPlace, target } = request.outputs[i]!
       if (inPlace) {
-        native.bindMemory(slot.id, true, i, inPlace.memory, inPlace.offset, inPlace.byteSize)
+        const memory = currentMemory(inPlace)
+        native.bindMemory(slot.id, true, i, memory, inPlace.offset, inPlace.byteSize)
       } else if (this.outputs[i]!.mode === 'array') {
         native.bindArray(slot.id, true, i, target!)
       }
@@ -225,15 +227,18 @@ export class Plan {
   runBound(outputs: Readonly<AnyResult>): Readonly<AnyResult> {
     const slot = this.#bound!
     const { inputs, outputs: targets } = slot.request!
+    // A region that was closed is refused, as by other requests, although the slot still holds it.
     // Detaching or shrinking a buffer shortens its arrays: the addresses bound hold while the
     // lengths do.
     for (let i = 0; i < inputs.length; i++) {
-      const { name, data } = inputs[i]!
-      if (data !== null) this.#checkUnchanged(`input '${name}'`, data, this.inputs[i]!.length)
+      const { name, data, inPlace } = inputs[i]!
+      if (inPlace !== null) currentMemory(inPlace)
+      else if (data !== null) this.#checkUnchanged(`input '${name}'`, data, this.inputs[i]!.length)
     }
     for (let i = 0; i < targets.length; i++) {
-      const { name, target, targetLength } = targets[i]!
-      if (target !== null) this.#checkUnchanged(`output '${name}'`, target, targetLength)
+      const { name, target, targetLength, inPlace } = targets[i]!
+      if (inPlace !== null) currentMemory(inPlace)
+      else if (target !== null) this.#checkUnchanged(`output '${name}'`, target, targetLength)
     }
     const outcome = this.bridge.native.inferSync(slot.id, 0)
     if (outcome === asPlanned) return outputs
@@ -313,6 +318,11 @@ export class Plan {
     this.bridge.native.destroyPlan(this.#native)
     this.#onIdle()
   }
+}
+
+/** The number or name of the memory as of now; throws UNAVAILABLE when its region is closed. */
+function currentMemory({ memory }: InPlace): number | string {
+  return typeof memory === 'number' ? memory : memory.memory()
 }
 
 function newBlock(bridge: Bridge, bytes: number): Uint8Array {

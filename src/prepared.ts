@@ -1,4 +1,6 @@
-import { datatypeInfo } from './datatypes.js'
+import { checkKeys } from './check-keys.js'
+import { datatypeInfo, typeName } from './datatypes.js'
+import type { Descriptor } from './descriptor.js'
 import { TridentError, toError } from './errors.js'
 import { sameShape } from './layout.js'
 import type { ModelState } from './model-state.js'
@@ -30,9 +32,14 @@ export class Prepared {
 
   readonly #server: Server
   readonly #state: ModelState
-  readonly #request: ReadRequest
+  readonly #inputs: Inputs
+  readonly #targets: Readonly<Record<string, OutputTarget>>
+  /** Those, read for the version of the model that `#plan` is for. */
+  #request: ReadRequest
   /** For `sync`: its slot uses the arrays in place. */
   #plan: Plan
+  /** What a run of `#plan` gives: `outputs`, unless a reload of the model changed their shapes. */
+  #bound: Readonly<AnyResult>
   /** For `async`, from its first call on. */
   #copying: Plan | null = null
   #running = false
@@ -41,19 +48,23 @@ export class Prepared {
   /** @internal */
   constructor(server: Server, state: ModelState, options: PrepareOptions) {
     if (typeof options !== 'object' || options === null) {
-      throw new TypeError('prepare takes an object with inputs and outputs')
+      throw new TypeError(
+        `prepare takes an object with inputs and outputs, got ${typeName(options)}`,
+      )
     }
+    checkKeys(options, ['inputs', 'outputs'], 'prepare')
     this.#server = server
     this.#state = state
     const { descriptor, bridge } = state
-    const names =
-      options.outputs ?? Object.fromEntries(descriptor.outputs.map((o) => [o.name, true]))
+    const names = readTargets(descriptor, options.outputs)
     const probe = readRequest(bridge, descriptor, options.inputs, Object.keys(names))
     const targets: Record<string, OutputTarget> = {}
     for (const [name, target] of Object.entries(names)) {
       targets[name] = target === true ? allocate(state, probe, name) : target
     }
-    this.#request = readRequest(bridge, descriptor, options.inputs, targets)
+    this.#inputs = { ...options.inputs }
+    this.#targets = targets
+    this.#request = readRequest(bridge, descriptor, this.#inputs, targets)
     for (const input of this.#request.inputs) {
       if (input.datatype.array !== null || input.inPlace) continue
       throw new TridentError(
@@ -65,6 +76,7 @@ export class Prepared {
     collected.register(this, this.#plan, this)
     try {
       this.outputs = this.#plan.bind(this.#request)
+      this.#bound = this.outputs
     } catch (error) {
       this.close()
       throw error
@@ -83,7 +95,7 @@ export class Prepared {
       this.#checkIdle()
       this.#state.bridge.flush() // requests already made go first
       if (this.#plan.closed) this.#rebind()
-      return this.#plan.runBound(this.outputs)
+      return this.#plan.runBound(this.#bound)
     } catch (reason) {
       throw toError(reason, this.#state.name)
     }
@@ -100,6 +112,7 @@ export class Prepared {
       this.#checkIdle()
       this.#running = true
       try {
+        if (this.#plan.closed) this.#rebind()
         if (this.#copying === null || this.#copying.closed) {
           this.#copying = this.#state.plan(this.#request, false)
         }
@@ -107,7 +120,7 @@ export class Prepared {
         const result = await new Promise<AnyResult>((resolve, reject) =>
           slot.submit(resolve, reject),
         )
-        return sameShapes(result, this.outputs) ? this.outputs : result
+        return alike(result, this.#bound) ? this.#bound : result
       } finally {
         this.#running = false
       }
@@ -145,9 +158,12 @@ export class Prepared {
 
   /** The model was loaded anew: the old version's slot went with it. */
   #rebind(): void {
-    const plan = this.#state.newPlan(this.#request, true)
+    const { bridge, descriptor } = this.#state
+    const request = readRequest(bridge, descriptor, this.#inputs, this.#targets)
+    const plan = this.#state.newPlan(request, true)
     try {
-      plan.bind(this.#request)
+      const bound = plan.bind(request)
+      this.#bound = alike(bound, this.outputs) ? this.outputs : bound
     } catch (error) {
       plan.close()
       throw error
@@ -155,10 +171,25 @@ export class Prepared {
     collected.unregister(this)
     collected.register(this, plan, this)
     this.#plan = plan
+    this.#request = request
   }
 }
 
 const collected = new FinalizationRegistry<Plan>((plan) => plan.close())
+
+/** `outputs` as given, or a new array for each output of the model. */
+function readTargets(
+  descriptor: Descriptor,
+  outputs: PrepareOptions['outputs'] | undefined,
+): Readonly<Record<string, OutputTarget>> {
+  if (outputs !== undefined) {
+    if (typeof outputs !== 'object' || outputs === null || Array.isArray(outputs)) {
+      throw new TypeError(`outputs is an object of targets by name, got ${typeName(outputs)}`)
+    }
+    if (Object.keys(outputs).length > 0) return outputs
+  }
+  return Object.fromEntries(descriptor.outputs.map(({ name }) => [name, true]))
+}
 
 function allocate(state: ModelState, request: ReadRequest, name: string): Tensor {
   const spec = state.descriptor.outputs[state.descriptor.outputIndex.get(name)!]!
@@ -176,10 +207,11 @@ function allocate(state: ModelState, request: ReadRequest, name: string): Tensor
   return new Tensor(spec.datatype, new datatype.array(length) as never, shape)
 }
 
-function sameShapes(a: AnyResult, b: Readonly<AnyResult>): boolean {
+function alike(a: AnyResult, b: Readonly<AnyResult>): boolean {
   for (const name in b) {
     const found = a[name]
-    if (!found || !sameShape(found.shape, b[name]!.shape)) return false
+    if (!found || found.datatype !== b[name]!.datatype) return false
+    if (!sameShape(found.shape, b[name]!.shape)) return false
   }
   return true
 }

@@ -1,7 +1,11 @@
-import { type Datatype, datatypeInfo } from './datatypes.js'
+import { checkKeys } from './check-keys.js'
+import { type Datatype, datatypeInfo, typeName } from './datatypes.js'
 import { invalid } from './errors.js'
 import type { InPlace } from './request.js'
 import { elementCount, readShape } from './tensor.js'
+
+/** The same in every copy of this package that a process loads. */
+const brand = Symbol.for('trident.RegionTensor')
 
 /** Whatever knows how to reach a region's bytes. */
 export interface RegionSource {
@@ -37,6 +41,10 @@ export class RegionTensor<D extends Datatype = Datatype> {
     options: RegionTensorOptions = {},
   ) {
     const info = datatypeInfo(datatype)
+    if (typeof options !== 'object' || options === null) {
+      throw new TypeError(`options of a region tensor is an object, got ${typeName(options)}`)
+    }
+    checkKeys(options, ['offset', 'byteSize'], 'a region tensor')
     this.#source = source
     this.datatype = datatype
     this.shape = readShape(shape)
@@ -62,9 +70,18 @@ export class RegionTensor<D extends Datatype = Datatype> {
 
   /** @internal */
   inPlace(): InPlace {
-    const memory = this.#source.memory()
-    return { memory, offset: this.offset, byteSize: this.byteSize, owner: this.#source }
+    const { offset, byteSize } = this
+    return { memory: this.#source, offset, byteSize, owner: this.#source }
   }
+
+  static {
+    Object.defineProperty(RegionTensor.prototype, brand, { value: true })
+  }
+}
+
+export function isForeignRegionTensor(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || value instanceof RegionTensor) return false
+  return brand in value
 }
 
 /** A non-negative safe integer, or a TypeError or RangeError. */

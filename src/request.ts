@@ -11,8 +11,8 @@ import {
 } from './datatypes.js'
 import type { Descriptor, TensorSpec } from './descriptor.js'
 import { invalid } from './errors.js'
-import { RegionTensor } from './region-tensor.js'
-import { elementCount, encodeBytes, isTypedArray, Tensor } from './tensor.js'
+import { isForeignRegionTensor, type RegionSource, RegionTensor } from './region-tensor.js'
+import { elementCount, encodeBytes, isTensor, isTypedArray, type Tensor } from './tensor.js'
 
 /**
  * A tensor, or just its elements where the model leaves only one possible shape: all its
@@ -26,16 +26,22 @@ export type Inputs = Readonly<Record<string, InputValue>>
 export type OutputTarget = true | Tensor | RegionTensor | TypedArray
 export type Outputs = readonly string[] | Readonly<Record<string, OutputTarget>>
 
+type ResultTensor<T extends OutputTarget> =
+  T extends RegionTensor<infer D> ? RegionTensor<D> : T extends Tensor<infer D> ? Tensor<D> : Tensor
+
 /** Outputs by name. Those written to a region come back as the region tensor. */
 export type Result<O extends Outputs | undefined = undefined> =
   O extends Readonly<Record<string, OutputTarget>>
-    ? { [K in keyof O]: O[K] extends RegionTensor ? RegionTensor : Tensor }
+    ? { [K in keyof O]: ResultTensor<O[K]> }
     : Record<string, Tensor>
 
 /** Bytes that the backend reads or writes in place. */
 export interface InPlace {
-  /** Number of a memory, or name of a registered region. */
-  readonly memory: number | string
+  /**
+   * Asked for the memory on each use: a region may have been closed since. A number is for good,
+   * as the owner's buffer can't be detached.
+   */
+  readonly memory: RegionSource | number
   readonly offset: number
   readonly byteSize: number
   /** Kept while a request uses the memory. */
@@ -98,7 +104,8 @@ function readInput(bridge: Bridge, model: Descriptor, name: string, value: unkno
     const datatype = datatypeInfo(value.datatype)
     return { name, datatype, shape, data: null, byteSize, inPlace: value.inPlace(), bare: false }
   }
-  const tensor = value instanceof Tensor ? value : null
+  checkOwnRegion(what, value)
+  const tensor = isTensor(value) ? value : null
   const elements: unknown = tensor ? tensor.data : value
   if (!isTypedArray(elements) && !Array.isArray(elements)) {
     throw new TypeError(
@@ -115,6 +122,15 @@ function readInput(bridge: Bridge, model: Descriptor, name: string, value: unkno
   const inPlace = isTypedArray(elements) ? sharedBytes(bridge, elements) : null
   const { byteLength: byteSize } = data
   return { name, datatype, shape, data: inPlace ? null : data, byteSize, inPlace, bare: !tensor }
+}
+
+/** The numbers of memory differ between copies of this package. */
+function checkOwnRegion(what: string, value: unknown): void {
+  if (!isForeignRegionTensor(value)) return
+  throw new TypeError(
+    `${what}: the region tensor belongs to another copy of this package (import and require load ` +
+      `one each); open the region with the copy that made the server`,
+  )
 }
 
 function unexpectedInput(model: Descriptor, name: string): Error {
@@ -153,7 +169,7 @@ export function checkAttached(what: string, array: TypedArray): void {
   }
 }
 
-function isDetached(buffer: ArrayBufferLike): boolean {
+export function isDetached(buffer: ArrayBufferLike): boolean {
   if (buffer.byteLength > 0) return false
   try {
     new Uint8Array(buffer)
@@ -245,7 +261,34 @@ function readOutputs(
     seen.add(name)
     return readTarget(bridge, model, spec, target)
   })
+  checkOverlap(model, read)
   return { outputs: read, namesOutputs: true }
+}
+
+/** Ordinary arrays; memory used in place is checked where its address is known. */
+function checkOverlap(model: Descriptor, outputs: readonly ReadOutput[]): void {
+  for (let i = 1; i < outputs.length; i++) {
+    const { name, target } = outputs[i]!
+    if (target === null) continue
+    for (let j = 0; j < i; j++) {
+      const other = outputs[j]!
+      if (other.target === null || !overlap(target, other.target)) continue
+      throw invalid(
+        `output '${name}' of model '${model.model}': its ${target.byteLength} bytes overlap ` +
+          `those of output '${other.name}'`,
+      )
+    }
+  }
+}
+
+function overlap(a: TypedArray, b: TypedArray): boolean {
+  return (
+    a.buffer === b.buffer &&
+    a.byteLength > 0 &&
+    b.byteLength > 0 &&
+    a.byteOffset < b.byteOffset + b.byteLength &&
+    b.byteOffset < a.byteOffset + a.byteLength
+  )
 }
 
 function readName(name: unknown): string {
@@ -270,7 +313,8 @@ function readTarget(
     const inPlace = target.inPlace()
     return { ...newOutput(spec), region: target, inPlace }
   }
-  const tensor = target instanceof Tensor ? target : null
+  checkOwnRegion(what, target)
+  const tensor = isTensor(target) ? target : null
   if (tensor) checkDatatype(what, spec.datatype, tensor.datatype)
   const array: unknown = tensor ? tensor.data : target
   if (!isTypedArray(array)) {

@@ -42,6 +42,14 @@ function readFound(plan: Plan, slot: Slot, i: number, found: NativeResult): Tens
   const [id, shape, byteSize, buffer] = found
   const datatype = datatypeFromId(id)
   Object.freeze(shape)
+  const request = slot.request?.outputs[i]
+  const planned = plan.outputs[i]!
+  if ((request?.target || request?.region) && id !== planned.datatype.id) {
+    throw invalid(
+      `output '${planned.name}' of model '${plan.model.model}': the model gave ${datatype.name}, ` +
+        `the memory given is for ${planned.datatype.name}`,
+    )
+  }
   if (!buffer && slot.request !== null) {
     const given = readGiven(plan, slot, i, shape, byteSize / (datatype.byteSize || 1))
     if (given) return given
@@ -53,7 +61,7 @@ function readFound(plan: Plan, slot: Slot, i: number, found: NativeResult): Tens
   }
   const data = new datatype.array(bytes.buffer)
   const tensor = new Tensor(datatype.name, data as never, shape, trusted)
-  const target = slot.request?.outputs[i]?.target
+  const target = request?.target
   return target ? copyTo(plan, i, target, tensor) : tensor
 }
 

@@ -4,7 +4,7 @@ import type { Bridge } from './bridge.js'
 import { Failure, TridentError, toError } from './errors.js'
 import { ModelState } from './model-state.js'
 import type { CopyCount, Plan } from './plan.js'
-import { newPrivateRepository, removePrivateRepository } from './private-repository.js'
+import { linkModel, newPrivateRepository, removePrivateRepository } from './private-repository.js'
 
 export class ServerState {
   readonly bridge: Bridge
@@ -14,7 +14,13 @@ export class ServerState {
   id = -1
   /** Where the models are that come from elsewhere. */
   #privateRepository: string | null
+  /** Those whose description was read and still holds. */
   readonly #models = new Map<string, ModelState>()
+  readonly #described = new Set<ModelState>()
+  /** Loads and unloads under way: the core must outlive them. */
+  readonly #tasks = new Set<Promise<void>>()
+  /** By model name, the end of the latest load from a path: they take turns. */
+  readonly #linking = new Map<string, Promise<void>>()
   readonly #copies = new Map<string, CopyCount>()
   readonly #plans = new Set<Plan>()
   #closing: Promise<void> | null = null
@@ -56,25 +62,78 @@ export class ServerState {
     return this.#privateRepository
   }
 
-  model(name: string, version: number): ModelState {
-    const key = `${version}:${name}`
-    let state = this.#models.get(key)
-    if (state === undefined) {
-      state = new ModelState(this, name, version)
-      this.#models.set(key, state)
+  /** Runs a load or an unload, which close() waits for. */
+  async run(start: (task: number) => void): Promise<void> {
+    const task = this.bridge.run(start)
+    this.#tasks.add(task)
+    try {
+      await task
+    } finally {
+      this.#tasks.delete(task)
+      this.#checkIdle()
     }
-    return state
+  }
+
+  /**
+   * Runs `load` with a link to `path` as the model `name` of the private repository. Only a load
+   * that succeeds changes what the repository has under that name.
+   */
+  loadFrom(path: string, name: string, load: () => Promise<void>): Promise<void> {
+    const turn = (this.#linking.get(name) ?? Promise.resolve()).then(async () => {
+      this.checkOpen()
+      const undo = linkModel(this.privateRepository(), name, path)
+      try {
+        await load()
+      } catch (reason) {
+        undo()
+        throw reason
+      }
+    })
+    const ended = turn
+      .catch(() => {})
+      .then(() => {
+        if (this.#linking.get(name) === ended) this.#linking.delete(name)
+      })
+    this.#linking.set(name, ended)
+    return turn
+  }
+
+  model(name: string, version: number): ModelState {
+    return this.#models.get(modelKey(name, version)) ?? new ModelState(this, name, version)
+  }
+
+  /** The state has read what it says about its model, and is to hear when that changes. */
+  remember(state: ModelState): void {
+    this.#described.add(state)
+    const key = modelKey(state.name, state.version)
+    if (!this.#models.has(key)) this.#models.set(key, state)
   }
 
   /** @param name null is all models */
   invalidate(name: string | null): void {
-    for (const state of this.#models.values()) {
-      if (name === null || state.name === name) state.invalidate()
+    for (const state of this.#described) {
+      if (name !== null && state.name !== name) continue
+      this.#described.delete(state)
+      this.#models.delete(modelKey(state.name, state.version))
+      state.invalidate()
     }
   }
 
+  /** The copies of tensor bytes made so far for a model version. */
+  copiesSoFar(model: string, version: number): Readonly<CopyCount> {
+    return this.#copies.get(modelKey(model, version)) ?? { count: 0, bytes: 0 }
+  }
+
+  /** The model's statistics begin anew. */
+  forgetCopies(model: string): void {
+    for (const key of this.#copies.keys()) {
+      if (key.slice(key.indexOf(':') + 1) === model) this.#copies.delete(key)
+    }
+  }
+
+  /** Where a plan counts its copies. */
   copiesOf(model: string, version: number): CopyCount {
-    const key = `${version}:${model}`
+    const key = modelKey(model, version)
     let copies = this.#copies.get(key)
     if (copies === undefined) {
       copies = { count: 0, bytes: 0 }
@@ -89,7 +148,15 @@ export class ServerState {
 
   forgetPlan(plan: Plan): void {
     this.#plans.delete(plan)
-    if (this.#plans.size === 0) this.#whenIdle?.()
+    this.#checkIdle()
+  }
+
+  get #idle(): boolean {
+    return this.#plans.size === 0 && this.#tasks.size === 0
+  }
+
+  #checkIdle(): void {
+    if (this.#idle) this.#whenIdle?.()
   }
 
   /** Ends the server: waits for what is under way, then cancels it, then stops the core. */
@@ -116,11 +183,14 @@ export class ServerState {
       for (const plan of [...this.#plans]) plan.abandon(reason)
       // What waits in queues ends now. What executes can't be stopped: the core goes after it.
       if (!(await this.#drained(graceMs))) {
-        this.#whenIdle = () => void stop().catch(() => {})
+        this.#whenIdle = () => {
+          this.#whenIdle = null
+          stop().catch(warnOfFailure)
+        }
         throw new TridentError(
           'UNAVAILABLE',
-          `the server did not stop within ${this.exitTimeout} ms: some requests still execute; ` +
-            `it ends when they do`,
+          `the server did not stop within ${this.exitTimeout} ms: some requests still execute ` +
+            `or models still load; it ends when they do`,
         )
       }
     }
@@ -131,9 +201,9 @@ export class ServerState {
     }
   }
 
-  /** Resolves to true once no slot is left, or to false after `timeoutMs`. */
+  /** Resolves to true once nothing is under way, or to false after `timeoutMs`. */
   #drained(timeoutMs: number): Promise<boolean> {
-    if (this.#plans.size === 0) return Promise.resolve(true)
+    if (this.#idle) return Promise.resolve(true)
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
         this.#whenIdle = null
@@ -146,6 +216,16 @@ export class ServerState {
       }
     })
   }
+}
+
+function modelKey(name: string, version: number): string {
+  return `${version}:${name}`
+}
+
+/** For a server that ends when nobody waits for it. */
+export function warnOfFailure(reason: unknown): void {
+  const { message } = toError(reason) as Error
+  process.emitWarning(`a Trident server did not end as it should: ${message}`, 'TridentWarning')
 }
 
 /** For cancelled requests to come back from their queues. */

@@ -1,12 +1,12 @@
 import type { NativeQuestion } from './binding.js'
-import { configFromJson, configToJson, type ModelConfig } from './config.js'
+import { checkKeys } from './check-keys.js'
+import { configFromJson, configToJson, inUsersSpelling, type ModelConfig } from './config.js'
 import { arrayName, type Datatype, typeName } from './datatypes.js'
-import { toError } from './errors.js'
+import { Failure, toError } from './errors.js'
 import { Model } from './model.js'
-import { readText, readVersion } from './options.js'
-import { linkModel } from './private-repository.js'
+import { readFlag, readObject, readPath, readText, readVersion } from './options.js'
 import { RegionTensor, type RegionTensorOptions, readSize } from './region-tensor.js'
-import type { ServerState } from './server-state.js'
+import { type ServerState, warnOfFailure } from './server-state.js'
 
 /** What `loadModel` takes beside a plain name. */
 export interface LoadModelOptions {
@@ -126,35 +126,32 @@ export class Server {
    * Loads a model, or loads it anew: requests go to the old version until the new one is ready,
    * and stay with it when the new one fails. Needs model control 'explicit'.
    *
-   * @throws TridentError INVALID_ARG or NOT_FOUND with the reason the model can't be loaded;
-   *   UNAVAILABLE when the model control mode does not allow it
+   * @throws TridentError with the reason the model can't be loaded: INTERNAL when no repository has
+   *   one of this name, NOT_FOUND when there is no `path`, INVALID_ARG for a wrong configuration, or
+   *   the backend's own error; UNAVAILABLE when the model control mode does not allow it
    */
   async loadModel(model: string | LoadModelOptions): Promise<Model> {
     const options = typeof model === 'string' ? { name: model } : model
     if (typeof options !== 'object' || options === null) {
       throw new TypeError(`loadModel takes a name or an object, got ${typeName(model)}`)
     }
+    checkKeys(options, ['name', 'version', 'config', 'files', 'path'], 'loadModel')
     const name = readText(options.name, 'name')
     const version = readVersion(options.version)
+    const files = readFiles(options)
+    const config = readConfig(options, files.length > 0)
+    const path = options.path === undefined ? null : readPath(options.path, 'path')
     this.checkOpen()
+    const state = this.#state
+    const load = (): Promise<void> =>
+      state.run((task) => state.bridge.native.loadModel(task, state.id, name, config, files))
     try {
-      const files = readFiles(options)
-      if (options.path !== undefined) {
-        linkModel(this.#state.privateRepository(), name, readText(options.path, 'path'))
-      }
-      await this.#state.bridge.run((task) =>
-        this.#state.bridge.native.loadModel(
-          task,
-          this.#state.id,
-          name,
-          readConfig(options, files.length > 0),
-          files,
-        ),
-      )
+      await (path === null ? load() : state.loadFrom(path, name, load))
+      state.forgetCopies(name)
     } catch (reason) {
-      throw toError(reason, name)
+      throw toError(inUsersWords(reason, options.config), name)
     } finally {
-      this.#state.invalidate(name)
+      state.invalidate(name)
     }
     return this.model(name, version < 0 ? undefined : version)
   }
@@ -169,12 +166,14 @@ export class Server {
    */
   async unloadModel(name: string, options: { dependents?: boolean } = {}): Promise<void> {
     readText(name, 'name')
+    readObject(options, 'the options of unloadModel')
+    checkKeys(options, ['dependents'], 'unloadModel')
+    const dependents = readFlag(options.dependents, false, 'dependents')
     this.checkOpen()
-    const dependents = options.dependents === true
     const invalidate = (): void => this.#state.invalidate(dependents ? null : name)
     invalidate()
     try {
-      await this.#state.bridge.run((task) =>
+      await this.#state.run((task) =>
         this.#state.bridge.native.unloadModel(
           task,
           this.#state.id,
@@ -183,6 +182,7 @@ export class Server {
           this.#state.exitTimeout,
         ),
       )
+      this.#state.forgetCopies(name)
     } catch (reason) {
       throw toError(reason, name)
     } finally {
@@ -230,7 +230,10 @@ export class Server {
 
   /** Every model of the repositories with its versions, their states and why. */
   async index(options: { readyOnly?: boolean } = {}): Promise<ModelIndexEntry[]> {
-    return this.#describe(options.readyOnly ? 'readyIndex' : 'index') as ModelIndexEntry[]
+    readObject(options, 'the options of index')
+    checkKeys(options, ['readyOnly'], 'index')
+    const readyOnly = readFlag(options.readyOnly, false, 'readyOnly')
+    return this.#describe(readyOnly ? 'readyIndex' : 'index') as ModelIndexEntry[]
   }
 
   async modelMetadata(name: string, version?: number): Promise<ModelMetadata> {
@@ -252,7 +255,7 @@ export class Server {
       model_stats: ModelStatistics[]
     }
     for (const model of list) {
-      const { count, bytes } = this.#state.copiesOf(model.name, Number(model.version))
+      const { count, bytes } = this.#state.copiesSoFar(model.name, Number(model.version))
       const core = model.copy_stats ?? { count: 0, byte_size: 0 }
       model.copy_stats = { count: core.count + count, byte_size: core.byte_size + bytes }
     }
@@ -270,9 +273,8 @@ export class Server {
    */
   registerSystemSharedMemory(name: string, region: SystemSharedMemoryRegion): void {
     readText(name, 'name')
-    if (typeof region !== 'object' || region === null) {
-      throw new TypeError(`a region is an object with key and byteSize, got ${typeName(region)}`)
-    }
+    readObject(region, 'a region')
+    checkKeys(region, ['key', 'byteSize', 'offset'], 'a region')
     this.checkOpen()
     this.#state.bridge.native.registerRegion(
       this.#state.id,
@@ -358,15 +360,13 @@ export class Server {
 
 const collected = new FinalizationRegistry<ServerState>((state) => {
   process.emitWarning('a Trident server was garbage-collected without close()', 'TridentWarning')
-  state.close().catch(() => {})
+  state.close().catch(warnOfFailure)
 })
 
 function readFiles(options: LoadModelOptions): [string, Uint8Array][] {
   if (options.files === undefined) return []
   if (options.path !== undefined) throw new TypeError('give either files or path, not both')
-  if (typeof options.files !== 'object' || options.files === null) {
-    throw new TypeError(`files is an object of Uint8Arrays by path, got ${typeName(options.files)}`)
-  }
+  readObject(options.files, 'files')
   return Object.entries(options.files).map(([path, bytes]) => {
     if (arrayName(bytes) !== 'Uint8Array') {
       throw new TypeError(`file '${path}' is a Uint8Array, got ${typeName(bytes)}`)
@@ -379,8 +379,12 @@ function readFiles(options: LoadModelOptions): [string, Uint8Array][] {
 function readConfig(options: LoadModelOptions, hasFiles: boolean): string | null {
   const { config } = options
   if (config === undefined) return hasFiles ? configToJson({ name: options.name }) : null
-  if (typeof config !== 'object' || config === null) {
-    throw new TypeError(`config is an object, got ${typeName(config)}`)
-  }
+  readObject(config, 'config')
   return configToJson(config)
+}
+
+/** A message about a configuration names its fields as the user wrote them. */
+function inUsersWords(reason: unknown, config: ModelConfig | undefined): unknown {
+  if (config === undefined || !(reason instanceof Failure)) return reason
+  return new Failure(reason.code, inUsersSpelling(reason.message, config), reason.cause)
 }

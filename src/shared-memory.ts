@@ -1,6 +1,7 @@
 import { type Bridge, getBridge } from './bridge.js'
+import { checkKeys } from './check-keys.js'
 import { arrayName, type Datatype, typeName } from './datatypes.js'
-import { TridentError } from './errors.js'
+import { invalid, TridentError } from './errors.js'
 import { readText } from './options.js'
 import {
   type RegionSource,
@@ -8,6 +9,7 @@ import {
   type RegionTensorOptions,
   readSize,
 } from './region-tensor.js'
+import { isDetached } from './request.js'
 
 export interface SharedMemoryCreateOptions {
   /** Size of the region in bytes, more than 0. */
@@ -60,7 +62,7 @@ export class SharedMemory {
    */
   static create(key: string, options: SharedMemoryCreateOptions): SharedMemory {
     const bridge = getBridge()
-    const byteSize = readSize(readOptions(options).byteSize, 'byteSize')
+    const byteSize = readSize(readOptions(options, ['byteSize']).byteSize, 'byteSize')
     const region = bridge.native.regionCreate(readText(key, 'key'), byteSize)
     return new SharedMemory(bridge, key, true, region)
   }
@@ -73,7 +75,11 @@ export class SharedMemory {
    */
   static open(key: string, options: SharedMemoryOpenOptions = {}): SharedMemory {
     const bridge = getBridge()
-    const { offset = 0, byteSize = 0, readOnly = false } = readOptions(options)
+    const {
+      offset = 0,
+      byteSize = 0,
+      readOnly = false,
+    } = readOptions(options, ['offset', 'byteSize', 'readOnly'])
     const region = bridge.native.regionOpen(
       readText(key, 'key'),
       readSize(offset, 'offset'),
@@ -165,14 +171,21 @@ const collected = new FinalizationRegistry<Held>((held) => {
   release(held)
 })
 
-function readOptions<T extends object>(options: T): T {
-  if (typeof options === 'object' && options !== null) return options
-  throw new TypeError(`options is an object, got ${typeName(options)}`)
+function readOptions<T extends object>(options: T, allowed: readonly string[]): T {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`options is an object, got ${typeName(options)}`)
+  }
+  checkKeys(options, allowed, 'a shared-memory region')
+  return options
 }
 
 function checkView(array: unknown, what: string): void {
-  if (ArrayBuffer.isView(array)) return
-  throw new TypeError(`${what} is a typed array or DataView, got ${typeName(array)}`)
+  if (!ArrayBuffer.isView(array)) {
+    throw new TypeError(`${what} is a typed array or DataView, got ${typeName(array)}`)
+  }
+  if (isDetached(array.buffer)) {
+    throw invalid(`${what}: its buffer is detached (transferred elsewhere); expected its bytes`)
+  }
 }
 
 function bytesOf(array: ArrayBufferView): ArrayBufferView {

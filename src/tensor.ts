@@ -2,6 +2,9 @@ import type { ArrayOf, Datatype, TypedArray } from './datatypes.js'
 import { arrayName, datatypeInfo, typeName } from './datatypes.js'
 import { invalid } from './errors.js'
 
+/** The same in every copy of this package that a process loads: import and require get one each. */
+const brand = Symbol.for('trident.Tensor')
+
 /** For results: what the core produced needs no checks. */
 export const trusted = Symbol('trusted')
 
@@ -40,6 +43,9 @@ export class Tensor<D extends Datatype = Datatype> {
 
   /** A BYTES tensor of UTF-8 strings; one dimension when no shape is given. */
   static fromStrings(strings: readonly string[], shape?: readonly number[]): Tensor<'BYTES'> {
+    if (!Array.isArray(strings)) {
+      throw new TypeError(`strings is an array of strings, got ${typeName(strings)}`)
+    }
     return new Tensor('BYTES', strings, shape ?? [strings.length])
   }
 
@@ -53,6 +59,15 @@ export class Tensor<D extends Datatype = Datatype> {
       typeof element === 'string' ? element : decoder.decode(element),
     )
   }
+
+  static {
+    Object.defineProperty(Tensor.prototype, brand, { value: true })
+  }
+}
+
+/** A Tensor of this or another copy of this package. */
+export function isTensor(value: unknown): value is Tensor {
+  return typeof value === 'object' && value !== null && brand in value
 }
 
 /** Copies and freezes a shape; a TypeError or RangeError when it is none. */

@@ -57,7 +57,7 @@ class Bridge {
   Table<RequestPlan> plan_table;
   Table<RequestSlot> slot_table;
   Table<ServerHandle> server_table;
-  Table<NamedMemory> memory_table;
+  OnceTable<NamedMemory> memory_table;
   TRITONSERVER_ResponseAllocator* allocator = nullptr;
 
  private:

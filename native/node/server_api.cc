@@ -159,16 +159,23 @@ napi_value ServerDelete(napi_env env, napi_callback_info info) {
   if (handle == nullptr) return call.Throw(NoSuchServer());
   if (handle->slot_count > 0) return call.Throw(Internal("the server still has request slots"));
   TRITONSERVER_Server* server = handle->server.exchange(nullptr);
+  auto deleted = std::make_shared<bool>(true);
   return call.ThrowIfError(bridge.RunTask(
       call.Int32(0),
-      [handle, server] {
+      [handle, server, deleted] {
         handle->regions.UnregisterAll();
         // A first call that fails has stopped the server; the second one deletes it.
         Status status = TakeError(TRITONSERVER_ServerDelete(server));
-        if (!status.ok()) (void)TakeError(TRITONSERVER_ServerDelete(server));
-        return status;
+        if (status.ok()) return status;
+        const Status second = TakeError(TRITONSERVER_ServerDelete(server));
+        *deleted = second.ok();
+        if (*deleted) return status;
+        return Status(status.code(), StrCat(status.message(), "; the server stays in memory: ",
+                                            second.message()));
       },
-      [&bridge, id = handle->id](const Status&) { bridge.server_table.Remove(id); }));
+      [&bridge, id = handle->id, deleted](const Status&) {
+        if (*deleted) bridge.server_table.Remove(id);  // else the server still logs through it
+      }));
 }
 
 struct ParameterDeleter {

@@ -1,7 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace trident {
@@ -42,6 +45,33 @@ class Table {
  private:
   std::vector<std::unique_ptr<T>> objects_;  // null where free
   std::vector<int32_t> free_;
+};
+
+// As Table, but a number is given to one object only: a number kept too long never finds another
+// object. For what users close while JS may still name it. JS thread only.
+template <typename T>
+class OnceTable {
+ public:
+  int32_t Add(std::unique_ptr<T> object) {
+    do {
+      last_ = last_ == std::numeric_limits<int32_t>::max() ? 0 : last_ + 1;
+    } while (objects_.contains(last_));
+    objects_.emplace(last_, std::move(object));
+    return last_;
+  }
+
+  T* Find(int32_t id) const {
+    const auto found = objects_.find(id);
+    return found != objects_.end() ? found->second.get() : nullptr;
+  }
+
+  void Remove(int32_t id) { objects_.erase(id); }
+
+  void Clear() { objects_.clear(); }
+
+ private:
+  std::unordered_map<int32_t, std::unique_ptr<T>> objects_;
+  int32_t last_ = 0;
 };
 
 }  // namespace trident

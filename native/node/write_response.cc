@@ -121,12 +121,12 @@ TRITONSERVER_Error* AllocateOutput(TRITONSERVER_ResponseAllocator*, const char* 
     *buffer = output.base;
     return nullptr;
   }
+  if (byte_size == 0) return nullptr;  // also where a foreign empty array has no address
   if (output.foreign) {
     return NewError(TRITONSERVER_ERROR_INVALID_ARG,
                     StrCat("output '", tensor_name, "' of model '", slot->plan->model, "' has ",
                            byte_size, " bytes; the memory given for it holds ", output.byte_size));
   }
-  if (byte_size == 0) return nullptr;
   *buffer = slot->buffers[index].Reserve(byte_size);
   if (*buffer != nullptr) return nullptr;
   return NewError(TRITONSERVER_ERROR_UNAVAILABLE,

@@ -106,6 +106,12 @@ describe('BYTES', () => {
     }
   })
 
+  it('is made of an array', () => {
+    for (const strings of [null, undefined, 'text', {}]) {
+      expect(() => Tensor.fromStrings(strings as never)).toThrow(/strings is an array/)
+    }
+  })
+
   it('may change its size from request to request', async () => {
     const model = await loadIdentity(server, 'sizes-BYTES', {
       datatype: 'BYTES',

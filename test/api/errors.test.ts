@@ -145,6 +145,27 @@ describe('outputs', () => {
     )
   })
 
+  it('for the same memory twice', async () => {
+    const pair = await loadIdentity(server, 'pair', { tensors: 2 })
+    const inputs = { INPUT0: new Float32Array(4), INPUT1: new Float32Array(4).fill(1) }
+    const buffer = new Float32Array(8)
+    const shared = new Float32Array(new SharedArrayBuffer(16))
+    const targets: [Float32Array, Float32Array][] = [
+      [buffer, buffer],
+      [buffer.subarray(0, 4), buffer.subarray(3, 7)],
+      [shared, shared],
+    ]
+    for (const [OUTPUT0, OUTPUT1] of targets) {
+      const options = { outputs: { OUTPUT0, OUTPUT1 } }
+      await expectFailure(() => pair.infer(inputs, options), 'INVALID_ARG', 'OUTPUT1', 'overlap')
+      await expectFailure(() => pair.inferSync(inputs, options), 'INVALID_ARG', 'overlap')
+      await expectFailure(() => pair.prepare({ inputs, ...options }), 'INVALID_ARG', 'overlap')
+    }
+    const options = { outputs: { OUTPUT0: buffer.subarray(0, 4), OUTPUT1: buffer.subarray(4) } }
+    await pair.infer(inputs, options)
+    expect([...buffer]).toEqual([0, 0, 0, 0, 1, 1, 1, 1])
+  })
+
   it('whose array is transferred away while the request runs', async () => {
     const slow = await loadIdentity(server, 'slow', { executeDelayMs: 20 })
     const target = new Float32Array(4)
@@ -176,11 +197,43 @@ describe('options', () => {
       [{ parameters: { x: 2n ** 63n } }, RangeError],
       [{ sequence: 5 }, TypeError],
       [{ sequence: { id: -1 } }, RangeError],
+      [{ signal: {} }, TypeError],
+      [{ signal: null }, TypeError],
+      [{ signal: { aborted: false, addEventListener() {} } }, TypeError],
     ]
     for (const [options, type] of bad) {
       const call = model.infer({ image: image() }, options as never)
       await expect(call, JSON.stringify(Object.keys(options))).rejects.toThrow(type)
     }
+  })
+
+  it('that are none, or misspelled', async () => {
+    const bad: [unknown, RegExp][] = [
+      [5, /options is an object, got number/],
+      [null, /options is an object, got null/],
+      [{ timeOut: 5 }, /'timeOut'.*'timeout'/],
+      [{ output: ['logits'] }, /'output'.*'outputs'/],
+      [{ sequence: { id: 1, begin: true } }, /'begin'/],
+    ]
+    for (const [options, message] of bad) {
+      const call = model.infer({ image: image() }, options as never)
+      await expect(call).rejects.toThrow(TypeError)
+      await expect(call).rejects.toThrow(message)
+      expect(() => model.inferSync({ image: image() }, options as never)).toThrow(message)
+    }
+  })
+
+  it('whose signal can not be watched cost no slot: the server closes', async () => {
+    const other = await createServer({ exitTimeout: 2000 })
+    const identity = await loadIdentity(other, 'unwatched')
+    const signal = new AbortController().signal
+    signal.addEventListener = () => {
+      throw new Error('no listeners here')
+    }
+    const inputs = { INPUT0: new Float32Array(4) }
+    await expect(identity.infer(inputs, { signal })).rejects.toThrow('no listeners here')
+    await expect(identity.infer(inputs, { signal: {} as never })).rejects.toThrow(TypeError)
+    await other.close()
   })
 
   it('with an unknown version', async () => {

@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, expectTypeOf, it } from 'vitest'
 import * as digits from './support/digits.js'
 import { expectFailure } from './support/expect.js'
 import { loadIdentity } from './support/identity.js'
 import { transferAway } from './support/transfer.js'
-import { createServer, type Model, type Server } from './support/trident.js'
+import { createServer, type Model, type Server, Tensor } from './support/trident.js'
 
 let server: Server
 let model: Model
@@ -77,4 +77,24 @@ it('fails with the stack of the caller', async () => {
 it('refuses a signal', () => {
   const { signal } = new AbortController()
   expect(() => model.inferSync({ image: digits.imageOf(0) }, { signal })).toThrow(TypeError)
+})
+
+it('writes an output of no elements into an array of none', async () => {
+  const loose = await loadIdentity(server, 'loose', { dims: [-1] })
+  const inputs = { INPUT0: new Tensor('FP32', new Float32Array(0), [0]) }
+  const targets = [new Float32Array(0), new Float32Array(new SharedArrayBuffer(0))]
+  for (const OUTPUT0 of targets) {
+    const options = { outputs: { OUTPUT0 } }
+    expect(loose.inferSync(inputs, options).OUTPUT0.shape).toEqual([0])
+    expect((await loose.infer(inputs, options)).OUTPUT0.shape).toEqual([0])
+    using run = loose.prepare({ inputs, ...options })
+    expect(run.sync().OUTPUT0?.shape).toEqual([0])
+  }
+})
+
+it('gives the types of the tensors that were given for outputs', () => {
+  const logits = new Tensor('FP32', new Float32Array(10), [1, 10])
+  const result = model.inferSync({ image: digits.imageOf(5) }, { outputs: { logits } })
+  expectTypeOf(result.logits.data).toEqualTypeOf<Float32Array>()
+  expect(result.logits.data).toBe(logits.data)
 })

@@ -166,8 +166,28 @@ describe('a configuration', () => {
   })
 
   it('with an unknown field is refused', async () => {
-    const call = loadIdentity(server, 'odd', { config: { maxBatchSice: 3 } })
-    await expect(call).rejects.toThrow(/max_batch_sice/)
+    const load = (config: object) => () => loadIdentity(server, 'odd', { config })
+    const spelled = (...names: string[]) => names.map((name) => `'${name}'`)
+    const camel = spelled('maxBatchSice', 'maxBatchSize')
+    await expectFailure(load({ maxBatchSice: 3 }), 'INVALID_ARG', ...camel)
+    const snake = spelled('max_batch_sice', 'max_batch_size')
+    await expectFailure(load({ max_batch_sice: 3 }), 'INVALID_ARG', ...snake)
+    const inner = spelled('maxQueueDelayMicrosecond', 'maxQueueDelayMicroseconds')
+    const batching = { dynamicBatching: { maxQueueDelayMicrosecond: 3 } }
+    await expectFailure(load(batching), 'INVALID_ARG', ...inner)
+  })
+
+  it('that JSON can not say is refused', async () => {
+    const load = (config: object) => loadIdentity(server, 'odd', { config })
+    await expect(load({ maxBatchSize: Number.NaN })).rejects.toThrow(
+      new RangeError('config.maxBatchSize is a finite number, got NaN'),
+    )
+    const parameters: Record<string, unknown> = {}
+    parameters.again = [parameters]
+    await expect(load({ parameters })).rejects.toThrow(
+      new TypeError('config.parameters.again[0] contains itself'),
+    )
+    await expect(load({ input: [{ dims: () => [4] }] })).rejects.toThrow(/input\[0\]\.dims/)
   })
 })
 
@@ -206,6 +226,107 @@ describe('sources', () => {
     await expect(server.loadModel(both)).rejects.toThrow(TypeError)
     const bad = { name: 'x', files: { '1/model.onnx': 'text' as never } }
     await expect(server.loadModel(bad)).rejects.toThrow(TypeError)
+  })
+})
+
+describe('a path', () => {
+  const path = join(digits.modelRepository, 'digits')
+  const elsewhere = mkdtempSync(join(tmpdir(), 'trident-test-'))
+  const bare = join(elsewhere, 'bare')
+  const broken = join(elsewhere, 'broken.onnx')
+  cpSync(join(path, '1'), join(bare, '1'), { recursive: true })
+  writeFileSync(broken, 'no model')
+  afterAll(() => rmSync(elsewhere, { recursive: true }))
+
+  it('that fails to load leaves the model of the repository as it was', async () => {
+    const bad = join(folder, 'one') // no onnx file
+    await expectFailure(() => server.loadModel({ name: 'digits', path }), 'INVALID_ARG', 'unique')
+    await expectFailure(() => server.loadModel({ name: 'digits', path: bad }), 'INVALID_ARG')
+    const model = await server.loadModel('digits')
+    expect(model.outputs[0]!.name).toBe('logits')
+    await model.unload()
+  })
+
+  it('that fails to load leaves the one before', async () => {
+    for (const good of [digits.modelFile, bare]) {
+      await server.loadModel({ name: 'linked', path: good })
+      await expectFailure(() => server.loadModel({ name: 'linked', path: broken }), 'INVALID_ARG')
+      await server.unloadModel('linked')
+      const model = await server.loadModel('linked')
+      await model.infer({ image: digits.imageOf(0) })
+      await model.unload()
+    }
+    await expect(server.loadModel({ name: 'never', path: broken })).rejects.toThrow()
+    await expectFailure(() => server.loadModel('never'), 'INTERNAL', "'never'", 'no model')
+  })
+
+  it('loads under one name take turns', async () => {
+    const paths = [digits.modelFile, broken, bare, broken, digits.modelFile, broken]
+    const loads = paths.map((one) => server.loadModel({ name: 'turns', path: one }))
+    const outcomes = (await Promise.allSettled(loads)).map(({ status }) => status === 'fulfilled')
+    expect(outcomes).toEqual([true, false, true, false, true, false])
+    await server.unloadModel('turns')
+    await (await server.loadModel('turns')).unload()
+  })
+
+  it('that can not be one is a typed error', async () => {
+    const load = (name: string, from: string) => () => server.loadModel({ name, path: from })
+    await expectFailure(load('x', join(digits.modelFile, 'below')), 'NOT_FOUND', "'x'", 'below')
+    await expectFailure(load('x'.repeat(300), path), 'INVALID_ARG', 'ENAMETOOLONG')
+    await expectFailure(load('x', 'y'.repeat(5000)), 'INVALID_ARG', 'ENAMETOOLONG')
+  })
+
+  it('needs a place for temporary files', async () => {
+    const before = process.env.TMPDIR
+    process.env.TMPDIR = '/does/not/exist'
+    try {
+      await expectFailure(() => createServer(), 'UNAVAILABLE', '/does/not/exist')
+    } finally {
+      if (before === undefined) delete process.env.TMPDIR
+      else process.env.TMPDIR = before
+    }
+  })
+})
+
+describe('copies', () => {
+  it('are counted since the model was loaded', async () => {
+    const copies = async () => (await server.statistics('counted'))[0]!.copy_stats.count
+    const model = await loadIdentity(server, 'counted')
+    for (let i = 0; i < 3; i++) await model.infer({ INPUT0: data })
+    const three = await copies()
+    expect(three).toBeGreaterThanOrEqual(3)
+    await loadIdentity(server, 'counted')
+    expect(await copies()).toBe(0)
+    for (let i = 0; i < 3; i++) await model.infer({ INPUT0: data })
+    expect(await copies()).toBe(three)
+    await server.unloadModel('counted')
+    await loadIdentity(server, 'counted')
+    expect(await copies()).toBe(0)
+  })
+
+  it('go on when a load fails', async () => {
+    const copies = async () => (await server.statistics('kept'))[0]!.copy_stats.count
+    const model = await loadIdentity(server, 'kept')
+    await model.infer({ INPUT0: data })
+    const before = await copies()
+    await expect(loadIdentity(server, 'kept', { config: { nonsense: 1 } })).rejects.toThrow()
+    expect(await copies()).toBe(before)
+  })
+})
+
+describe('a Model kept while its model is unloaded', () => {
+  it('learns of every later load', async () => {
+    const kept = await loadIdentity(server, 'comes and goes', { dims: [4] })
+    for (const dims of [[2], [3], [4]]) {
+      await server.unloadModel('comes and goes')
+      expect(() => kept.inputs).toThrow(/comes and goes/)
+      await loadIdentity(server, 'comes and goes', { dims })
+      expect(kept.inputs[0]!.shape).toEqual(dims)
+      await kept.infer({ INPUT0: new Float32Array(dims[0]!) })
+      await loadIdentity(server, 'comes and goes', { dims: [7] })
+      expect(kept.inputs[0]!.shape).toEqual([7])
+      expect(server.model('comes and goes').inputs[0]!.shape).toEqual([7])
+    }
   })
 })
 

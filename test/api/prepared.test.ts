@@ -161,3 +161,83 @@ it('refuses memory that overlaps', async () => {
     'overlap',
   )
 })
+
+it('never touches a region made after its own was closed', async () => {
+  const create = (name: string) =>
+    SharedMemory.create(`/trident-prepared-${name}-${process.pid}`, { byteSize: 4096 })
+  const shape = [1, 1, 8, 8]
+  for (const reload of [false, true]) {
+    const input = create('input')
+    const output = create('output')
+    using toRegion = model.prepare({
+      inputs: { image: digits.imageOf(1) },
+      outputs: { logits: output.tensor('FP32', [1, 10]) },
+    })
+    using fromRegion = model.prepare({ inputs: { image: input.tensor('FP32', shape) } })
+    await fromRegion.async()
+    await toRegion.async()
+    fromRegion.sync()
+    toRegion.sync()
+    input.close()
+    output.close()
+    using next = create('next')
+    using another = create('another')
+    if (reload) model = await server.loadModel('digits')
+    for (const run of [fromRegion, toRegion]) {
+      await expectFailure(() => run.async(), 'UNAVAILABLE', 'closed', '/trident-prepared-')
+      await expectFailure(() => run.sync(), 'UNAVAILABLE', 'closed', '/trident-prepared-')
+    }
+    for (const region of [next, another]) {
+      const bytes = new Uint8Array(4096)
+      region.read(0, bytes)
+      expect(bytes.every((byte) => byte === 0)).toBe(true)
+    }
+  }
+})
+
+it('takes outputs: {} for no outputs named', async () => {
+  using run = model.prepare({ inputs: { image: digits.imageOf(3) }, outputs: {} })
+  const expected = model.inferSync({ image: digits.imageOf(3) }).logits!.data
+  expect((run.sync().logits as Tensor).data).toEqual(expected)
+  ;((run.outputs.logits as Tensor).data as Float32Array).fill(0)
+  expect(((await run.async()).logits as Tensor).data).toEqual(expected)
+})
+
+it('refuses options it does not know', async () => {
+  const inputs = { image: digits.imageOf(0) }
+  const logits = new Float32Array(10)
+  expect(() => model.prepare({ inputs, output: { logits } } as never)).toThrow(
+    new TypeError("prepare has no option 'output': did you mean 'outputs'?"),
+  )
+  expect(() => model.prepare({ inputs, outputs: ['logits'] } as never)).toThrow(/got Array/)
+  expect(() => model.prepare({ inputs, outputs: null } as never)).toThrow(/got null/)
+  expect(() => model.prepare(null as never)).toThrow(/got null/)
+})
+
+it('is refused when a reload changed the datatypes of its memory', async () => {
+  const input = new Uint16Array(4)
+  const typed = await loadIdentity(server, 'retyped', { datatype: 'FP16' })
+  using run = typed.prepare({ inputs: { INPUT0: input } })
+  expect((await run.async()).OUTPUT0?.datatype).toBe('FP16')
+  await loadIdentity(server, 'retyped', { datatype: 'BF16' })
+  await expectFailure(() => run.sync(), 'INVALID_ARG', 'OUTPUT0', 'FP16', 'BF16')
+  await expectFailure(() => run.async(), 'INVALID_ARG', 'OUTPUT0', 'FP16', 'BF16')
+  await loadIdentity(server, 'retyped', { datatype: 'FP16' })
+  expect(run.sync()).toBe(run.outputs)
+})
+
+it('labels a bare array with the datatype and shape of the model after a reload', async () => {
+  const input = Uint16Array.of(1, 2, 3, 4)
+  const target = new Uint16Array(4)
+  const typed = await loadIdentity(server, 'relabelled', { datatype: 'FP16' })
+  using run = typed.prepare({ inputs: { INPUT0: input }, outputs: { OUTPUT0: target } })
+  run.sync()
+  await loadIdentity(server, 'relabelled', { datatype: 'BF16', dims: [2, -1] })
+  for (const result of [await run.async(), run.sync()]) {
+    const { OUTPUT0 } = result
+    expect(OUTPUT0?.datatype).toBe('BF16')
+    expect(OUTPUT0?.shape).toEqual([2, 2])
+    expect([...target]).toEqual([1, 2, 3, 4])
+  }
+  expect(run.outputs.OUTPUT0?.datatype).toBe('FP16')
+})

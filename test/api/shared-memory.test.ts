@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, truncateSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { getBridge } from '../../dist/esm/bridge.js'
 import { runChild } from './support/child.js'
 import * as digits from './support/digits.js'
 import { expectFailure } from './support/expect.js'
@@ -394,5 +395,32 @@ describe('a peer that shrinks a region', () => {
     shrink(key, 100)
     await expectFailure(() => run.sync(), 'INTERNAL', key)
     await expectFailure(() => run.async(), 'INTERNAL', key)
+  })
+})
+
+describe('bad arguments', () => {
+  it('are refused, misspelled options too', async () => {
+    using region = SharedMemory.create(newKey(), { byteSize: 4096 })
+    const open = () => SharedMemory.open(region.key, { readonly: true } as never)
+    expect(open).toThrow(/'readonly'.*'readOnly'/)
+    const create = () => SharedMemory.create(newKey(), { byteSize: 1, size: 1 } as never)
+    expect(create).toThrow(/'size'/)
+    expect(() => region.tensor('FP32', [1], { ofset: 4 } as never)).toThrow(/'ofset'.*'offset'/)
+    expect(() => region.tensor('FP32', [1], null as never)).toThrow(/an object, got null/)
+    for (const array of [new Uint8Array(8), new DataView(new ArrayBuffer(8))]) {
+      transferAway(array)
+      await expectFailure(() => region.read(0, array), 'INVALID_ARG', 'detached')
+      await expectFailure(() => region.write(0, array), 'INVALID_ARG', 'detached')
+    }
+    region.read(0, new Uint8Array(0))
+  })
+
+  it('a number of memory is given once', () => {
+    const { native } = getBridge()
+    const [old] = native.regionCreate(newKey(), 4096)
+    native.regionUnlink(old)
+    native.forgetMemory(old)
+    using _next = SharedMemory.create(newKey(), { byteSize: 4096 })
+    expect(() => native.regionRead(old, 0, new Uint8Array(1))).toThrow('closed')
   })
 })
