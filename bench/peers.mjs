@@ -1,15 +1,14 @@
 // Everybody who answers the same request in this run: { name, outstanding, measure }.
 import { execFile } from 'node:child_process'
-import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node'
 import { Tensor } from 'trident'
+import { findOnnxRuntime } from '../dist/esm/onnxruntime.js'
 import { measureAsync, measureSync } from './measure.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
-const require = createRequire(import.meta.url)
 
 /** Batch sizes a static batch may have: what a model is configured for. */
 const largestBatch = 64
@@ -49,10 +48,7 @@ async function onnxRuntimeNodePeers(workload, outstandings) {
 
 /** The C API in a loop in a process of its own; `outstanding` items go in as static batches. */
 function rawPeers(workload, outstandings) {
-  const library = join(
-    dirname(require.resolve('onnxruntime-node/package.json')),
-    `bin/napi-v6/${process.platform}/${process.arch}/libonnxruntime.so.1`,
-  )
+  const library = findOnnxRuntime()
   const program = join(root, 'build', 'Release', 'out', 'trident_ort_raw')
   const measure = async (count, seconds) => {
     const batch = Math.min(count, largestBatch)

@@ -170,8 +170,8 @@ napi_value ServerDelete(napi_env env, napi_callback_info info) {
         const Status second = TakeError(TRITONSERVER_ServerDelete(server));
         *deleted = second.ok();
         if (*deleted) return status;
-        return Status(status.code(), StrCat(status.message(), "; the server stays in memory: ",
-                                            second.message()));
+        return Status(status.code(),
+                      StrCat(status.message(), "; the server stays in memory: ", second.message()));
       },
       [&bridge, id = handle->id, deleted](const Status&) {
         if (*deleted) bridge.server_table.Remove(id);  // else the server still logs through it

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import * as digits from './support/digits.js'
 import { expectFailure } from './support/expect.js'
 import { identityConfig, loadIdentity } from './support/identity.js'
-import { createServer, type Server, type Tensor } from './support/trident.js'
+import { createServer, type ModelConfig, type Server, type Tensor } from './support/trident.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'trident-test-'))
 let server: Server
@@ -166,7 +166,7 @@ describe('a configuration', () => {
   })
 
   it('with an unknown field is refused', async () => {
-    const load = (config: object) => () => loadIdentity(server, 'odd', { config })
+    const load = (config: ModelConfig) => () => loadIdentity(server, 'odd', { config })
     const spelled = (...names: string[]) => names.map((name) => `'${name}'`)
     const camel = spelled('maxBatchSice', 'maxBatchSize')
     await expectFailure(load({ maxBatchSice: 3 }), 'INVALID_ARG', ...camel)
@@ -178,7 +178,7 @@ describe('a configuration', () => {
   })
 
   it('that JSON can not say is refused', async () => {
-    const load = (config: object) => loadIdentity(server, 'odd', { config })
+    const load = (config: object) => loadIdentity(server, 'odd', { config: config as ModelConfig })
     await expect(load({ maxBatchSize: Number.NaN })).rejects.toThrow(
       new RangeError('config.maxBatchSize is a finite number, got NaN'),
     )

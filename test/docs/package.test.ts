@@ -49,5 +49,6 @@ it('publishes what users need, and no binding.gyp', () => {
   ]
   expect(needed.filter((path) => !paths.includes(path))).toEqual([])
   expect(paths).not.toContain('binding.gyp')
+  expect(paths).not.toContain('dist/.stamp')
   expect(paths.filter((path) => /^(build|test|bench|scripts)\//.test(path))).toEqual([])
 })
