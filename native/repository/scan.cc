@@ -1,6 +1,7 @@
 #include "repository/scan.h"
 
-#include <signal.h>
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -75,6 +77,15 @@ uint64_t Fingerprint(const std::string& directory) {
   return sum;
 }
 
+// Locks a directory for as long as the descriptor is open, which a killed process's is not; -1 if
+// that can't be had now.
+int Lock(const std::string& directory, int operation) {
+  const int descriptor = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+  if (descriptor >= 0 && flock(descriptor, operation | LOCK_NB) == 0) return descriptor;
+  if (descriptor >= 0) close(descriptor);
+  return -1;
+}
+
 // The temporary models that exist, removed at exit if their owners did not live to do it: a host
 // may call exit() at any time. Leaked, so that it outlives every static destructor.
 class TemporaryDirectories {
@@ -94,7 +105,6 @@ class TemporaryDirectories {
     directories_.insert(directory);
   }
 
-  // The names are prefix, process id, hyphen and something random.
   static std::string Prefix() { return "trident-model-"; }
 
   void Remove(const std::string& directory) {
@@ -112,17 +122,23 @@ class TemporaryDirectories {
     for (const std::string& directory : directories_) fs::remove_all(directory, ignored);
   }
 
-  // Those of processes that were killed; of this user, as nobody else's can be removed.
+  // Those of processes that were killed: nobody holds their lock any more. (Process ids would not
+  // tell: containers that share this directory number processes apart.) A young one may be about to
+  // be locked.
   static void RemoveOrphans() {
+    constexpr time_t kYoungSeconds = 60;
     std::error_code error;
     fs::directory_iterator it(fs::temp_directory_path(error), error);
     for (; !error && it != fs::directory_iterator(); it.increment(error)) {
-      const std::string name = it->path().filename().string();
-      if (name.rfind(Prefix(), 0) != 0) continue;
-      const pid_t process = atoi(name.c_str() + Prefix().size());
+      if (it->path().filename().string().rfind(Prefix(), 0) != 0) continue;
+      const int descriptor = Lock(it->path().string(), LOCK_EX);
+      if (descriptor < 0) continue;
+      struct stat info;
+      const bool old = fstat(descriptor, &info) == 0 && info.st_uid == geteuid() &&
+                       time(nullptr) - info.st_mtime > kYoungSeconds;
       std::error_code ignored;
-      if (process > 0 && kill(process, 0) != 0 && errno == ESRCH)
-        fs::remove_all(it->path(), ignored);
+      if (old) fs::remove_all(it->path(), ignored);
+      close(descriptor);
     }
   }
 
@@ -180,14 +196,14 @@ Result<ModelFiles> ScanModel(const std::string& directory, const std::string& co
 Result<std::unique_ptr<TemporaryModel>> TemporaryModel::Create(
     const std::vector<Parameter>& files) {
   std::error_code error;
-  const std::string base = TemporaryDirectories::Prefix() + std::to_string(getpid()) + "-XXXXXX";
+  const std::string base = TemporaryDirectories::Prefix() + "XXXXXX";
   std::string pattern = (fs::temp_directory_path(error) / base).string();
   if (error) return Internal("there is no directory for temporary files: ", error.message());
   if (mkdtemp(pattern.data()) == nullptr) {
     return Internal("failed to create a temporary model directory: ", strerror(errno));
   }
   TemporaryDirectories::Get().Add(pattern);
-  std::unique_ptr<TemporaryModel> model(new TemporaryModel(pattern));
+  std::unique_ptr<TemporaryModel> model(new TemporaryModel(pattern, Lock(pattern, LOCK_SH)));
   for (const Parameter& file : files) {
     const std::string relative = file.name.substr(strlen("file:"));
     TRIDENT_RETURN_IF_ERROR(CheckRelativePath(relative));
@@ -205,6 +221,9 @@ Result<std::unique_ptr<TemporaryModel>> TemporaryModel::Create(
   return model;
 }
 
-TemporaryModel::~TemporaryModel() { TemporaryDirectories::Get().Remove(directory_); }
+TemporaryModel::~TemporaryModel() {
+  TemporaryDirectories::Get().Remove(directory_);
+  if (lock_ >= 0) close(lock_);
+}
 
 }  // namespace trident

@@ -42,8 +42,9 @@ class TemporaryModel {
   const std::string& directory() const { return directory_; }
 
  private:
-  explicit TemporaryModel(std::string directory) : directory_(std::move(directory)) {}
+  TemporaryModel(std::string directory, int lock) : directory_(std::move(directory)), lock_(lock) {}
   const std::string directory_;
+  const int lock_;  // descriptor of the locked directory: somebody uses it
 };
 
 }  // namespace trident

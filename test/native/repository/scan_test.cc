@@ -142,6 +142,7 @@ TEST_F(Disk, WhatAKilledProcessLeftIsRemovedByTheNext) {
   std::string directory;
   in >> directory;
   ASSERT_TRUE(fs::exists(directory));
+  fs::last_write_time(directory, fs::file_time_type::clock::now() - std::chrono::hours(1));
   EXPECT_EXIT(
       {
         auto model = create();
