@@ -1,8 +1,6 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <optional>
 
 namespace trident {
 
@@ -10,8 +8,6 @@ namespace trident {
 enum class MemoryType : int { kCpu = 0, kCpuPinned = 1, kGpu = 2 };
 
 const char* MemoryTypeName(MemoryType type);
-
-using CudaIpcHandle = std::array<uint8_t, 64>;
 
 struct BufferAttributes {
   MemoryType memory_type = MemoryType::kCpu;
