@@ -11,7 +11,7 @@ extern "C" {
 
 TRITONSERVER_Error* TRITONBACKEND_ModelName(TRITONBACKEND_Model* model, const char** name) {
   TRIDENT_REQUIRE(model, name);
-  *name = Core(model)->config().name.c_str();
+  *name = Core(model)->name().c_str();
   return nullptr;
 }
 
@@ -36,7 +36,7 @@ TRITONSERVER_Error* TRITONBACKEND_ModelConfig(TRITONBACKEND_Model* model, uint32
   return Guard([&] {
     TRIDENT_RETURN_IF_ERROR(CheckConfigVersion(config_version));
     *model_config =
-        HandleOf<TRITONSERVER_Message>(new std::string(ModelConfigToJson(Core(model)->config())));
+        HandleOf<TRITONSERVER_Message>(new std::string(ModelConfigToJson(*Core(model)->config())));
     return Status::Ok();
   });
 }

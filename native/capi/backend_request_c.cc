@@ -13,9 +13,9 @@ Status OutOfBounds(const InferenceRequest& request, uint32_t index, size_t count
 }
 
 Status InputAt(const InferenceRequest& request, uint32_t index, InputTensor** input) {
-  const auto& inputs = request.inputs();
-  if (index >= inputs.size()) return OutOfBounds(request, index, inputs.size(), "inputs");
-  *input = inputs[index].get();
+  const size_t count = request.backend_input_count();
+  if (index >= count) return OutOfBounds(request, index, count, "inputs");
+  *input = request.backend_input(index);
   return Status::Ok();
 }
 
@@ -88,7 +88,7 @@ TRITONSERVER_Error* TRITONBACKEND_RequestParameter(TRITONBACKEND_Request* reques
 TRITONSERVER_Error* TRITONBACKEND_RequestInputCount(TRITONBACKEND_Request* request,
                                                     uint32_t* count) {
   TRIDENT_REQUIRE(request, count);
-  *count = static_cast<uint32_t>(Core(request)->inputs().size());
+  *count = static_cast<uint32_t>(Core(request)->backend_input_count());
   return nullptr;
 }
 
@@ -109,7 +109,7 @@ TRITONSERVER_Error* TRITONBACKEND_RequestInput(TRITONBACKEND_Request* request, c
   TRIDENT_REQUIRE(request, name, input);
   *input = nullptr;
   return Guard([&] {
-    TRIDENT_ASSIGN_OR_RETURN(InputTensor* const found, Core(request)->FindInput(name));
+    TRIDENT_ASSIGN_OR_RETURN(InputTensor* const found, Core(request)->FindBackendInput(name));
     *input = HandleOf<TRITONBACKEND_Input>(found);
     return Status::Ok();
   });
@@ -171,7 +171,8 @@ TRITONSERVER_Error* TRITONBACKEND_RequestRelease(TRITONBACKEND_Request* request,
                                                  uint32_t release_flags) {
   TRIDENT_REQUIRE(request);
   return Guard([&] {
-    if ((release_flags & kReleaseReschedule) != 0) {
+    if ((release_flags & kReleaseReschedule) != 0 &&
+        !Core(request)->target()->signature().reschedulable) {
       return InvalidArg(Core(request)->LogPrefix(),
                         "released with TRITONSERVER_REQUEST_RELEASE_RESCHEDULE, which the model '",
                         Core(request)->target()->signature().name, "' is not configured for");

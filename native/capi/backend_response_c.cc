@@ -10,6 +10,7 @@ namespace trident {
 // The object behind TRITONBACKEND_ResponseFactory: keeps a request's line to its sink open.
 struct ResponseFactory {
   explicit ResponseFactory(std::shared_ptr<ResponseChannel> line) : channel(std::move(line)) {
+    channel->MarkShared();
     channel->Hold();
   }
   ~ResponseFactory() { channel->LetGo(); }

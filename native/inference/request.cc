@@ -27,6 +27,12 @@ Status InputTensor::Append(const ConstBuffer& buffer) {
   return Status::Ok();
 }
 
+void InputTensor::Own(std::shared_ptr<const void> owner, const ConstBuffer& buffer) {
+  owner_ = std::move(owner);
+  buffers_ = {buffer};
+  byte_size_ = buffer.attributes.byte_size;
+}
+
 Status InputTensor::AppendForHostPolicy(const std::string& host_policy, const ConstBuffer& buffer) {
   if (raw_) return Unsupported("raw input '", name_, "' can't have data for a host policy");
   std::vector<ConstBuffer>& buffers = host_policy_buffers_[host_policy];
@@ -104,6 +110,17 @@ Status InferenceRequest::RemoveInput(const std::string& name) {
   return Status::Ok();
 }
 
+void InferenceRequest::AddOverrideInput(std::unique_ptr<InputTensor> input) {
+  overrides_.push_back(std::move(input));
+}
+
+Result<InputTensor*> InferenceRequest::FindBackendInput(const std::string& name) {
+  for (const auto& input : overrides_) {
+    if (input->name() == name) return input.get();
+  }
+  return FindInput(name);
+}
+
 Status InferenceRequest::AddRequestedOutput(std::string name) {
   if (std::find(requested_outputs_.begin(), requested_outputs_.end(), name) !=
       requested_outputs_.end()) {
@@ -127,6 +144,7 @@ Status InferenceRequest::RemoveRequestedOutput(const std::string& name) {
 }
 
 size_t InferenceRequest::output_count() const {
+  if (is_null) return 0;
   return requested_outputs_.empty() ? target_->signature().outputs.size()
                                     : requested_outputs_.size();
 }
@@ -148,12 +166,13 @@ bool InferenceRequest::Claim() {
 void InferenceRequest::Submit(uint64_t now_ns) {
   // A channel may outlive the request it served (a backend kept a factory); otherwise it is used
   // again, so that a steady client allocates nothing here.
-  if (channel_ != nullptr && channel_.use_count() == 1) {
+  if (channel_ != nullptr && channel_->reusable() && channel_.use_count() == 1) {
     channel_->Reset(target_, sink, id);
   } else {
     channel_ = std::make_shared<ResponseChannel>(target_, sink, id);
   }
   channel_->Hold();
+  overrides_.clear();
   target_->RequestStarted();
   start_ns_ = now_ns;
   state_.store(State::kQueued, std::memory_order_release);
@@ -179,6 +198,9 @@ Status InferenceRequest::Cancel() {
 bool InferenceRequest::IsCancelled() const { return channel_ != nullptr && channel_->cancelled(); }
 
 void InferenceRequest::Release(uint32_t flags) {
+  ReleaseWatcher* const watcher = std::exchange(watcher_, nullptr);
+  if (watcher != nullptr && watcher->OnRelease(this, flags)) return;
+  states = nullptr;
   channel_->LetGo();  // may send a last response, from whose callback it can't be submitted yet
   state_.store(State::kIdle, std::memory_order_release);
   on_release(this, flags);

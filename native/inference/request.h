@@ -37,6 +37,8 @@ class InputTensor {
 
   // INVALID_ARG when the total size overflows.
   Status Append(const ConstBuffer& buffer);
+  // The whole data, in memory that `owner` keeps alive.
+  void Own(std::shared_ptr<const void> owner, const ConstBuffer& buffer);
   Status AppendForHostPolicy(const std::string& host_policy, const ConstBuffer& buffer);
   void RemoveData();
 
@@ -51,6 +53,7 @@ class InputTensor {
   std::map<std::string, std::vector<ConstBuffer>> host_policy_buffers_;
   bool raw_ = false;  // datatype, shape and the model's name for it are deduced at submission
   std::string deduced_name_;
+  std::shared_ptr<const void> owner_;
 };
 
 // A sequence a request belongs to: a number or a string, or none.
@@ -64,6 +67,17 @@ inline constexpr uint32_t kReleaseAll = 1;
 inline constexpr uint32_t kReleaseReschedule = 2;
 
 class InferenceRequest;
+class SequenceStates;
+
+// Whoever handed a request to a backend and wants to know when it comes back. Thread-safe.
+class ReleaseWatcher {
+ public:
+  virtual ~ReleaseWatcher() = default;
+  // The backend is done with `request`. True: the watcher has it now (it was rescheduled); false:
+  // it goes back to its client.
+  virtual bool OnRelease(InferenceRequest* request, uint32_t flags) = 0;
+};
+
 struct RequestReleaser {
   void operator()(InferenceRequest* request) const;
 };
@@ -110,6 +124,18 @@ class InferenceRequest {
   void RemoveAllInputs() { inputs_.clear(); }
   const std::vector<std::unique_ptr<InputTensor>>& inputs() const { return inputs_; }
 
+  // Tensors the scheduler adds for the backend: sequence controls, states. They go when the
+  // request is submitted again. Their names are none of the model's inputs.
+  void AddOverrideInput(std::unique_ptr<InputTensor> input);
+  void RemoveOverrideInputs() { overrides_.clear(); }
+  // What the backend sees: the client's inputs, then the scheduler's.
+  size_t backend_input_count() const { return inputs_.size() + overrides_.size(); }
+  InputTensor* backend_input(size_t index) const {
+    return index < inputs_.size() ? inputs_[index].get() : overrides_[index - inputs_.size()].get();
+  }
+
+  Result<InputTensor*> FindBackendInput(const std::string& name);
+
   Status AddRequestedOutput(std::string name);
   Status RemoveRequestedOutput(const std::string& name);
   void RemoveAllRequestedOutputs() { requested_outputs_.clear(); }
@@ -122,6 +148,9 @@ class InferenceRequest {
   void Rebind(std::shared_ptr<InferenceTarget> target) { target_ = std::move(target); }
   // "[request id: X] ", how every message about a request begins.
   std::string LogPrefix() const;
+
+  // Fills the empty slot of a batch: the backend computes it, nobody wants its outputs.
+  bool is_null = false;
 
   // What the core does with it --------------------------------------------------------------------
   // Checks the request against its model's signature; sets what the backend reads: batch_size, the
@@ -137,6 +166,12 @@ class InferenceRequest {
   // Takes back a Submit that no scheduler accepted; nothing is sent or called.
   void Withdraw();
   void MarkExecuting() { state_.store(State::kExecuting, std::memory_order_release); }
+  // An executing request waits again.
+  void MarkQueued() { state_.store(State::kQueued, std::memory_order_release); }
+  // Set by the scheduler that hands the request out, for this one release.
+  void set_release_watcher(ReleaseWatcher* watcher) { watcher_ = watcher; }
+  // The implicit state of its sequence, while it executes; null without.
+  std::shared_ptr<SequenceStates> states;
 
   Status Cancel();
   bool IsCancelled() const;
@@ -161,12 +196,14 @@ class InferenceRequest {
   std::shared_ptr<InferenceTarget> target_;
   const int64_t requested_version_;
   std::vector<std::unique_ptr<InputTensor>> inputs_;
+  std::vector<std::unique_ptr<InputTensor>> overrides_;
   std::vector<std::string> requested_outputs_;
   uint32_t batch_size_ = 0;
 
   std::shared_ptr<ResponseChannel> channel_;
   std::atomic<State> state_{State::kIdle};
   uint64_t start_ns_ = 0;
+  ReleaseWatcher* watcher_ = nullptr;
 
   // The scheduler's queue links; guarded by its mutex.
   InferenceRequest* next_ = nullptr;

@@ -27,6 +27,13 @@ class ResponseChannel {
   void Reset(std::shared_ptr<InferenceTarget> target, std::shared_ptr<ResponseSink> sink,
              const std::string& request_id);
 
+  // Puts `sink` between the backend and the client; before the request is queued.
+  void Decorate(std::shared_ptr<ResponseSink> sink) { sink_ = std::move(sink); }
+  // Somebody beside the request and its responses keeps this channel, at no known distance from
+  // the end of the request: it can't serve the next submission.
+  void MarkShared() { shared_.store(true, std::memory_order_relaxed); }
+  bool reusable() const { return !shared_.load(std::memory_order_relaxed); }
+
   void Hold() { holders_.fetch_add(1, std::memory_order_relaxed); }
   void LetGo();
 
@@ -47,6 +54,7 @@ class ResponseChannel {
   std::atomic<int> holders_{0};
   std::atomic<bool> cancelled_{false};
   std::atomic<bool> final_sent_{false};
+  std::atomic<bool> shared_{false};
 };
 
 // One output of a response; its bytes lie where the sink put them.

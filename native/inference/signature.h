@@ -17,6 +17,8 @@ struct TensorSpec {
   Shape dims;
   bool optional = false;         // inputs only
   bool variable = false;         // some dim is -1, so requests of one batch must be compared
+  bool ragged = false;           // inputs only: requests of one batch may differ in shape
+  bool shape_tensor = false;     // its contents are a shape, equal in all requests of a batch
   std::optional<Shape> reshape;  // the dims on the backend's side, when they are others
 };
 
@@ -31,6 +33,7 @@ struct ModelSignature {
   int64_t version = 0;
   uint32_t max_batch_size = 0;  // 0: tensors have no batch dimension
   bool decoupled = false;
+  bool reschedulable = false;  // a backend may hand requests back to the scheduler (iterative)
   std::vector<TensorSpec> inputs;
   std::vector<TensorSpec> outputs;
   bool compare_inputs = false;  // some input is variable or optional

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <span>
+
+#include "base/status.h"
 #include "inference/signature.h"
 #include "inference/statistics.h"
 
@@ -21,6 +24,15 @@ class InferenceTarget {
   // submitted until its last response is out and the request itself is back with its owner.
   virtual void RequestStarted() = 0;
   virtual void RequestEnded() = 0;
+
+  // Claimed and prepared requests in; each is taken (OK) or left, idle, with its caller (why).
+  // Together they reach the queue, so together they may batch.
+  virtual void Submit(std::span<InferenceRequest*> requests, std::span<Status> outcomes) = 0;
+
+  // False when the model is leaving service. Otherwise, until Unreserve, it accepts the caller's
+  // requests even if it is unloaded meanwhile.
+  virtual bool Reserve() = 0;
+  virtual void Unreserve() = 0;
 
   // Ends `request` with CANCELLED if it still waits in the queue.
   virtual void CancelQueued(InferenceRequest* request) = 0;

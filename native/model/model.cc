@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <system_error>
 
-#include "base/checked.h"
 #include "base/clock.h"
 #include "config/complete.h"
 #include "config/validate.h"
 #include "model/instances.h"
+#include "model/make_scheduler.h"
 #include "model/plugin_status.h"
 #include "model/supported.h"
-#include "scheduler/queue_scheduler.h"
 
 namespace trident {
 namespace {
@@ -18,62 +17,19 @@ namespace {
 // Far beyond what any machine has cores for: a larger number is a slip, and would exhaust memory.
 constexpr int64_t kMaxInstances = 4096;
 
-template <typename Tensor>
-TensorSpec SpecOf(const Tensor& tensor) {
-  TensorSpec spec;
-  spec.name = tensor.name;
-  spec.datatype = tensor.data_type;
-  spec.dims = tensor.dims;
-  spec.variable = HasWildcard(tensor.dims);
-  if (tensor.reshape) spec.reshape = tensor.reshape->shape;
-  return spec;
-}
-
-ModelSignature SignatureOf(const ModelConfig& config, int64_t version) {
-  ModelSignature signature;
-  signature.name = config.name;
-  signature.version = version;
-  signature.max_batch_size = static_cast<uint32_t>(config.max_batch_size);
-  signature.decoupled = config.IsDecoupled();
-  for (const ModelInput& input : config.input) {
-    TensorSpec spec = SpecOf(input);
-    spec.optional = input.optional;
-    signature.compare_inputs = signature.compare_inputs || spec.variable || spec.optional;
-    signature.inputs.push_back(std::move(spec));
-  }
-  for (const ModelOutput& output : config.output) signature.outputs.push_back(SpecOf(output));
-  return signature;
-}
-
-BatchPolicy PolicyOf(const ModelConfig& config) {
-  BatchPolicy policy;
-  policy.max_batch_size = static_cast<uint32_t>(std::max(1, config.max_batch_size));
-  if (!config.dynamic_batching) return policy;
-  const ModelDynamicBatching& batching = *config.dynamic_batching;
-  policy.dynamic = true;
-  policy.preferred.assign(batching.preferred_batch_size.begin(),
-                          batching.preferred_batch_size.end());
-  std::sort(policy.preferred.begin(), policy.preferred.end());
-  if (!CheckedMultiply(batching.max_queue_delay_microseconds, 1000, &policy.max_queue_delay_ns)) {
-    policy.max_queue_delay_ns = kNever;
-  }
-  if (batching.default_queue_policy) {
-    policy.max_queue_size = batching.default_queue_policy->max_queue_size;
-  }
-  return policy;
-}
-
 }  // namespace
 
 Model::Model(ModelSource source)
-    : config_(std::move(source.config)),
+    : name_(source.config.name),
       directory_(std::move(source.directory)),
       version_(source.version),
       backend_(std::move(source.backend)),
       auto_complete_(source.auto_complete),
       host_policies_(std::move(source.host_policies)),
+      timer_(std::move(source.timer)),
       server_(source.server),
-      logger_(std::move(source.logger)) {}
+      logger_(std::move(source.logger)),
+      config_(std::make_shared<const ModelConfig>(std::move(source.config))) {}
 
 // A model that was loaded has been drained; the threads of one that was not must not wait for ever.
 Model::~Model() {
@@ -89,7 +45,7 @@ Result<std::shared_ptr<Model>> Model::Load(ModelSource source) {
 }
 
 Status Model::Initialize() {
-  TRIDENT_RETURN_IF_ERROR(CheckSupported(config_));
+  TRIDENT_RETURN_IF_ERROR(CheckSupported(*config()));
   if (auto* initialize = backend_->entry_points().model_initialize) {
     initialized_ = true;  // Triton finalises what failed to initialise, too
     initializing_ = true;
@@ -98,62 +54,82 @@ Status Model::Initialize() {
     TRIDENT_RETURN_IF_ERROR(status);
   }
   initialized_ = true;
-  TRIDENT_RETURN_IF_ERROR(Validate(config_));  // again: the plug-in may have completed it
-  TRIDENT_RETURN_IF_ERROR(ValidateTensors(config_));
-  TRIDENT_RETURN_IF_ERROR(CheckSupported(config_));
-  signature_ = SignatureOf(config_, version_);
-  TRIDENT_RETURN_IF_ERROR(CreateInstances());
-  CreateScheduler();
-  return Status::Ok();
+  const std::shared_ptr<const ModelConfig> complete = config();
+  TRIDENT_RETURN_IF_ERROR(Validate(*complete));  // again: the plug-in may have completed it
+  TRIDENT_RETURN_IF_ERROR(ValidateTensors(*complete));
+  TRIDENT_RETURN_IF_ERROR(CheckSupported(*complete));
+  signature_ = SignatureOf(*complete, version_);
+  TRIDENT_ASSIGN_OR_RETURN(scheduler_,
+                           MakeScheduler(*complete, {signature_, Clock::System(), timer_}));
+  return CreateInstances(*complete);
 }
 
 Status Model::SetAutoCompleted(const ModelConfig& from_backend) {
   if (!initializing_ || !auto_complete_) {
-    return Unsupported("the configuration of model '", config_.name,
+    return Unsupported("the configuration of model '", name_,
                        "' can only be set while the model initializes, with auto-completion on");
   }
-  return MergeAutoCompleted(&config_, from_backend);
+  ModelConfig merged = *config();
+  TRIDENT_RETURN_IF_ERROR(MergeAutoCompleted(&merged, from_backend));
+  MutexLock lock(mutex_);
+  config_ = std::make_shared<const ModelConfig>(std::move(merged));
+  return Status::Ok();
 }
 
-Status Model::CreateInstances() {
+std::shared_ptr<const ModelConfig> Model::config() const {
+  MutexLock lock(mutex_);
+  return config_;
+}
+
+Status Model::CreateInstances(const ModelConfig& config) {
   int64_t count = 0;
-  for (const InstanceGroup& group : config_.instance_group) count += group.count;
+  for (const InstanceGroup& group : config.instance_group) count += group.count;
   if (count > kMaxInstances) {
-    return InvalidArg("model '", config_.name, "' asks for ", count,
+    return InvalidArg("model '", name_, "' asks for ", count,
                       " instances in its instance groups; at most ", kMaxInstances, " are allowed");
   }
-  for (ModelInstance::Description& description : DescribeInstances(config_, host_policies_)) {
+  bool any_active = false;
+  for (ModelInstance::Description& description : DescribeInstances(config, host_policies_)) {
     const std::string name = description.name;
     auto instance = ModelInstance::Create(this, std::move(description));
     if (!instance.ok()) {
       return instance.status().WithPrefix(StrCat("instance '", name, "' failed to initialize: "));
     }
+    MutexLock lock(mutex_);
     instances_.push_back(std::move(instance).value());
-    if (!instances_.back()->description().passive) active_.push_back(instances_.back().get());
+    if (instances_.back()->description().passive) continue;
+    AddActive(instances_.back().get());
+    any_active = true;
   }
-  if (active_.empty()) {
-    return InvalidArg("model '", config_.name, "' has no instance that is not passive");
-  }
-  return Status::Ok();
+  if (any_active) return Status::Ok();
+  return InvalidArg("model '", name_, "' has no instance that is not passive");
 }
 
-void Model::CreateScheduler() {
-  scheduler_ = std::make_unique<QueueScheduler>(signature_, PolicyOf(config_), active_.size(),
-                                                Clock::System());
+void Model::AddActive(ModelInstance* instance) {
+  const size_t index = scheduler_->AddInstance();
+  std::vector<ModelInstance*> table;
+  if (!active_tables_.empty()) table = active_tables_.back();
+  table.resize(index + 1);
+  table[index] = instance;
+  active_tables_.push_back(std::move(table));
+  active_.store(active_tables_.back().data(), std::memory_order_release);
 }
 
 Status Model::StartThreads() {
   if (threads_started_.load(std::memory_order_acquire)) return Status::Ok();
   MutexLock lock(mutex_);
   if (threads_started_.load(std::memory_order_relaxed)) return Status::Ok();
-  // A closed model may lose its instances at any time, and a request without threads would wait for
-  // ever.
-  if (!accepting()) return Unavailable("model '", config_.name, "' is being unloaded");
+  // A model that drains may lose its instances at any time, and a request without threads would
+  // wait for ever.
+  if (draining_) return Unavailable("model '", name_, "' is being unloaded");
+  const std::vector<ModelInstance*>& active = active_tables_.back();
   try {
-    for (size_t i = 0; i < active_.size(); ++i) active_[i]->StartThread(scheduler_.get(), i);
+    for (size_t i = 0; i < active.size(); ++i) {
+      if (active[i] != nullptr) active[i]->StartThread(scheduler_.get(), i);
+    }
   } catch (const std::system_error& error) {
     // Instances without a thread stay usable by the inline lane; the next Submit tries again.
-    return Unavailable("model '", config_.name,
+    return Unavailable("model '", name_,
                        "' can't start a thread for each instance: ", error.what());
   }
   threads_started_.store(true, std::memory_order_release);
@@ -195,7 +171,7 @@ bool Model::RunInline(InferenceRequest* request) {
     Batch mine;
     mine.swap(batch);  // a callback may come back here on the same thread
     mine.emplace_back(request);
-    active_[index]->Execute(&mine);
+    active_.load(std::memory_order_acquire)[index]->Execute(&mine);
     scheduler_->Finished(index);
     batch.swap(mine);
   }
@@ -210,13 +186,18 @@ void Model::RequestEnded() {
   }
 }
 
-void Model::CancelQueued(InferenceRequest* request) {
-  if (scheduler_ == nullptr) return;
-  if (RequestPtr queued = scheduler_->Remove(request)) {
-    RespondError(std::move(queued),
-                 Error(StatusCode::kCancelled, "request was cancelled while it waited for model '",
-                       config_.name, "'"));
-  }
+void Model::CancelQueued(InferenceRequest* request) { scheduler_->Cancel(request); }
+
+bool Model::Reserve() {
+  MutexLock lock(mutex_);
+  if (!accepting()) return false;
+  ++reservations_;
+  return true;
+}
+
+void Model::Unreserve() {
+  MutexLock lock(mutex_);
+  if (--reservations_ == 0) drained_.NotifyAll();
 }
 
 void Model::Close() {
@@ -226,6 +207,11 @@ void Model::Close() {
 
 void Model::Drain() {
   Close();
+  {
+    MutexLock lock(mutex_);
+    while (reservations_ != 0) drained_.Wait(mutex_);
+    draining_ = true;
+  }
   scheduler_->Stop();
   {
     MutexLock lock(mutex_);
@@ -235,31 +221,34 @@ void Model::Drain() {
 }
 
 void Model::Finalize() {
-  active_.clear();
-  while (!instances_.empty()) instances_.pop_back();
+  std::vector<std::unique_ptr<ModelInstance>> instances;
   {
     MutexLock lock(mutex_);
+    instances.swap(instances_);
     memory_usage_.clear();
   }
+  while (!instances.empty()) instances.pop_back();
   auto* finalize = backend_->entry_points().model_finalize;
   if (!initialized_ || finalize == nullptr) return;
   initialized_ = false;
   const Status status = TakePluginError(finalize(handle()));
   if (!status.ok()) {
-    TRIDENT_LOG(*logger_, LogLevel::kError, "model '", config_.name, "' version ", version_,
+    TRIDENT_LOG(*logger_, LogLevel::kError, "model '", name_, "' version ", version_,
                 " failed to finalize: ", status.message());
   }
 }
 
 Status Model::Ready() {
+  std::vector<ModelInstance*> instances;
   {
     // Counted as a request, so that no drain takes the instances away meanwhile.
     MutexLock lock(mutex_);
-    if (!accepting()) return Unavailable("model '", config_.name, "' is being unloaded");
+    if (!accepting()) return Unavailable("model '", name_, "' is being unloaded");
     RequestStarted();
+    for (const auto& instance : instances_) instances.push_back(instance.get());
   }
   Status status;
-  for (const auto& instance : instances_) {
+  for (ModelInstance* instance : instances) {
     if (status.ok()) status = instance->Ready();
   }
   RequestEnded();

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mutex.h"
+#include "base/timer.h"
 #include "config/model_config.h"
 #include "inference/target.h"
 #include "model/backend.h"
@@ -27,6 +28,7 @@ struct ModelSource {
   std::shared_ptr<Backend> backend;
   bool auto_complete = false;
   HostPolicies host_policies;
+  std::shared_ptr<Timer> timer;
   void* server = nullptr;  // what TRITONBACKEND_ModelServer returns
   std::shared_ptr<Logger> logger;
 };
@@ -42,9 +44,6 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   static Result<std::shared_ptr<Model>> Load(ModelSource source);
   ~Model() override;
 
-  // Claimed and prepared requests in; each is taken (OK) or left, idle, with its caller (why).
-  // Together they reach the queue, so together they may batch.
-  void Submit(std::span<InferenceRequest*> requests, std::span<Status> outcomes);
   // True: the calling thread has executed the request. False: nothing happened; use Submit.
   bool RunInline(InferenceRequest* request);
 
@@ -62,11 +61,16 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   ModelStatistics& statistics() override { return statistics_; }
   void RequestStarted() override { in_flight_.fetch_add(1, std::memory_order_relaxed); }
   void RequestEnded() override;
+  void Submit(std::span<InferenceRequest*> requests, std::span<Status> outcomes) override;
+  bool Reserve() override;
+  void Unreserve() override;
   void CancelQueued(InferenceRequest* request) override;
 
   // For the plug-in and the documents
-  // --------------------------------------------------------------
-  const ModelConfig& config() const { return config_; }
+  // -------------------------------------------------------------- Replaced as a whole when only
+  // the instances change.
+  std::shared_ptr<const ModelConfig> config() const;
+  const std::string& name() const { return name_; }
   std::string& directory() { return directory_; }
   int64_t version() const { return version_; }
   Backend& backend() { return *backend_; }
@@ -88,25 +92,24 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
  private:
   explicit Model(ModelSource source);
   Status Initialize();
-  Status CreateInstances();
-  void CreateScheduler();
+  Status CreateInstances(const ModelConfig& config);
+  void AddActive(ModelInstance* instance) REQUIRES(mutex_);
   void Finalize();
   Status StartThreads();
 
-  ModelConfig config_;  // fixed once Load has returned
+  const std::string name_;
   std::string directory_;
   const int64_t version_;
   const std::shared_ptr<Backend> backend_;
   const bool auto_complete_;
   const HostPolicies host_policies_;
+  const std::shared_ptr<Timer> timer_;
   void* const server_;
   const std::shared_ptr<Logger> logger_;
 
   ModelSignature signature_;
   ModelStatistics statistics_;
   std::unique_ptr<Scheduler> scheduler_;
-  std::vector<std::unique_ptr<ModelInstance>> instances_;
-  std::vector<ModelInstance*> active_;  // those the scheduler knows, by its index
   bool initialized_ = false;
   bool initializing_ = false;
 
@@ -115,6 +118,14 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   std::atomic<bool> threads_started_{false};
   mutable Mutex mutex_;  // starting threads, draining, memory usage
   CondVar drained_;
+  std::shared_ptr<const ModelConfig> config_ GUARDED_BY(mutex_);
+  uint64_t reservations_ GUARDED_BY(mutex_) = 0;
+  bool draining_ GUARDED_BY(mutex_) = false;
+  std::vector<std::unique_ptr<ModelInstance>> instances_ GUARDED_BY(mutex_);
+  // The instances the scheduler knows, by its index; null: removed. Grown by replacing the table,
+  // so that the inline lane reads it without a lock; old tables go with the model.
+  std::atomic<ModelInstance* const*> active_{nullptr};
+  std::vector<std::vector<ModelInstance*>> active_tables_ GUARDED_BY(mutex_);
   std::map<const void*, std::vector<BufferAttributes>> memory_usage_ GUARDED_BY(mutex_);
 };
 

@@ -185,6 +185,7 @@ Result<std::shared_ptr<Model>> ModelLoader::TryLoad(const ModelPlan& plan, int64
   source.version = version;
   source.auto_complete = options_.auto_complete;
   source.host_policies = options_.host_policies;
+  source.timer = options_.timer;
   source.server = options_.server;
   source.logger = logger_;
   TRIDENT_RETURN_IF_ERROR(CheckSupported(source.config));

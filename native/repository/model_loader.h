@@ -41,6 +41,7 @@ class ModelLoader {
     unsigned thread_count = 4;  // versions loading at once, over all models
     unsigned retry_count = 0;
     HostPolicies host_policies;
+    std::shared_ptr<Timer> timer;
     void* server = nullptr;
   };
   ModelLoader(Options options, const ModelLocations& locations, BackendManager& backends,

@@ -32,16 +32,11 @@ bool CanShareBatch(const ModelSignature& signature, const InferenceRequest& a,
   return true;
 }
 
-QueueScheduler::QueueScheduler(const ModelSignature& signature, BatchPolicy policy,
-                               size_t instance_count, Clock& clock)
-    : signature_(signature),
-      policy_(std::move(policy)),
-      clock_(clock),
-      busy_(instance_count),
-      inline_(instance_count) {}
+QueueScheduler::QueueScheduler(const SchedulerContext& context, BatchPolicy policy)
+    : PullScheduler(context.clock), signature_(context.signature), policy_(std::move(policy)) {}
 
 Status QueueScheduler::CheckAdmission() const {
-  if (stopped_) {
+  if (stopped()) {
     return Unavailable("model '", signature_.name, "' version ", signature_.version,
                        " is unloading and accepts no new requests");
   }
@@ -53,7 +48,7 @@ Status QueueScheduler::CheckAdmission() const {
 }
 
 void QueueScheduler::Enqueue(std::span<RequestPtr> requests, std::span<Status> outcomes) {
-  Wake wake = Wake::kNobody;
+  CondVar* wake = nullptr;
   {
     MutexLock lock(mutex_);
     for (size_t i = 0; i < requests.size(); ++i) {
@@ -62,25 +57,15 @@ void QueueScheduler::Enqueue(std::span<RequestPtr> requests, std::span<Status> o
     }
     wake = WhomToWake();
   }
-  Notify(wake);
+  if (wake != nullptr) wake->NotifyOne();
 }
 
-QueueScheduler::Wake QueueScheduler::WhomToWake() const {
-  if (queue_.empty()) return Wake::kNobody;
-  if (timed_waiter_) {
-    // Unlike tensors can close the forming batch early, so then every arrival is worth a look.
-    return queue_.items() >= timed_wake_items_ || signature_.compare_inputs ? Wake::kTimed
-                                                                            : Wake::kNobody;
-  }
-  if (idle_waiters_ == 0) return Wake::kNobody;
-  // One sleeper would do, but it must not be the one whose instance a caller has claimed.
-  return inline_count_ == 0 ? Wake::kOne : Wake::kAll;
-}
-
-void QueueScheduler::Notify(Wake wake) {
-  if (wake == Wake::kOne) idle_wait_.NotifyOne();
-  if (wake == Wake::kAll) idle_wait_.NotifyAll();
-  if (wake == Wake::kTimed) timed_wait_.NotifyOne();
+CondVar* QueueScheduler::WhomToWake() {
+  if (queue_.empty()) return nullptr;
+  if (watcher_ == kNobody) return AnySleeper();
+  // Unlike tensors can close the forming batch early, so then every arrival is worth a look.
+  const bool worth_a_look = queue_.items() >= watched_items_ || signature_.compare_inputs;
+  return worth_a_look ? Sleeper(watcher_) : nullptr;
 }
 
 PendingRequests QueueScheduler::LookAtHead() {
@@ -102,105 +87,41 @@ PendingRequests QueueScheduler::LookAtHead() {
   return {head_sizes_, closed, head->start_ns()};
 }
 
-Decision QueueScheduler::DecideNow() {
+PullScheduler::Due QueueScheduler::Look(size_t instance) {
+  if (watcher_ == instance) watcher_ = kNobody;
+  if (removed(instance)) return {};
   const PendingRequests pending = LookAtHead();
   // The clock is read only where the rule depends on it.
   const uint64_t now = policy_.max_queue_delay_ns != 0 ? clock_.Now() : 0;
-  Decision decision = Decide(pending, policy_, now);
+  const Decision decision = Decide(pending, policy_, now);
+  due_count_ = decision.take;
   // After Stop nothing more arrives, so there is nothing to wait for.
-  if (decision.take == 0 && stopped_) decision.take = pending.batch_sizes.size();
-  return decision;
+  if (due_count_ == 0 && stopped()) due_count_ = pending.batch_sizes.size();
+  if (due_count_ > 0) return {.now = true};
+  if (decision.look_again_ns == kNever || watcher_ != kNobody) return {};
+  watcher_ = instance;
+  watched_items_ = decision.look_again_at_items;
+  return {.look_again_ns = decision.look_again_ns};
 }
 
-void QueueScheduler::PopBatch(size_t count, Batch* batch) {
-  for (size_t i = 0; i < count; ++i) batch->push_back(queue_.PopFront());
+CondVar* QueueScheduler::Pop(size_t, Batch* batch) {
+  for (; due_count_ > 0; --due_count_) batch->push_back(queue_.PopFront());
+  // An empty queue needs no watcher, whose instance a caller may claim.
+  if (queue_.empty()) watcher_ = kNobody;
+  return WhomToWake();  // what is left may be a batch for somebody else
 }
 
-bool QueueScheduler::TryTake(size_t instance, Batch* batch, uint64_t* look_again_ns) {
-  *look_again_ns = kNever;
-  MutexLock lock(mutex_);
-  if (busy_[instance]) return false;
-  const Decision decision = DecideNow();
-  *look_again_ns = decision.look_again_ns;
-  if (decision.take == 0) return false;
-  PopBatch(decision.take, batch);
-  busy_[instance] = true;
-  return true;
-}
-
-bool QueueScheduler::Take(size_t instance, Batch* batch) {
-  Wake wake = Wake::kNobody;
+void QueueScheduler::Cancel(InferenceRequest* request) {
+  RequestPtr waiting;
   {
     MutexLock lock(mutex_);
-    for (;;) {
-      Decision decision;
-      if (!busy_[instance]) {
-        decision = DecideNow();
-        if (decision.take > 0) {
-          PopBatch(decision.take, batch);
-          busy_[instance] = true;
-          wake = WhomToWake();  // what is left may be a batch for somebody else
-          break;
-        }
-        if (stopped_ && queue_.empty()) return false;
-      }
-      if (decision.look_again_ns != kNever && !timed_waiter_) {
-        timed_waiter_ = true;
-        timed_wake_items_ = decision.look_again_at_items;
-        clock_.WaitUntil(timed_wait_, mutex_, decision.look_again_ns);
-        timed_waiter_ = false;
-        // A caller may have claimed this instance meanwhile: then the watch passes to another.
-        if (busy_[instance] && !queue_.empty() && idle_waiters_ > 0) idle_wait_.NotifyAll();
-      } else {
-        ++idle_waiters_;
-        idle_wait_.Wait(mutex_);
-        --idle_waiters_;
-      }
-    }
+    waiting = queue_.Remove(request);
+    if (queue_.empty()) watcher_ = kNobody;
   }
-  Notify(wake);
-  return true;
-}
-
-bool QueueScheduler::TakeInline(size_t* instance) {
-  MutexLock lock(mutex_);
-  if (stopped_ || !queue_.empty()) return false;
-  const auto free = std::find(busy_.begin(), busy_.end(), false);
-  if (free == busy_.end()) return false;
-  *free = true;
-  *instance = static_cast<size_t>(free - busy_.begin());
-  inline_[*instance] = true;
-  ++inline_count_;
-  return true;
-}
-
-void QueueScheduler::Finished(size_t instance) {
-  bool wake = false;
-  {
-    MutexLock lock(mutex_);
-    busy_[instance] = false;
-    if (inline_[instance]) {
-      inline_[instance] = false;
-      --inline_count_;
-      // This instance's own thread may be among the sleepers.
-      wake = idle_waiters_ > 0 && (!queue_.empty() || stopped_);
-    }
-  }
-  if (wake) idle_wait_.NotifyAll();
-}
-
-RequestPtr QueueScheduler::Remove(InferenceRequest* request) {
-  MutexLock lock(mutex_);
-  return queue_.Remove(request);
-}
-
-void QueueScheduler::Stop() {
-  {
-    MutexLock lock(mutex_);
-    stopped_ = true;
-  }
-  idle_wait_.NotifyAll();
-  timed_wait_.NotifyOne();
+  if (waiting == nullptr) return;
+  RespondError(std::move(waiting),
+               Error(StatusCode::kCancelled, "request was cancelled while it waited for model '",
+                     signature_.name, "'"));
 }
 
 }  // namespace trident

@@ -1,17 +1,28 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <vector>
 
+#include "base/clock.h"
+#include "base/timer.h"
 #include "inference/request.h"
 
 namespace trident {
 
 using Batch = std::vector<RequestPtr>;
 
+// What a scheduler is built on. `signature` and `clock` outlive it.
+struct SchedulerContext {
+  const ModelSignature& signature;
+  Clock& clock;
+  std::shared_ptr<Timer> timer;
+};
+
 // Which requests go together, and when. Owns the requests that wait; has no thread of its own: the
-// threads of those who ask do the work. An instance is an index to it. Thread-safe.
+// threads of those who ask do the work, and the timer's where nobody asks in time. An instance is
+// an index to it. Thread-safe.
 //
 // Requests arrive submitted (InferenceRequest::Submit). An instance is free, or busy from the
 // moment a take succeeds until Finished.
@@ -23,8 +34,15 @@ class Scheduler {
   // `outcomes`. One lock for all, so that requests given together batch together.
   virtual void Enqueue(std::span<RequestPtr> requests, std::span<Status> outcomes) = 0;
 
-  // Blocks until a batch is due for `instance`. False: stopped, and nothing waits any more.
+  // Ends `request` with CANCELLED if it still waits (and what can't go on without it).
+  virtual void Cancel(InferenceRequest* request) = 0;
+
+  // Blocks until a batch is due for `instance`. False: none will come any more, because the
+  // scheduler was stopped or the instance removed, and all work for it is done.
   virtual bool Take(size_t instance, Batch* batch) = 0;
+
+  // As Take, but leaves the batch where it is; somebody else may get it.
+  virtual bool Await(size_t instance) = 0;
 
   // As Take, but never blocks: false leaves in `look_again_ns` when to ask again (kNever: when
   // something has changed).
@@ -32,14 +50,16 @@ class Scheduler {
 
   // The inline lane: if some instance is free, nothing waits, and the scheduler is not stopped,
   // claims that instance for the calling thread, which executes one request alone and then calls
-  // Finished.
+  // Finished. False also where requests need more than an instance (order, sequences).
   virtual bool TakeInline(size_t* instance) = 0;
 
   // `instance` is done with its batch and free again.
   virtual void Finished(size_t instance) = 0;
 
-  // Takes `request` out if it still waits; null if it does not.
-  virtual RequestPtr Remove(InferenceRequest* request) = 0;
+  // One more instance, free; its index. Indices are never used again.
+  virtual size_t AddInstance() = 0;
+  // No new work for `instance`; what only it can do (the sequences it has begun) it still gets.
+  virtual void RemoveInstance(size_t instance) = 0;
 
   // No new requests; those that wait are still handed out.
   virtual void Stop() = 0;

@@ -81,7 +81,8 @@ std::string ModelMetadataJson(const Model& model, const std::vector<int64_t>& ve
   for (const TensorSpec& spec : signature.outputs) {
     outputs.push_back(TensorJson(spec, signature.batching()));
   }
-  const ModelConfig& config = model.config();
+  const std::shared_ptr<const ModelConfig> complete = model.config();
+  const ModelConfig& config = *complete;
   return Text({{"name", signature.name},
                {"versions", version_names},
                {"platform", config.platform.empty() ? config.backend : config.platform},

@@ -67,7 +67,8 @@ Server::Server(const ServerOptions& options, std::shared_ptr<Logger> logger)
                 logger_),
       locations_(options.repository_paths),
       loader_({!options.strict_model_config, options.model_config_name, options.load_thread_count,
-               options.load_retry_count, options.host_policies, this},
+               options.load_retry_count, options.host_policies,
+               std::make_shared<TimerThread>(Clock::System()), this},
               locations_, backends_, logger_),
       repository_(locations_, loader_, logger_),
       exit_timeout_seconds_(options.exit_timeout_seconds) {}
@@ -338,7 +339,7 @@ Result<std::string> Server::ModelStatistics(const std::string& name, int64_t ver
 
 Result<std::string> Server::ModelConfigText(const std::string& name, int64_t version) const {
   TRIDENT_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, ModelFor(name, version));
-  return ModelConfigToJson(model->config());
+  return ModelConfigToJson(*model->config());
 }
 
 Result<std::string> Server::ModelIndex(bool ready_only) const {

@@ -11,6 +11,11 @@
 namespace trident {
 namespace {
 
+std::unique_ptr<Scheduler> WithInstances(std::unique_ptr<Scheduler> scheduler, size_t count) {
+  for (size_t i = 0; i < count; ++i) scheduler->AddInstance();
+  return scheduler;
+}
+
 struct Kind {
   const char* name;
   std::unique_ptr<Scheduler> (*make)(const ModelSignature&, uint32_t max_queue_size,
@@ -21,7 +26,10 @@ std::unique_ptr<Scheduler> MakeDefault(const ModelSignature& signature, uint32_t
                                        size_t instances, Clock& clock) {
   BatchPolicy policy;
   policy.max_queue_size = max_queue_size;
-  return std::make_unique<QueueScheduler>(signature, policy, instances, clock);
+  return WithInstances(
+      std::make_unique<QueueScheduler>(
+          SchedulerContext{signature, clock, std::make_shared<ManualTimer>()}, policy),
+      instances);
 }
 
 template <uint64_t delay_ns>
@@ -32,7 +40,10 @@ std::unique_ptr<Scheduler> MakeDynamic(const ModelSignature& signature, uint32_t
   policy.max_batch_size = 8;
   policy.max_queue_delay_ns = delay_ns;
   policy.max_queue_size = max_queue_size;
-  return std::make_unique<QueueScheduler>(signature, policy, instances, clock);
+  return WithInstances(
+      std::make_unique<QueueScheduler>(
+          SchedulerContext{signature, clock, std::make_shared<ManualTimer>()}, policy),
+      instances);
 }
 
 const Kind kSchedulers[] = {
@@ -169,17 +180,17 @@ TEST_P(SchedulerContract, StopRefusesNewAndHandsOutOld) {
   ExpectAllEndedOnce();
 }
 
-TEST_P(SchedulerContract, RemoveTakesOutWhatWaitsAndOnlyThat) {
+TEST_P(SchedulerContract, CancelEndsWhatWaitsAndOnlyThat) {
   Make();
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(Enqueue(Add()).ok());
-  RequestPtr removed = scheduler_->Remove(&requests_[2]->request);
-  ASSERT_NE(removed, nullptr);
-  EXPECT_EQ(scheduler_->Remove(&requests_[2]->request), nullptr) << "it is out already";
-  RespondError(std::move(removed), Error(StatusCode::kCancelled, "cancelled by the test"));
+  scheduler_->Cancel(&requests_[2]->request);
+  EXPECT_EQ(requests_[2]->sink->finals, 1);
+  scheduler_->Cancel(&requests_[2]->request);  // it is out already
   EXPECT_EQ(RunDry().size(), 4u);
   ExpectAllEndedOnce();
   EXPECT_EQ(requests_[2]->sink->responses[0]->status().code(), StatusCode::kCancelled);
-  EXPECT_EQ(scheduler_->Remove(&requests_[0]->request), nullptr) << "it has long been answered";
+  scheduler_->Cancel(&requests_[0]->request);  // it has long been answered
+  ExpectAllEndedOnce();
 }
 
 TEST_P(SchedulerContract, ABusyInstanceGetsNothing) {
@@ -270,9 +281,7 @@ TEST_P(SchedulerContract, EndsEveryRequestOnceUnderConcurrency) {
         Status outcome;
         scheduler_->Enqueue({&request, 1}, {&outcome, 1});
         ASSERT_TRUE(outcome.ok());
-        if (i % 7 == 0) {
-          if (RequestPtr removed = scheduler_->Remove(&fake.request)) Answer(std::move(removed));
-        }
+        if (i % 7 == 0) scheduler_->Cancel(&fake.request);
       }
     });
   }

@@ -18,7 +18,10 @@ class DynamicQueue : public ::testing::Test {
   }
 
   void Make() {
-    scheduler_ = std::make_unique<QueueScheduler>(target_->signature(), policy_, 2, clock_);
+    scheduler_ = std::make_unique<QueueScheduler>(
+        SchedulerContext{target_->signature(), clock_, std::make_shared<ManualTimer>()}, policy_);
+    scheduler_->AddInstance();
+    scheduler_->AddInstance();
   }
 
   void Enqueue(Shape shape) {
@@ -131,7 +134,10 @@ class WaitingThreads : public DynamicQueue {
  protected:
   void Start(uint64_t delay_ns) {
     policy_.max_queue_delay_ns = delay_ns;
-    scheduler_ = std::make_unique<QueueScheduler>(target_->signature(), policy_, 2, watched_);
+    scheduler_ = std::make_unique<QueueScheduler>(
+        SchedulerContext{target_->signature(), watched_, std::make_shared<ManualTimer>()}, policy_);
+    scheduler_->AddInstance();
+    scheduler_->AddInstance();
   }
 
   void RunInstance(size_t instance) {
@@ -155,10 +161,9 @@ class WaitingThreads : public DynamicQueue {
     ASSERT_TRUE(outcome.ok());
   }
 
-  void RemoveFirst() {
-    RequestPtr removed = scheduler_->Remove(&requests_[0]->request);
-    ASSERT_NE(removed, nullptr);
-    Answer(std::move(removed));
+  void CancelFirst() {
+    scheduler_->Cancel(&requests_[0]->request);
+    ASSERT_EQ(requests_[0]->sink->finals, 1);
   }
 
   void StopAll() {
@@ -177,7 +182,7 @@ TEST_F(WaitingThreads, ADelayForEverLeavesTheQueueUsable) {
   RunInstance(0);
   EnqueueNow();
   watched_.waits.wait(0);
-  RemoveFirst();
+  CancelFirst();
   for (int i = 0; i < 8; ++i) EnqueueNow();  // a full batch
   answered_.wait(0);
   StopAll();
@@ -190,7 +195,7 @@ TEST_F(WaitingThreads, TheWatchOverABatchPassesOn) {
   RunInstance(0);
   EnqueueNow();
   watched_.waits.wait(0);
-  RemoveFirst();
+  CancelFirst();
   size_t claimed = 9;
   ASSERT_TRUE(scheduler_->TakeInline(&claimed));
   ASSERT_EQ(claimed, 0u);

@@ -2,12 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cstdlib>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/timer.h"
 #include "inference/request.h"
 
 namespace trident {
@@ -19,6 +23,35 @@ class VirtualClock : public Clock {
   void WaitUntil(CondVar& condition, Mutex& mutex, uint64_t) override { condition.Wait(mutex); }
 
   uint64_t now_ns = 1;
+};
+
+// A timer that rings only when told.
+class ManualTimer : public Timer {
+ public:
+  void RingBy(Alarm* alarm, uint64_t when_ns) override {
+    const auto [at, added] = alarms.emplace(alarm, when_ns);
+    if (!added) at->second = std::min(at->second, when_ns);
+  }
+  void Forget(Alarm* alarm) override { alarms.erase(alarm); }
+
+  uint64_t next() const {
+    uint64_t next = kNever;
+    for (const auto& [alarm, when] : alarms) next = std::min(next, when);
+    return next;
+  }
+  // Rings what is due at `now_ns`, earliest first.
+  void Advance(uint64_t now_ns) {
+    while (next() <= now_ns) {
+      const uint64_t when = next();
+      const auto due = std::find_if(alarms.begin(), alarms.end(),
+                                    [&](const auto& alarm) { return alarm.second == when; });
+      Alarm* const alarm = due->first;
+      alarms.erase(due);
+      alarm->Ring();
+    }
+  }
+
+  std::map<Alarm*, uint64_t> alarms;
 };
 
 // A model that only counts; one FP32 input "in" and one output "out".
@@ -38,6 +71,9 @@ class FakeTarget : public InferenceTarget {
   ModelStatistics& statistics() override { return statistics_; }
   void RequestStarted() override { in_flight.fetch_add(1); }
   void RequestEnded() override { in_flight.fetch_sub(1); }
+  void Submit(std::span<InferenceRequest*>, std::span<Status>) override { std::abort(); }
+  bool Reserve() override { return true; }
+  void Unreserve() override {}
   void CancelQueued(InferenceRequest*) override {}
 
   std::atomic<int> in_flight{0};

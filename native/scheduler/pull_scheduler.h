@@ -1,0 +1,76 @@
+#pragma once
+
+#include <deque>
+#include <vector>
+
+#include "base/mutex.h"
+#include "scheduler/scheduler.h"
+
+namespace trident {
+
+// What all strategies with instances share: which instances are free, and the sleep of those who
+// have nothing to do. A strategy says what is due for an instance and wakes whom its news concerns.
+// Thread-safe.
+class PullScheduler : public Scheduler {
+ public:
+  bool Take(size_t instance, Batch* batch) final;
+  bool Await(size_t instance) final;
+  bool TryTake(size_t instance, Batch* batch, uint64_t* look_again_ns) final;
+  bool TakeInline(size_t* instance) final;
+  void Finished(size_t instance) final;
+  size_t AddInstance() final;
+  void RemoveInstance(size_t instance) final;
+  void Stop() final;
+
+ protected:
+  struct Due {
+    bool now = false;
+    uint64_t look_again_ns = kNever;  // if not now: ask again at this time at the latest
+  };
+
+  explicit PullScheduler(Clock& clock) : clock_(clock) {}
+
+  // The strategy's part, called with the mutex held -------------------------------------------
+  // Whether a batch is due for `instance`, which is free.
+  virtual Due Look(size_t instance) REQUIRES(mutex_) = 0;
+  // Moves the batch that Look has just found due into `batch`. Returns who should wake for what is
+  // left, or null.
+  virtual CondVar* Pop(size_t instance, Batch* batch) REQUIRES(mutex_) = 0;
+  // Nothing waits that `instance` would have to do.
+  virtual bool Empty(size_t instance) const REQUIRES(mutex_) = 0;
+  // A request may run at once, alone, on any free instance.
+  virtual bool MayRunInline() const REQUIRES(mutex_) = 0;
+  virtual void InstanceAdded(size_t) REQUIRES(mutex_) {}
+  virtual void InstanceRemoved(size_t) REQUIRES(mutex_) {}
+
+  // The thread that sleeps for `instance` or, without one, for any free instance; it counts as
+  // awake from now on. Null when there is none. Notify it after the lock has been let go.
+  CondVar* Sleeper(size_t instance) REQUIRES(mutex_);
+  CondVar* AnySleeper() REQUIRES(mutex_);
+
+  bool removed(size_t instance) const REQUIRES(mutex_) { return instances_[instance].removed; }
+  bool busy(size_t instance) const REQUIRES(mutex_) { return instances_[instance].busy; }
+  size_t instance_count() const REQUIRES(mutex_) { return instances_.size(); }
+  bool stopped() const REQUIRES(mutex_) { return stopped_; }
+
+  Clock& clock_;
+  Mutex mutex_;
+
+ private:
+  struct Instance {
+    CondVar wake;
+    bool sleeping = false;  // its thread is in `sleepers_`
+    bool busy = false;
+    bool inline_run = false;  // busy with a caller's thread
+    bool removed = false;
+  };
+  bool WaitUntilDue(size_t instance) REQUIRES(mutex_);
+  void Sleep(size_t instance, uint64_t until_ns) REQUIRES(mutex_);
+
+  // A deque: references to what is in it stay good when it grows.
+  std::deque<Instance> instances_ GUARDED_BY(mutex_);
+  std::vector<size_t> sleepers_ GUARDED_BY(mutex_);  // the last to fall asleep is the warmest
+  bool stopped_ GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace trident
