@@ -6,7 +6,9 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { createServer } from 'trident'
+import { runIdle } from './idle.mjs'
 import { runMicro } from './micro.mjs'
+import { runQueue } from './queue.mjs'
 import { ratiosOf, runTable } from './table.mjs'
 import { repository, workloads, writeRepository } from './workloads.mjs'
 
@@ -71,15 +73,17 @@ try {
   const results = { machine: describeMachine(), plan }
   const { machine } = results
   console.log(`${machine.cpu}, ${machine.cpus} cores, Node ${machine.node}`)
-  if (args.only !== 'table') {
+  if (!args.only || args.only === 'micro') {
     const digits = workloads.find((workload) => workload.name === 'digits')
     results.micro = await runMicro(server, digits, plan.microSeconds)
   }
-  if (args.only !== 'micro') {
+  if (!args.only || args.only === 'table') {
     results.table = await runTable(server, select(args.models), plan)
     results.ratios = ratiosOf(results.table)
     if (results.ratios) printRatios(results.ratios)
   }
+  if (!args.only || args.only === 'queue') results.queue = await runQueue(plan)
+  if (!args.only || args.only === 'idle') results.idle = await runIdle(1000)
   save(results)
 } finally {
   await server.close()

@@ -172,7 +172,15 @@ function dropForeignBuild(folder) {
   if (home !== folder) rmSync(folder, { recursive: true })
 }
 
-const nativeTests = ['native', 'capi', 'contract', 'stress', 'models'].map((name) => `test/${name}`)
+const nativeTests = [
+  'native',
+  'capi',
+  'backends',
+  'contract',
+  'stress',
+  'simulation',
+  'models',
+].map((name) => `test/${name}`)
 const nativeInputs = ['CMakeLists.txt', 'native', 'bench/native', ...nativeTests]
 
 /** Builds everything native, or (`runtimeOnly`) what a program needs, leaving tests for later. */

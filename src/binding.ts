@@ -8,10 +8,15 @@ import moduleDir from './module-dir.cjs'
 /** [kind, ...values]; what the C API calls TRITONSERVER_ServerOptionsSet... */
 export type NativeSetting =
   | ['id' | 'repository' | 'privateRepository' | 'startup' | 'backendDirectory', string]
-  | ['control', 'none' | 'explicit']
-  | ['strictConfig' | 'strictReadiness' | 'exitOnError', boolean]
-  | ['exitTimeout' | 'loadThreads' | 'logLevel' | 'inlineBudgetNs', number]
+  | ['configName', string]
+  | ['control', 'none' | 'explicit' | 'poll']
+  | ['strictConfig' | 'strictReadiness' | 'exitOnError' | 'namespacing' | 'limitRate', boolean]
+  | ['exitTimeoutMs' | 'pollSettleMs' | 'inlineBudgetNs', number]
+  | ['loadThreads' | 'loadRetries' | 'logLevel', number]
   | ['backendConfig', backend: string, setting: string, value: string]
+  | ['cache', name: string, json: string]
+  | ['rateResource', name: string, count: number, device: number]
+  | ['hostPolicy', policy: string, setting: 'numa-node' | 'cpu-cores', value: string]
   | ['logCallback']
 
 /** What has an answer in JSON. */
@@ -38,6 +43,21 @@ export type NativeOutput = [string, number, readonly number[] | null, number, nu
 /** [datatype id, shape, byte size, the bytes unless they are where they were asked to be] */
 export type NativeResult = [number, number[], number, ArrayBuffer?]
 
+export type NativeParameter = string | number | bigint | boolean
+/** A response of a stream: its outputs and the names and values of its parameters, or an error. */
+export type NativeResponse =
+  | [
+      outputs: [
+        name: string,
+        datatype: number,
+        shape: number[],
+        byteSize: number,
+        buffer: ArrayBuffer,
+      ][],
+      parameters: NativeParameter[],
+    ]
+  | [code: number, message: string]
+
 /** Values of SlotOutcome, and the answer of inferSync after a timeout. */
 export const asPlanned = 0
 export const readOutputs = 1
@@ -47,6 +67,8 @@ export const timedOut = 3
 export interface NativeCallbacks {
   /** `count` pairs of slot and outcome lie in the completions array. */
   completions(count: number): void
+  /** The stream of this slot, in which `takeResponse` found nothing, has a response. */
+  ready(slot: number): void
   /** code -1 is success. */
   task(task: number, code: number, message: string): void
   log(
@@ -56,6 +78,16 @@ export interface NativeCallbacks {
     file: string,
     line: number,
     timestampUs: number,
+  ): void
+  /** `state` is a TRITONSERVER_TridentModelState; version -1 is the model as a whole. */
+  modelEvent(
+    server: number,
+    model: string,
+    version: number,
+    state: number,
+    reason: string,
+    completed: number,
+    total: number,
   ): void
   /** Makes the error that a call throws. */
   error(code: number, message: string): Error
@@ -85,6 +117,14 @@ export interface NativeBridge {
   ): void
   /** Removed, with what is in it, when the environment ends before the server. */
   registerRepository(server: number, path: string): void
+  addRepository(
+    task: number,
+    server: number,
+    path: string,
+    names: readonly (readonly [directory: string, model: string])[],
+  ): void
+  removeRepository(task: number, server: number, path: string): void
+  pollRepository(task: number, server: number): void
   describe(server: number, what: NativeQuestion, model: string, version: number): string
   isTrue(
     server: number,
@@ -124,7 +164,13 @@ export interface NativeBridge {
   inferSync(slot: number, timeoutMs: number): number
   cancel(slot: number): void
   takeError(slot: number): [code: number, message: string]
-  readOutputs(slot: number): (NativeResult | null)[]
+  /** Of each output; after them, if there are any, the response's parameters. */
+  readOutputs(slot: number): (NativeResult | NativeParameter[] | null)[]
+
+  /** Makes an idle slot one whose responses are taken one by one; for one submission. */
+  openStream(slot: number, limit: number, stallMs: number): void
+  closeStream(slot: number): void
+  takeResponse(slot: number): NativeResponse | null
 
   regionCreate(key: string, byteSize: number): [memory: number, byteSize: number]
   regionOpen(

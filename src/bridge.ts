@@ -2,6 +2,7 @@
 // of the event loop submits, hands it to the addon in one call, and settles what comes back.
 import { asPlanned, type Binding, failed, loadBinding, type NativeBridge } from './binding.js'
 import { errorCodes, Failure, TridentError } from './errors.js'
+import type { ModelEvent } from './server-options.js'
 
 /** Requests that may share a batch, since the last time requests crossed. */
 export interface Group {
@@ -19,6 +20,8 @@ export interface Completion {
   readonly group: Group
   /** Called once per submission. */
   complete(outcome: number): void
+  /** A response of a stream has arrived. */
+  readable(): void
 }
 
 /** A record of a server's log. */
@@ -30,6 +33,15 @@ export interface LogRecord {
   readonly line: number
   readonly time: Date
 }
+
+/** Whoever is told what a server does. */
+export interface Observer {
+  readonly log?: ((record: LogRecord) => void) | undefined
+  readonly modelEvent?: (event: ModelEvent) => void
+}
+
+/** Positions equal the numbers of TRITONSERVER_TridentModelState. */
+const modelStates = ['LOADING', 'READY', 'UNAVAILABLE', 'UNLOADING', 'UNLOADED'] as const
 
 const logLevels = ['info', 'warn', 'error', 'verbose'] as const
 
@@ -46,7 +58,8 @@ const inlineRunsPerTurn = 16
 export class Bridge {
   readonly native: NativeBridge
   readonly binding: Binding
-  readonly logHandlers = new Map<number, (record: LogRecord) => void>()
+  /** By server. */
+  readonly observers = new Map<number, Observer>()
 
   readonly #submissions = new Int32Array(listCapacity)
   readonly #completions = new Int32Array(2 * listCapacity)
@@ -69,23 +82,29 @@ export class Bridge {
     this.native = binding.module.createBridge(
       {
         completions: (count) => this.#settle(count),
+        ready: (slot) => this.#slots[slot]?.readable(),
         task: (task, code, message) => this.#settleTask(task, code, message),
-        log: (server, level, message, file, line, timestampUs) => {
-          try {
-            this.logHandlers.get(server)?.({
+        log: (server, level, message, file, line, timestampUs) =>
+          tell(() =>
+            this.observers.get(server)?.log?.({
               level: logLevels[level] ?? 'info',
               message,
               file,
               line,
               time: new Date(timestampUs / 1000),
-            })
-          } catch (error) {
-            // The caller is native: let it hand over its other records, and fail as any callback.
-            process.nextTick(() => {
-              throw error
-            })
-          }
-        },
+            }),
+          ),
+        modelEvent: (server, model, version, state, reason, completed, total) =>
+          tell(() =>
+            this.observers.get(server)?.modelEvent?.({
+              model,
+              ...(version >= 0 && { version }),
+              state: modelStates[state] ?? 'UNAVAILABLE',
+              reason,
+              completed,
+              total,
+            }),
+          ),
         error: (code, message) => new TridentError(errorCodes[code] ?? 'UNKNOWN', message),
       },
       this.#submissions,
@@ -178,6 +197,17 @@ export class Bridge {
     this.#tasks.delete(task)
     if (code < 0) waiting?.resolve()
     else waiting?.reject(Failure.fromNative(code, message))
+  }
+}
+
+/** The caller is native: let it go on, and fail as any callback. */
+function tell(call: () => void): void {
+  try {
+    call()
+  } catch (error) {
+    process.nextTick(() => {
+      throw error
+    })
   }
 }
 

@@ -1,38 +1,5 @@
 // Model configurations: in TypeScript with camelCase names, in Triton's JSON with its own.
-
-/**
- * A model configuration, with the fields of Triton's ModelConfig in camelCase: `maxBatchSize`,
- * `instanceGroup`, `dynamicBatching: { maxQueueDelayMicroseconds }`. 64-bit numbers may be numbers
- * or strings. The fields named here are those of every day; all others are passed on as well.
- */
-export interface ModelConfig {
-  name?: string
-  backend?: string
-  platform?: string
-  maxBatchSize?: number
-  input?: ModelConfigTensor[]
-  output?: ModelConfigTensor[]
-  instanceGroup?: { name?: string; kind?: string; count?: number; [field: string]: unknown }[]
-  dynamicBatching?: {
-    preferredBatchSize?: number[]
-    maxQueueDelayMicroseconds?: number | string
-    [field: string]: unknown
-  }
-  versionPolicy?: Record<string, unknown>
-  defaultModelFilename?: string
-  parameters?: Record<string, { stringValue: string }>
-  [field: string]: unknown
-}
-
-export interface ModelConfigTensor {
-  name: string
-  /** 'TYPE_FP32', 'TYPE_STRING', ... */
-  dataType: string
-  /** Without the batch dimension; -1 is variable. */
-  dims: (number | string)[]
-  optional?: boolean
-  [field: string]: unknown
-}
+import type { ModelConfig } from './model-config.js'
 
 /** Fields that are maps: their keys are the user's names, not fields. */
 const maps: ReadonlySet<string> = new Set([

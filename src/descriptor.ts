@@ -17,6 +17,10 @@ export interface Descriptor {
   /** The version that serves requests which name none. */
   readonly version: number
   readonly maxBatchSize: number
+  /** Any number of responses per request. */
+  readonly decoupled: boolean
+  /** Sequences of this model are named by strings: its correlation id control is one. */
+  readonly stringCorrelation: boolean
   readonly inputs: readonly TensorSpec[]
   readonly outputs: readonly TensorSpec[]
   /** Position of each input by name. */
@@ -35,6 +39,8 @@ interface ConfigJson {
   max_batch_size?: number
   input?: ConfigTensor[]
   output?: ConfigTensor[]
+  model_transaction_policy?: { decoupled?: boolean }
+  sequence_batching?: { control_input?: { control?: { kind?: string; data_type?: string }[] }[] }
 }
 
 /** Asks the core; its errors are those for an unknown model or version. */
@@ -62,11 +68,17 @@ export function describeModel(
   const outputs = (config.output ?? []).map(spec)
   const index = (specs: TensorSpec[]): Map<string, number> =>
     new Map(specs.map((tensor, position) => [tensor.name, position]))
+  const controls = (config.sequence_batching?.control_input ?? []).flatMap((of) => of.control ?? [])
   const versions = (metadata.versions ?? []).map(Number)
   return {
     model,
     version: version >= 0 ? version : Math.max(-1, ...versions),
     maxBatchSize,
+    decoupled: config.model_transaction_policy?.decoupled ?? false,
+    stringCorrelation: controls.some(
+      (control) =>
+        control.kind === 'CONTROL_SEQUENCE_CORRID' && control.data_type === 'TYPE_STRING',
+    ),
     inputs: Object.freeze(inputs),
     outputs: Object.freeze(outputs),
     inputIndex: index(inputs),

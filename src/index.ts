@@ -1,29 +1,60 @@
 export type { LogRecord } from './bridge.js'
-export type { ModelConfig, ModelConfigTensor } from './config.js'
-export { createServer, type LogLevel, type ServerOptions } from './create-server.js'
+export { createServer } from './create-server.js'
 export { type ArrayOf, type Datatype, datatypes, type TypedArray } from './datatypes.js'
 export type { TensorSpec } from './descriptor.js'
 export { type ErrorCode, errorCodes, TridentError } from './errors.js'
 export type { Model } from './model.js'
+export type {
+  AcceleratorConfig,
+  BatchInputConfig,
+  BatchOutputConfig,
+  ConfigDatatype,
+  DynamicBatchingConfig,
+  EnsembleConfig,
+  InstanceGroupConfig,
+  Int64,
+  ModelConfig,
+  ModelConfigInput,
+  ModelConfigOutput,
+  ModelConfigTensor,
+  ModelWarmupConfig,
+  OptimizationConfig,
+  QueuePolicyConfig,
+  SequenceBatchingConfig,
+  SequenceControlConfig,
+  SequenceStateConfig,
+} from './model-config.js'
 export type { InferOptions, SequenceOptions } from './options.js'
 export type { Prepared, PrepareOptions } from './prepared.js'
 export type { RegionTensor, RegionTensorOptions } from './region-tensor.js'
 export type { Inputs, InputValue, Outputs, OutputTarget, Result } from './request.js'
+export { parametersOf } from './results.js'
+export type { NewSequenceOptions, Sequence, SequenceRequestOptions } from './sequence.js'
+export type { Server } from './server.js'
+export type {
+  HostPolicy,
+  LogLevel,
+  ModelEvent,
+  RateLimiterOptions,
+  ServerOptions,
+} from './server-options.js'
 export type {
   DurationStatistic,
   LoadModelOptions,
   ModelIndexEntry,
   ModelMetadata,
   ModelStatistics,
-  Server,
+  RegisterOptions,
   ServerMetadata,
   SystemSharedMemoryRegion,
   SystemSharedMemoryStatus,
   TensorMetadata,
-} from './server.js'
+} from './server-types.js'
 export {
   SharedMemory,
   type SharedMemoryCreateOptions,
   type SharedMemoryOpenOptions,
 } from './shared-memory.js'
+export type { ResponseStream, StreamPart } from './stream.js'
+export type { StreamOptions } from './stream-options.js'
 export { Tensor } from './tensor.js'

@@ -1,11 +1,13 @@
 // What all Model objects of one model and version share: its description and its plans.
 import type { Bridge } from './bridge.js'
 import { type Descriptor, describeModel } from './descriptor.js'
+import { TridentError } from './errors.js'
 import { layoutKey } from './layout.js'
 import { Plan } from './plan.js'
 import { type Inputs, type Outputs, type ReadRequest, readRequest } from './request.js'
 import type { ServerState } from './server-state.js'
 import type { Slot } from './slot.js'
+import type { StreamSlot } from './stream-slot.js'
 
 /** Distinct sets of shapes remembered per model; the least recently made goes first. */
 const maxPlans = 128
@@ -52,8 +54,25 @@ export class ModelState {
     return latest.prepareMatched(inputs)
   }
 
+  /** A slot that holds this request, for any number of responses. */
+  prepareStream(inputs: Inputs, outputs: Outputs | undefined): StreamSlot {
+    this.server.checkOpen()
+    const request = readRequest(this.bridge, this.descriptor, inputs, outputs)
+    return this.plan(request, false).prepareStream(request)
+  }
+
+  /** @throws UNSUPPORTED for a model whose requests have any number of responses */
+  checkOneResponse(): void {
+    if (!this.descriptor.decoupled) return
+    throw new TridentError(
+      'UNSUPPORTED',
+      `model '${this.name}' is decoupled, it sends any number of responses: use stream()`,
+    )
+  }
+
   /** @param arraysInPlace the arrays themselves are read and written: only while JS can't run */
   prepareRead(request: ReadRequest, arraysInPlace: boolean): Slot {
+    this.checkOneResponse()
     return this.plan(request, arraysInPlace).prepare(request)
   }
 
@@ -70,7 +89,7 @@ export class ModelState {
       }
       this.#plans.set(key, plan)
     }
-    if (plan.simple) this.#latest = plan
+    if (plan.simple && !this.descriptor.decoupled) this.#latest = plan
     return plan
   }
 

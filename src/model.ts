@@ -1,22 +1,25 @@
-import { addAbortHandler, readSignal, removeAbortHandler } from './abort.js'
-import { checkKeys } from './check-keys.js'
-import type { ModelConfig } from './config.js'
-import { typeName } from './datatypes.js'
+import { readSignal } from './abort.js'
 import type { Descriptor, TensorSpec } from './descriptor.js'
-import { Failure, TridentError, toError } from './errors.js'
+import { TridentError, toError } from './errors.js'
+import type { ModelConfig } from './model-config.js'
 import type { ModelState } from './model-state.js'
 import {
+  checkOptions,
   type Deadline,
   type InferOptions,
   nativeOptions,
   readTimeout,
-  type SequenceOptions,
 } from './options.js'
 import { Prepared, type PrepareOptions } from './prepared.js'
 import { type Inputs, type Outputs, type Result, readRequest } from './request.js'
 import type { AnyResult } from './results.js'
-import type { ModelMetadata, ModelStatistics, Server } from './server.js'
+import { chooseSequenceId, type NewSequenceOptions, Sequence } from './sequence.js'
+import type { Server } from './server.js'
+import type { ModelMetadata, ModelStatistics } from './server-types.js'
 import type { Reject, Resolve, Slot } from './slot.js'
+import { ResponseStream, type StreamPart, StreamSource } from './stream.js'
+import { readStreamOptions, type StreamOptions } from './stream-options.js'
+import { cancelled, neverTimesOut, timedOutFailure, watch } from './watch.js'
 
 /** A loaded model, or one version of it. Made by `server.loadModel()` and `server.model()`. */
 export class Model {
@@ -112,6 +115,50 @@ export class Model {
     }
   }
 
+  /**
+   * Runs the model and gives its responses one by one: the way to use decoupled models, which send
+   * any number of them. A model that is not decoupled gives one. Inputs are read before this
+   * returns, as by `infer`; the request begins at once.
+   *
+   * At most `highWaterMark` responses wait for the reader; then the backend waits. Leaving a
+   * `for await` loop over the stream cancels the request, and the backend can see that. A response
+   * that is an error rejects, ends the stream and cancels the request, unless `errors` is 'yield':
+   * then it is an item, and the stream goes on until the backend says that it is over.
+   *
+   * @throws as `infer` for a request that does not fit the model; what happens later rejects `next`
+   */
+  stream(
+    inputs: Inputs,
+    options: StreamOptions & { errors: 'yield' },
+  ): ResponseStream<StreamPart | TridentError>
+  stream(inputs: Inputs, options?: StreamOptions): ResponseStream
+  stream(
+    inputs: Inputs,
+    options: StreamOptions = {},
+  ): ResponseStream<StreamPart> | ResponseStream<StreamPart | TridentError> {
+    try {
+      return this.#startStream(inputs, options)
+    } catch (reason) {
+      throw toError(reason, this.name)
+    }
+  }
+
+  /**
+   * A new sequence: requests to a model that keeps a state from one to the next. It begins with
+   * the first call of its `next` or `end`.
+   */
+  sequence(options: NewSequenceOptions = {}): Sequence {
+    const id = chooseSequenceId(options, this.#describe().stringCorrelation)
+    return new Sequence(
+      {
+        name: this.name,
+        begin: (inputs, request, resolve, reject) => this.#start(inputs, request, resolve, reject),
+        flush: () => this.#state.bridge.flush(),
+      },
+      id,
+    )
+  }
+
   /** Name, versions, platform and tensors, as Triton's model metadata. */
   metadata(): Promise<ModelMetadata> {
     return this.#server.modelMetadata(this.name, this.#askedVersion)
@@ -170,19 +217,21 @@ export class Model {
     options: InferOptions | undefined,
     resolve: Resolve,
     reject: Reject,
-  ): void {
+  ): Slot {
     if (options === undefined) {
-      this.#state.prepare(inputs, undefined).submit(resolve, reject)
-      return
+      const slot = this.#state.prepare(inputs, undefined)
+      slot.submit(resolve, reject)
+      return slot
     }
     checkOptions(options)
     const signal = readSignal(options)
     if (signal?.aborted) throw cancelled(signal)
     const timeout = readTimeout(options)
-    const slot = this.#prepare(inputs, options, timeout)
+    const slot = this.#stateFor(options).prepare(inputs, options.outputs)
+    setOptions(slot, options, timeout)
     if (signal === undefined && timeout === null) {
       slot.submit(resolve, reject)
-      return
+      return slot
     }
     let stopWatching: () => void
     try {
@@ -201,19 +250,24 @@ export class Model {
         reject(reason)
       },
     )
+    return slot
   }
 
-  #prepare(inputs: Inputs, options: InferOptions, timeout: Deadline | null): Slot {
-    const extra = nativeOptions(options)
-    const slot = this.#stateFor(options).prepare(inputs, options.outputs)
+  #startStream(inputs: Inputs, options: StreamOptions): ResponseStream {
+    const { limit, stallMs, yieldsErrors } = readStreamOptions(options)
+    const signal = readSignal(options)
+    if (signal?.aborted) throw cancelled(signal)
+    const timeout = readTimeout(options)
+    const slot = this.#stateFor(options).prepareStream(inputs, options.outputs)
+    setOptions(slot, options, timeout)
+    const source = new StreamSource(slot, yieldsErrors)
     try {
-      if (extra.length > 0) slot.setOptions(extra)
-      if (timeout !== null) slot.setTimeout(timeout.microseconds)
+      source.start(limit, stallMs, watch(slot, signal, timeout, this.name))
     } catch (error) {
       slot.discard()
       throw error
     }
-    return slot
+    return new ResponseStream(source)
   }
 
   #runSync(inputs: Inputs, options: InferOptions | undefined): AnyResult {
@@ -227,78 +281,26 @@ export class Model {
     const timeout = readTimeout(options)
     if (timeout !== null || options.outputs === undefined) {
       // After a timeout the request may still execute, so it must not touch the user's arrays.
-      const slot = this.#prepare(inputs, options, timeout)
+      const slot = this.#stateFor(options).prepare(inputs, options.outputs)
+      setOptions(slot, options, timeout)
       return slot.run(timeout?.milliseconds ?? 0, () => timedOutFailure(this.name, timeout))
     }
     const state = this.#stateFor(options)
-    const extra = nativeOptions(options)
     const request = readRequest(bridge, state.descriptor, inputs, options.outputs)
     const slot = state.prepareRead(request, true)
-    if (extra.length > 0) {
-      try {
-        slot.setOptions(extra)
-      } catch (error) {
-        slot.discard()
-        throw error
-      }
-    }
+    setOptions(slot, options, null)
     return slot.run(0, neverTimesOut)
   }
 }
 
-const optionNames: readonly (keyof InferOptions)[] = [
-  'outputs',
-  'version',
-  'priority',
-  'timeout',
-  'signal',
-  'requestId',
-  'parameters',
-  'sequence',
-]
-const sequenceNames: readonly (keyof SequenceOptions)[] = ['id', 'start', 'end']
-
-function checkOptions(options: InferOptions): void {
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`options is an object, got ${typeName(options)}`)
-  }
-  checkKeys(options, optionNames, 'a request')
-  const { sequence } = options
-  if (typeof sequence === 'object' && sequence !== null) {
-    checkKeys(sequence, sequenceNames, 'sequence')
-  }
-}
-
-function neverTimesOut(): Failure {
-  return new Failure('INTERNAL', 'a request without a timeout timed out')
-}
-
-function cancelled(signal: AbortSignal): Failure {
-  return new Failure('CANCELLED', 'the request was aborted', signal.reason)
-}
-
-function timedOutFailure(model: string, timeout: Deadline | null): Failure {
-  return new Failure(
-    'UNAVAILABLE',
-    `timeout: the request to model '${model}' did not end within ${timeout?.milliseconds} ms`,
-  )
-}
-
-/** Abandons the request when its signal or timeout says so. Returns what stops the watch. */
-function watch(
-  slot: Slot,
-  signal: AbortSignal | undefined,
-  timeout: Deadline | null,
-  model: string,
-): () => void {
-  const onAbort = (): void => slot.abandon(cancelled(signal!))
-  if (signal !== undefined) addAbortHandler(signal, onAbort)
-  const timer =
-    timeout === null
-      ? undefined
-      : setTimeout(() => slot.abandon(timedOutFailure(model, timeout)), timeout.milliseconds)
-  return () => {
-    clearTimeout(timer)
-    if (signal !== undefined) removeAbortHandler(signal, onAbort)
+/** Gives the slot up when an option is wrong. */
+function setOptions(slot: Slot, options: InferOptions, timeout: Deadline | null): void {
+  try {
+    const extra = nativeOptions(options)
+    if (extra.length > 0) slot.setOptions(extra)
+    if (timeout !== null) slot.setTimeout(timeout.microseconds)
+  } catch (error) {
+    slot.discard()
+    throw error
   }
 }

@@ -1,5 +1,6 @@
 // Options of a request, beyond its tensors.
 import type { NativeOption } from './binding.js'
+import { checkKeys } from './check-keys.js'
 import { typeName } from './datatypes.js'
 import type { Outputs } from './request.js'
 
@@ -37,6 +38,35 @@ export interface InferOptions {
   /** Passed to the backend. */
   parameters?: Readonly<Record<string, string | number | bigint | boolean>>
   sequence?: SequenceOptions
+}
+
+/** Every option of `infer`. */
+export const inferOptionNames: readonly (keyof InferOptions)[] = Object.keys({
+  outputs: 0,
+  version: 0,
+  priority: 0,
+  timeout: 0,
+  signal: 0,
+  requestId: 0,
+  parameters: 0,
+  sequence: 0,
+} satisfies Record<keyof InferOptions, 0>) as (keyof InferOptions)[]
+
+const sequenceNames: readonly (keyof SequenceOptions)[] = ['id', 'start', 'end']
+
+/** Refuses options that `allowed` lacks. */
+export function checkOptions(
+  options: InferOptions,
+  allowed: readonly string[] = inferOptionNames,
+): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`options is an object, got ${typeName(options)}`)
+  }
+  checkKeys(options, allowed, 'a request')
+  const { sequence } = options
+  if (typeof sequence === 'object' && sequence !== null) {
+    checkKeys(sequence, sequenceNames, 'sequence')
+  }
 }
 
 export interface Deadline {
@@ -90,6 +120,15 @@ function readSequence(sequence: SequenceOptions, list: NativeOption[]): void {
     typeof id === 'string' ? readText(id, 'sequence.id') : readUnsigned(id, 'sequence.id'),
   ])
   list.push(['flags', (start ? 1 : 0) | (end ? 2 : 0)])
+}
+
+/** An id that names a sequence: not 0, not empty. */
+export function readSequenceId(id: unknown, what: string): number | bigint | string {
+  const read = typeof id === 'string' ? readText(id, what) : readUnsigned(id, what)
+  if (read === '' || read === 0n) {
+    throw new RangeError(`${what} of a sequence must not be ${read === '' ? 'empty' : '0'}`)
+  }
+  return id as number | bigint | string
 }
 
 function readParameter(name: string, value: unknown): string | number | bigint | boolean {

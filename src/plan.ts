@@ -17,6 +17,7 @@ import {
 import { checkAttached, type InPlace, type Inputs, type ReadRequest } from './request.js'
 import { type AnyResult, boundResult, readResult } from './results.js'
 import { Slot } from './slot.js'
+import { StreamSlot } from './stream-slot.js'
 import { Tensor } from './tensor.js'
 
 /** Requests that cross together at least, if there are so many: a crossing has its price too. */
@@ -142,9 +143,22 @@ export class Plan {
     return slot
   }
 
+  /** As `prepare`, for any number of responses. */
+  prepareStream(request: ReadRequest): StreamSlot {
+    const slot = this.#newSlot(StreamSlot)
+    try {
+      this.#fillInputs(slot, request)
+      slot.request = request
+    } catch (error) {
+      slot.discard()
+      throw error
+    }
+    return slot
+  }
+
   /** An idle slot, or a new one: the core's errors for an unknown model or version. */
   #acquire(): Slot {
-    return this.#free.pop() ?? this.#newSlot()
+    return this.#free.pop() ?? this.#newSlot(Slot)
   }
 
   /** A slot goes back after its request, or is given up. */
@@ -162,6 +176,10 @@ export class Plan {
   /** Ends the wait of every request under way with `reason`. */
   abandon(reason: unknown): void {
     for (const slot of [...this.#slots]) slot.abandon(reason)
+  }
+
+  abandonStreams(reason: unknown): void {
+    for (const slot of [...this.#slots]) if (slot instanceof StreamSlot) slot.abandon(reason)
   }
 
   /** No request begins from now on; slots under way are destroyed as they come back. */
@@ -185,7 +203,7 @@ export class Plan {
     this.#bindFresh(slot)
   }
 
-  #fill(slot: Slot, request: ReadRequest): void {
+  #fillInputs(slot: Slot, request: ReadRequest): void {
     const native = this.bridge.native
     for (let i = 0; i < this.inputs.length; i++) {
       const { name, data, inPlace } = request.inputs[i]!
@@ -203,6 +221,11 @@ export class Plan {
         if (expected.datatype.array === null) native.resizeInput(slot.id, i, data!.byteLength)
       }
     }
+  }
+
+  #fill(slot: Slot, request: ReadRequest): void {
+    const native = this.bridge.native
+    this.#fillInputs(slot, request)
     for (let i = 0; i < this.outputs.length; i++) {
       const { inPlace, target } = request.outputs[i]!
       if (inPlace) {
@@ -274,12 +297,12 @@ export class Plan {
     }
   }
 
-  #newSlot(): Slot {
+  #newSlot<S extends Slot>(kind: new (...made: ConstructorParameters<typeof Slot>) => S): S {
     const slab = this.#takeSlab()
     const id = this.bridge.native.createSlot(this.#native, slab)
     const view = (array: TypedArrayConstructor, offset: number, length: number): TypedArray =>
       new array(slab.buffer, slab.byteOffset + offset, length)
-    const slot = new Slot(
+    const slot = new kind(
       this,
       id,
       this.inputs.map(({ array, offset, length }) =>

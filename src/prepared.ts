@@ -53,6 +53,7 @@ export class Prepared {
       )
     }
     checkKeys(options, ['inputs', 'outputs'], 'prepare')
+    state.checkOneResponse()
     this.#server = server
     this.#state = state
     const { descriptor, bridge } = state
@@ -158,6 +159,7 @@ export class Prepared {
 
   /** The model was loaded anew: the old version's slot went with it. */
   #rebind(): void {
+    this.#state.checkOneResponse()
     const { bridge, descriptor } = this.#state
     const request = readRequest(bridge, descriptor, this.#inputs, this.#targets)
     const plan = this.#state.newPlan(request, true)

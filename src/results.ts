@@ -1,5 +1,5 @@
 // From what the addon says about a request that succeeded to the tensors that users see.
-import type { NativeResult } from './binding.js'
+import type { NativeParameter, NativeResult } from './binding.js'
 import { asPlanned } from './bridge.js'
 import { datatypeFromId, type TypedArray } from './datatypes.js'
 import { invalid } from './errors.js'
@@ -13,6 +13,21 @@ import { decodeBytes, elementCount, Tensor, trusted } from './tensor.js'
 /** What requests resolve to, before the facade's types say which is which. */
 export type AnyResult = Record<string, Tensor | RegionTensor>
 
+const parametersByResult = new WeakMap<object, Readonly<Record<string, NativeParameter>>>()
+
+/** What the backend said about a response, a result of `infer` or part of a stream, beside its outputs. */
+export function parametersOf(result: object): Readonly<Record<string, NativeParameter>> {
+  return parametersByResult.get(result) ?? {}
+}
+
+/** @param list names and values in turn */
+export function setParameters(result: object, list: readonly NativeParameter[]): void {
+  if (list.length === 0) return
+  const parameters: Record<string, NativeParameter> = {}
+  for (let i = 0; i < list.length; i += 2) parameters[list[i] as string] = list[i + 1]!
+  parametersByResult.set(result, Object.freeze(parameters))
+}
+
 /** The outputs of a slot's request, which ended with `outcome`. */
 export function readResult(plan: Plan, slot: Slot, outcome: number): AnyResult {
   const found = outcome === asPlanned ? null : plan.bridge.native.readOutputs(slot.id)
@@ -20,8 +35,10 @@ export function readResult(plan: Plan, slot: Slot, outcome: number): AnyResult {
   for (let i = 0; i < plan.outputs.length; i++) {
     const { name } = plan.outputs[i]!
     if (found === null) result[name] = readPlanned(plan, slot, i)
-    else if (found[i]) result[name] = readFound(plan, slot, i, found[i]!)
+    else if (found[i]) result[name] = readFound(plan, slot, i, found[i] as NativeResult)
   }
+  const parameters = found?.[plan.outputs.length]
+  if (parameters) setParameters(result, parameters as NativeParameter[])
   return result
 }
 

@@ -5,6 +5,7 @@ import { Failure, TridentError, toError } from './errors.js'
 import { ModelState } from './model-state.js'
 import type { CopyCount, Plan } from './plan.js'
 import { linkModel, newPrivateRepository, removePrivateRepository } from './private-repository.js'
+import type { ModelEvent } from './server-options.js'
 
 export class ServerState {
   readonly bridge: Bridge
@@ -24,6 +25,7 @@ export class ServerState {
   readonly #copies = new Map<string, CopyCount>()
   readonly #plans = new Set<Plan>()
   #closing: Promise<void> | null = null
+  #pollTimer: NodeJS.Timeout | undefined
   #whenIdle: (() => void) | null = null
 
   constructor(
@@ -62,7 +64,27 @@ export class ServerState {
     return this.#privateRepository
   }
 
-  /** Runs a load or an unload, which close() waits for. */
+  /** One poll after the other; the core's log tells of those that fail. */
+  pollEvery(intervalMs: number): void {
+    this.#pollTimer = setTimeout(async () => {
+      await this.poll().catch(() => {})
+      if (!this.closed) this.pollEvery(intervalMs)
+    }, intervalMs).unref()
+  }
+
+  poll(): Promise<void> {
+    return this.run((task) => this.bridge.native.pollRepository(task, this.id))
+  }
+
+  /** What is known of a model that was loaded anew or has gone does not hold any more. */
+  modelChanged({ model, state }: ModelEvent): void {
+    if (state !== 'READY' && state !== 'UNLOADED') return
+    this.invalidate(model)
+    const [, name] = model.split('::', 2) // where models have namespaces
+    if (name !== undefined) this.invalidate(name)
+  }
+
+  /** Runs a load, an unload or the like, which close() waits for. */
   async run(start: (task: number) => void): Promise<void> {
     const task = this.bridge.run(start)
     this.#tasks.add(task)
@@ -142,6 +164,13 @@ export class ServerState {
     return copies
   }
 
+  /** @param model null is all models */
+  abandonStreams(model: string | null, reason: unknown): void {
+    for (const plan of [...this.#plans]) {
+      if (model === null || plan.model.model === model) plan.abandonStreams(reason)
+    }
+  }
+
   rememberPlan(plan: Plan): void {
     this.#plans.add(plan)
   }
@@ -166,6 +195,7 @@ export class ServerState {
   }
 
   async #close(): Promise<void> {
+    clearTimeout(this.#pollTimer)
     this.invalidate(null)
     for (const plan of this.#plans) plan.close()
     const stop = async (): Promise<void> => {
@@ -174,7 +204,7 @@ export class ServerState {
           await this.bridge.run((task) => this.bridge.native.serverDelete(task, this.id))
         }
       } finally {
-        this.bridge.logHandlers.delete(this.id)
+        this.bridge.observers.delete(this.id)
         if (this.#privateRepository !== null) removePrivateRepository(this.#privateRepository)
       }
     }

@@ -1,110 +1,24 @@
+import { resolve } from 'node:path'
 import type { NativeQuestion } from './binding.js'
 import { checkKeys } from './check-keys.js'
-import { configFromJson, configToJson, inUsersSpelling, type ModelConfig } from './config.js'
+import { configFromJson, configToJson, inUsersSpelling } from './config.js'
 import { arrayName, type Datatype, typeName } from './datatypes.js'
 import { Failure, toError } from './errors.js'
 import { Model } from './model.js'
+import type { ModelConfig } from './model-config.js'
 import { readFlag, readObject, readPath, readText, readVersion } from './options.js'
 import { RegionTensor, type RegionTensorOptions, readSize } from './region-tensor.js'
 import { type ServerState, warnOfFailure } from './server-state.js'
-
-/** What `loadModel` takes beside a plain name. */
-export interface LoadModelOptions {
-  name: string
-  /** Returns this version's Model instead of the one the version policy chooses. */
-  version?: number
-  /** Replaces the model's config.pbtxt for this load. */
-  config?: ModelConfig
-  /**
-   * The model's files, by path within the model's directory: `{ '1/model.onnx': bytes }`. Nothing
-   * is read from disk then.
-   */
-  files?: Readonly<Record<string, Uint8Array>>
-  /** A model's directory, or its model file, outside the server's repositories. */
-  path?: string
-}
-
-export interface ServerMetadata {
-  name: string
-  version: string
-  extensions: string[]
-}
-
-/** One version of a model, or a model that has none loaded. */
-export interface ModelIndexEntry {
-  name: string
-  version?: string
-  state?: 'UNKNOWN' | 'READY' | 'UNAVAILABLE' | 'LOADING' | 'UNLOADING'
-  reason?: string
-}
-
-export interface TensorMetadata {
-  name: string
-  datatype: Datatype
-  shape: number[]
-}
-
-export interface ModelMetadata {
-  name: string
-  versions: string[]
-  platform: string
-  inputs: TensorMetadata[]
-  outputs: TensorMetadata[]
-}
-
-/** How often, and nanoseconds in total. */
-export interface DurationStatistic {
-  count: number
-  ns: number
-}
-
-/** Triton's statistics of one model version, and the copies of tensor bytes made for it. */
-export interface ModelStatistics {
-  name: string
-  version: string
-  /** Milliseconds since the epoch. */
-  last_inference: number
-  /** Inferences: batch items. */
-  inference_count: number
-  /** Executions of the backend: batches. */
-  execution_count: number
-  inference_stats: Record<
-    | 'success'
-    | 'fail'
-    | 'queue'
-    | 'compute_input'
-    | 'compute_infer'
-    | 'compute_output'
-    | 'cache_hit'
-    | 'cache_miss',
-    DurationStatistic
-  >
-  batch_stats: {
-    batch_size: number
-    compute_input: DurationStatistic
-    compute_infer: DurationStatistic
-    compute_output: DurationStatistic
-  }[]
-  memory_usage: { type: string; id: number; byte_size: number }[]
-  /** Copies of tensor bytes, by the backend and between JavaScript and native memory. */
-  copy_stats: { count: number; byte_size: number }
-  [field: string]: unknown
-}
-
-export interface SystemSharedMemoryRegion {
-  /** The object's name, as for shm_open. */
-  key: string
-  byteSize: number
-  /** Bytes from the start of the object; 0 unless given. */
-  offset?: number
-}
-
-export interface SystemSharedMemoryStatus {
-  name: string
-  key: string
-  offset: number
-  byteSize: number
-}
+import type {
+  LoadModelOptions,
+  ModelIndexEntry,
+  ModelMetadata,
+  ModelStatistics,
+  RegisterOptions,
+  ServerMetadata,
+  SystemSharedMemoryRegion,
+  SystemSharedMemoryStatus,
+} from './server-types.js'
 
 /**
  * An inference server inside this process. Made by `createServer`; to be closed, with
@@ -158,7 +72,8 @@ export class Server {
 
   /**
    * Unloads all versions of a model and waits until its requests have ended and its memory is
-   * free. Success for a model that is not loaded.
+   * free. Success for a model that is not loaded. Streams may go on as long as requests may: to
+   * the server's exit timeout; then they are cancelled.
    *
    * @param options dependents: also the models that only this one (an ensemble) used
    * @throws TridentError UNAVAILABLE when requests still execute after the server's exit timeout;
@@ -184,10 +99,51 @@ export class Server {
       )
       this.#state.forgetCopies(name)
     } catch (reason) {
+      const why = new Failure('UNAVAILABLE', `model '${name}' was unloaded`)
+      this.#state.abandonStreams(dependents ? null : name, why)
       throw toError(reason, name)
     } finally {
       invalidate()
     }
+  }
+
+  /**
+   * Loads what is new or has changed in the repositories and unloads what has gone, now. Needs model
+   * control 'poll', in which the server does this by itself from time to time.
+   *
+   * @throws TridentError INTERNAL when a model can't be loaded; all others are
+   */
+  async pollModelRepository(): Promise<void> {
+    const state = this.#state
+    await this.#change((task) => state.bridge.native.pollRepository(task, state.id))
+  }
+
+  /**
+   * Adds a model repository. Needs model control 'explicit', as does its removal.
+   *
+   * @throws TridentError NOT_FOUND or INVALID_ARG: there is no such directory; ALREADY_EXISTS: it
+   *   is registered, or one of its `modelNames` is taken; UNSUPPORTED: the model control mode
+   */
+  async registerModelRepository(path: string, options: RegisterOptions = {}): Promise<void> {
+    readPath(path, 'path')
+    checkKeys(readObject(options, 'the options'), ['modelNames'], 'registerModelRepository')
+    const names = Object.entries(readObject(options.modelNames ?? {}, 'modelNames')).map(
+      ([directory, model]) =>
+        [readText(directory, 'a directory'), readText(model, 'a model name')] as const,
+    )
+    const state = this.#state
+    await this.#change((task) =>
+      state.bridge.native.addRepository(task, state.id, resolve(path), names),
+    )
+  }
+
+  /** Forgets a repository; its models stay loaded. */
+  async unregisterModelRepository(path: string): Promise<void> {
+    readPath(path, 'path')
+    const state = this.#state
+    await this.#change((task) =>
+      state.bridge.native.removeRepository(task, state.id, resolve(path)),
+    )
   }
 
   /**
@@ -335,6 +291,15 @@ export class Server {
   /** @internal */
   checkOpen(): void {
     this.#state.checkOpen()
+  }
+
+  async #change(start: (task: number) => void): Promise<void> {
+    this.checkOpen()
+    try {
+      await this.#state.run(start)
+    } catch (reason) {
+      throw toError(reason)
+    }
   }
 
   #describe(what: NativeQuestion, name = '', version?: number): unknown {

@@ -105,6 +105,8 @@ export class Slot implements Completion {
     resolve(result)
   }
 
+  readable(): void {}
+
   /** Gives up a slot that was not submitted. */
   discard(): void {
     this.#finish(false)

@@ -132,12 +132,14 @@ TRITONSERVER_Error* TRITONBACKEND_ModelInstanceReportStatistics(
     uint64_t exec_start_ns, uint64_t compute_start_ns, uint64_t compute_end_ns,
     uint64_t exec_end_ns) {
   TRIDENT_REQUIRE(instance, request);
+  if (Core(request)->is_null) return nullptr;
   ModelStatistics& statistics = Core(instance)->model().statistics();
   const uint64_t start_ns = Core(request)->start_ns();
   if (success) {
     // Requests are queued as they are submitted.
-    statistics.RecordSuccess(Core(request)->batch_size(), start_ns, start_ns,
-                             {exec_start_ns, compute_start_ns, compute_end_ns, exec_end_ns});
+    const ExecutionTimes times{exec_start_ns, compute_start_ns, compute_end_ns, exec_end_ns};
+    statistics.RecordSuccess(Core(request)->batch_size(), start_ns, start_ns, times);
+    if (const auto& totals = Core(request)->compute_totals) totals->Add(times);
   } else {
     statistics.RecordFailure(start_ns, NowNs());
   }

@@ -52,13 +52,55 @@ TRITONSERVER_Error* TRITONSERVER_TridentServerInferInline(TRITONSERVER_Server* s
   return Guard([&] { return Core(server)->InferInline(Core(request), ran_inline); });
 }
 
-// `unload_dependents` changes nothing: only ensembles have dependents, and there are none.
 TRITONSERVER_Error* TRITONSERVER_TridentServerUnloadModelAndWait(TRITONSERVER_Server* server,
                                                                  const char* model_name,
-                                                                 bool /*unload_dependents*/,
+                                                                 bool unload_dependents,
                                                                  uint64_t timeout_ms) {
   TRIDENT_REQUIRE(server, model_name);
-  return Guard([&] { return Core(server)->UnloadModelAndWait(model_name, timeout_ms); });
+  return Guard(
+      [&] { return Core(server)->UnloadModelAndWait(model_name, unload_dependents, timeout_ms); });
+}
+
+TRITONSERVER_Error* TRITONSERVER_TridentServerOptionsSetExitTimeoutMs(
+    TRITONSERVER_ServerOptions* options, uint64_t timeout_ms) {
+  TRIDENT_REQUIRE(options);
+  Core(options)->exit_timeout_ms = timeout_ms;
+  return nullptr;
+}
+
+TRITONSERVER_Error* TRITONSERVER_TridentServerSetExitTimeoutMs(TRITONSERVER_Server* server,
+                                                               uint64_t timeout_ms) {
+  TRIDENT_REQUIRE(server);
+  Core(server)->SetExitTimeoutMs(timeout_ms);
+  return nullptr;
+}
+
+TRITONSERVER_Error* TRITONSERVER_TridentServerOptionsSetPollSettleTimeMs(
+    TRITONSERVER_ServerOptions* options, uint64_t settle_ms) {
+  TRIDENT_REQUIRE(options);
+  Core(options)->poll_settle_ms = settle_ms;
+  return nullptr;
+}
+
+TRITONSERVER_Error* TRITONSERVER_TridentServerOptionsSetModelEventFn(
+    TRITONSERVER_ServerOptions* options, TRITONSERVER_TridentModelEventFn_t event_fn, void* userp) {
+  TRIDENT_REQUIRE(options);
+  return Guard([&] {
+    Core(options)->model_event_listener = nullptr;
+    if (event_fn == nullptr) return Status::Ok();
+    Core(options)->model_event_listener = [event_fn, userp](const ModelEvent& event) {
+      const std::string model = event.model.Text();
+      const TRITONSERVER_TridentModelEvent plain = {
+          model.c_str(),
+          event.version,
+          static_cast<TRITONSERVER_TridentModelState>(event.kind),
+          event.reason.c_str(),
+          event.completed,
+          event.total};
+      event_fn(&plain, userp);
+    };
+    return Status::Ok();
+  });
 }
 
 TRITONSERVER_Error* TRITONBACKEND_TridentModelInstanceReportCopies(

@@ -20,6 +20,7 @@ class Model;
 class ModelInstance;
 class OutputTensor;
 class Server;
+class StateTensor;
 struct BackendAttribute;
 struct BufferAttributes;
 struct Parameter;
@@ -53,6 +54,7 @@ TRIDENT_HANDLE(TRITONBACKEND_Output, OutputTensor);
 TRIDENT_HANDLE(TRITONBACKEND_Request, InferenceRequest);
 TRIDENT_HANDLE(TRITONBACKEND_Response, InferenceResponse);
 TRIDENT_HANDLE(TRITONBACKEND_ResponseFactory, ResponseFactory);
+TRIDENT_HANDLE(TRITONBACKEND_State, StateTensor);
 #undef TRIDENT_HANDLE
 
 template <typename Handle>

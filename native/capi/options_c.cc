@@ -56,9 +56,15 @@ SET_VALUE(TRITONSERVER_ServerOptionsSetStrictModelConfig, bool, strict_model_con
 SET_VALUE(TRITONSERVER_ServerOptionsSetStrictReadiness, bool, strict_readiness)
 SET_VALUE(TRITONSERVER_ServerOptionsSetModelNamespacing, bool, model_namespacing)
 SET_VALUE(TRITONSERVER_ServerOptionsSetExitOnError, bool, exit_on_error)
-SET_VALUE(TRITONSERVER_ServerOptionsSetExitTimeout, unsigned int, exit_timeout_seconds)
 SET_VALUE(TRITONSERVER_ServerOptionsSetModelLoadThreadCount, unsigned int, load_thread_count)
 SET_VALUE(TRITONSERVER_ServerOptionsSetModelLoadRetryCount, unsigned int, load_retry_count)
+
+TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetExitTimeout(TRITONSERVER_ServerOptions* options,
+                                                             unsigned int timeout) {
+  TRIDENT_REQUIRE(options);
+  Core(options)->exit_timeout_ms = uint64_t{timeout} * 1000;
+  return nullptr;
+}
 
 TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetModelControlMode(
     TRITONSERVER_ServerOptions* options, TRITONSERVER_ModelControlMode mode) {

@@ -100,15 +100,19 @@ TRITONSERVER_Error* TRITONSERVER_InferenceResponseOutput(
   });
 }
 
-// Models carry no labels here, which Triton reports like a class without a label.
 TRITONSERVER_Error* TRITONSERVER_InferenceResponseOutputClassificationLabel(
-    TRITONSERVER_InferenceResponse* inference_response, uint32_t index, size_t /*class_index*/,
+    TRITONSERVER_InferenceResponse* inference_response, uint32_t index, size_t class_index,
     const char** label) {
   TRIDENT_REQUIRE(inference_response, label);
   return Guard([&] {
     const auto& outputs = Core(inference_response)->outputs();
     if (index >= outputs.size()) return OutOfBounds(index, outputs.size(), "outputs");
     *label = nullptr;
+    const std::vector<TensorSpec>& specs = Core(inference_response)->model().outputs;
+    const auto spec = ModelSignature::Find(specs, outputs[index]->name());
+    if (!spec || class_index >= specs[*spec].labels.size()) return Status::Ok();
+    const std::string& text = specs[*spec].labels[class_index];
+    if (!text.empty()) *label = text.c_str();
     return Status::Ok();
   });
 }

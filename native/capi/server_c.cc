@@ -8,12 +8,12 @@ using namespace trident;  // NOLINT: C functions live outside every namespace
 
 namespace {
 
-// Copies an array of parameters; `what` names it in errors.
-Result<std::vector<Parameter>> ReadParameters(const char* what,
+// Copies an array of parameters; `what` and `counted` name it and its count in errors.
+Result<std::vector<Parameter>> ReadParameters(const char* what, const char* counted,
                                               const TRITONSERVER_Parameter** parameters,
                                               uint64_t count) {
   if (parameters == nullptr && count > 0) {
-    return InvalidArg(what, " are not provided while their count is ", count);
+    return InvalidArg(what, " are not provided while ", counted, " is non-zero");
   }
   std::vector<Parameter> copies;
   for (uint64_t i = 0; i < count; ++i) {
@@ -63,7 +63,7 @@ TRITONSERVER_Error* TRITONSERVER_ServerStop(TRITONSERVER_Server* server) {
 TRITONSERVER_Error* TRITONSERVER_ServerSetExitTimeout(TRITONSERVER_Server* server,
                                                       unsigned int timeout) {
   TRIDENT_REQUIRE(server);
-  Core(server)->SetExitTimeout(timeout);
+  Core(server)->SetExitTimeoutMs(uint64_t{timeout} * 1000);
   return nullptr;
 }
 
@@ -90,13 +90,14 @@ TRITONSERVER_Error* TRITONSERVER_ServerRegisterModelRepository(
     const TRITONSERVER_Parameter** name_mapping, uint32_t mapping_count) {
   TRIDENT_REQUIRE(server, repository_path);
   return Guard([&] {
-    TRIDENT_ASSIGN_OR_RETURN(const std::vector<Parameter> parameters,
-                             ReadParameters("model mappings", name_mapping, mapping_count));
+    TRIDENT_ASSIGN_OR_RETURN(
+        const std::vector<Parameter> parameters,
+        ReadParameters("model mappings", "mapping count", name_mapping, mapping_count));
     std::map<std::string, std::string> mapping;
     for (const Parameter& parameter : parameters) {
       if (parameter.type != ParameterType::kString) {
-        return InvalidArg("mapping of '", parameter.name, "' in repository '", repository_path,
-                          "' must be a STRING, got ", ParameterTypeName(parameter.type));
+        return InvalidArg("Mapped model name must be a string, found another type for ",
+                          parameter.name, ": ", ParameterTypeName(parameter.type));
       }
       mapping[parameter.name] = parameter.string_value;
     }
@@ -133,8 +134,9 @@ TRITONSERVER_Error* TRITONSERVER_ServerLoadModelWithParameters(
     uint64_t parameter_count) {
   TRIDENT_REQUIRE(server, model_name);
   return Guard([&] {
-    TRIDENT_ASSIGN_OR_RETURN(const std::vector<Parameter> copies,
-                             ReadParameters("load parameters", parameters, parameter_count));
+    TRIDENT_ASSIGN_OR_RETURN(
+        const std::vector<Parameter> copies,
+        ReadParameters("load parameters", "parameter count", parameters, parameter_count));
     return Core(server)->LoadModel(model_name, copies);
   });
 }
@@ -142,14 +144,13 @@ TRITONSERVER_Error* TRITONSERVER_ServerLoadModelWithParameters(
 TRITONSERVER_Error* TRITONSERVER_ServerUnloadModel(TRITONSERVER_Server* server,
                                                    const char* model_name) {
   TRIDENT_REQUIRE(server, model_name);
-  return Guard([&] { return Core(server)->UnloadModel(model_name); });
+  return Guard([&] { return Core(server)->UnloadModel(model_name, /*dependents=*/false); });
 }
 
-// Only ensembles have dependents, and there are none.
 TRITONSERVER_Error* TRITONSERVER_ServerUnloadModelAndDependents(TRITONSERVER_Server* server,
                                                                 const char* model_name) {
   TRIDENT_REQUIRE(server, model_name);
-  return Guard([&] { return Core(server)->UnloadModel(model_name); });
+  return Guard([&] { return Core(server)->UnloadModel(model_name, /*dependents=*/true); });
 }
 
 // Models ------------------------------------------------------------------------------------------

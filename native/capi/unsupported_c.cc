@@ -88,15 +88,6 @@ UNSUPPORTED("response statistics", TRITONBACKEND_ModelInstanceResponseStatistics
 UNSUPPORTED("response statistics", TRITONBACKEND_ModelInstanceReportResponseStatistics,
             TRITONBACKEND_ModelInstanceResponseStatistics*)
 
-// State of sequences.
-UNSUPPORTED("sequence state", TRITONBACKEND_StateNew, TRITONBACKEND_State**, TRITONBACKEND_Request*,
-            const char*, TRITONSERVER_DataType, const int64_t*, uint32_t)
-UNSUPPORTED("sequence state", TRITONBACKEND_StateUpdate, TRITONBACKEND_State*)
-UNSUPPORTED("sequence state", TRITONBACKEND_StateBuffer, TRITONBACKEND_State*, void**, uint64_t,
-            TRITONSERVER_MemoryType*, int64_t*)
-UNSUPPORTED("sequence state", TRITONBACKEND_StateBufferAttributes, TRITONBACKEND_State*,
-            TRITONSERVER_BufferAttributes**)
-
 // Response caches.
 UNSUPPORTED("response caching", TRITONCACHE_CacheEntryBufferCount, TRITONCACHE_CacheEntry*, size_t*)
 UNSUPPORTED("response caching", TRITONCACHE_CacheEntryAddBuffer, TRITONCACHE_CacheEntry*, void*,

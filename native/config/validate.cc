@@ -53,9 +53,7 @@ Status ValidateSchedulingChoice(const ModelConfig& config) {
   if (config.dynamic_batching) {
     return ValidateDynamicBatching(*config.dynamic_batching, config.max_batch_size);
   }
-  if (config.sequence_batching) {
-    return ValidateSequenceBatching(*config.sequence_batching, config.max_batch_size);
-  }
+  if (config.sequence_batching) return ValidateSequenceBatching(config);
   if (config.ensemble_scheduling) return ValidateEnsemble(config);
   if (config.platform == kEnsemblePlatform) {
     return InvalidArg("'ensemble_scheduling' must be set, as 'platform' is \"ensemble\"");

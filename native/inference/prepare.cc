@@ -208,6 +208,17 @@ Status InferenceRequest::CheckInput(InputTensor* input, const TensorSpec& spec) 
   });
 }
 
+Status InferenceRequest::PrepareAlone() {
+  const ModelSignature& model = target_->signature();
+  for (const auto& input : inputs_) {
+    const auto index = ModelSignature::Find(model.inputs, input->name());
+    if (!index) return InvalidArg("model '", model.name, "' has no input '", input->name(), "'");
+    TRIDENT_RETURN_IF_ERROR(CheckInput(input.get(), model.inputs[*index]));
+  }
+  batch_size_ = 1;
+  return Status::Ok();
+}
+
 Status InferenceRequest::Prepare() {
   const ModelSignature& model = target_->signature();
   const auto fail = [&](const Status& status) { return status.WithPrefix(LogPrefix()); };

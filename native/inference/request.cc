@@ -110,7 +110,7 @@ Status InferenceRequest::RemoveInput(const std::string& name) {
   return Status::Ok();
 }
 
-void InferenceRequest::AddOverrideInput(std::unique_ptr<InputTensor> input) {
+void InferenceRequest::AddOverrideInput(std::shared_ptr<InputTensor> input) {
   overrides_.push_back(std::move(input));
 }
 
@@ -173,6 +173,7 @@ void InferenceRequest::Submit(uint64_t now_ns) {
   }
   channel_->Hold();
   overrides_.clear();
+  in_order = false;
   target_->RequestStarted();
   start_ns_ = now_ns;
   state_.store(State::kQueued, std::memory_order_release);
@@ -188,9 +189,10 @@ Status InferenceRequest::Cancel() {
   if (channel_ == nullptr) {
     return Internal(LogPrefix(), "a request can't be cancelled before it is submitted");
   }
-  // The last submission may end while its client decides to cancel it: then there is nothing to do.
-  if (state() == State::kIdle) return Status::Ok();
+  // Also when the request is back already: response factories may still send for it, or, if the
+  // last submission has ended while its client decided to cancel it, nobody looks at this any more.
   channel_->Cancel();
+  if (state() == State::kIdle) return Status::Ok();
   target_->CancelQueued(this);
   return Status::Ok();
 }
@@ -208,7 +210,7 @@ void InferenceRequest::Release(uint32_t flags) {
 
 void RespondError(RequestPtr request, const Status& status) {
   const std::shared_ptr<InferenceTarget>& target = request->target();
-  target->statistics().RecordFailure(request->start_ns(), NowNs());
+  if (!request->is_null) target->statistics().RecordFailure(request->start_ns(), NowNs());
   auto response = std::make_unique<InferenceResponse>(request->channel());
   response->set_status(Status(status.code(), request->LogPrefix() + status.message()));
   // Fails only if a backend already ended the request; then there is nothing left to say.

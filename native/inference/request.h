@@ -34,6 +34,10 @@ class InputTensor {
   // Buffers meant for every instance, or those for the host policy when it has its own.
   const std::vector<ConstBuffer>& buffers() const { return buffers_; }
   const std::vector<ConstBuffer>& BuffersFor(const char* host_policy) const;
+  bool varies_by_host_policy() const { return !host_policy_buffers_.empty(); }
+  const std::map<std::string, std::vector<ConstBuffer>>& host_policy_buffers() const {
+    return host_policy_buffers_;
+  }
 
   // INVALID_ARG when the total size overflows.
   Status Append(const ConstBuffer& buffer);
@@ -61,13 +65,18 @@ struct CorrelationId {
   bool is_string = false;
   uint64_t number = 0;
   std::string text;
+
+  bool operator==(const CorrelationId&) const = default;
 };
 
 inline constexpr uint32_t kReleaseAll = 1;
 inline constexpr uint32_t kReleaseReschedule = 2;
 
+struct ExpiryEntry;
 class InferenceRequest;
+class RequestQueue;
 class SequenceStates;
+struct Sequence;
 
 // Whoever handed a request to a backend and wants to know when it comes back. Thread-safe.
 class ReleaseWatcher {
@@ -115,6 +124,8 @@ class InferenceRequest {
   std::vector<Parameter> parameters;
   ReleaseCallback on_release;
   std::shared_ptr<ResponseSink> sink;
+  // Where the times of its execution are added up besides, for an ensemble whose step it is.
+  std::shared_ptr<ComputeTotals> compute_totals;
 
   Result<InputTensor*> AddInput(std::string name, DataType datatype, Shape shape);
   // The model's only input, whose datatype and shape follow from the model and the bytes.
@@ -125,8 +136,9 @@ class InferenceRequest {
   const std::vector<std::unique_ptr<InputTensor>>& inputs() const { return inputs_; }
 
   // Tensors the scheduler adds for the backend: sequence controls, states. They go when the
-  // request is submitted again. Their names are none of the model's inputs.
-  void AddOverrideInput(std::unique_ptr<InputTensor> input);
+  // request is submitted again. Their names are none of the model's inputs. Shared: what is the
+  // same for many requests exists once.
+  void AddOverrideInput(std::shared_ptr<InputTensor> input);
   void RemoveOverrideInputs() { overrides_.clear(); }
   // What the backend sees: the client's inputs, then the scheduler's.
   size_t backend_input_count() const { return inputs_.size() + overrides_.size(); }
@@ -151,11 +163,19 @@ class InferenceRequest {
 
   // Fills the empty slot of a batch: the backend computes it, nobody wants its outputs.
   bool is_null = false;
+  // A submitted one that may run beside this request, which is prepared: inputs of the same form,
+  // all zero (`zeros` holds enough of them) but for shape tensors, and no outputs. It belongs to
+  // whoever drops it.
+  RequestPtr MakeNull(std::shared_ptr<const void> zeros, uint64_t now_ns) const;
+  // Bytes of zeros that MakeNull needs.
+  uint64_t largest_input() const;
 
   // What the core does with it --------------------------------------------------------------------
   // Checks the request against its model's signature; sets what the backend reads: batch_size, the
   // form of reshaped inputs, all of a raw input.
   Status Prepare();
+  // For a request that no scheduler sees: the inputs it has must fit, but none need be there.
+  Status PrepareAlone();
   uint32_t batch_size() const { return batch_size_; }
 
   // The right to submit this request; false when somebody else is at it or it is in flight.
@@ -170,8 +190,12 @@ class InferenceRequest {
   void MarkQueued() { state_.store(State::kQueued, std::memory_order_release); }
   // Set by the scheduler that hands the request out, for this one release.
   void set_release_watcher(ReleaseWatcher* watcher) { watcher_ = watcher; }
+  // It has its place in the order of its model's responses.
+  bool in_order = false;
   // The implicit state of its sequence, while it executes; null without.
   std::shared_ptr<SequenceStates> states;
+  // Where it waits for its turn; guarded by the sequence scheduler's mutex.
+  Sequence* sequence = nullptr;
 
   Status Cancel();
   bool IsCancelled() const;
@@ -186,6 +210,7 @@ class InferenceRequest {
 
  private:
   friend class RequestQueue;
+  friend class ExpiryWheel;
 
   Status DeduceRawInput(InputTensor* input) const;
   Status CheckInputNames() const;
@@ -196,19 +221,23 @@ class InferenceRequest {
   std::shared_ptr<InferenceTarget> target_;
   const int64_t requested_version_;
   std::vector<std::unique_ptr<InputTensor>> inputs_;
-  std::vector<std::unique_ptr<InputTensor>> overrides_;
+  std::vector<std::shared_ptr<InputTensor>> overrides_;
   std::vector<std::string> requested_outputs_;
-  uint32_t batch_size_ = 0;
 
   std::shared_ptr<ResponseChannel> channel_;
   std::atomic<State> state_{State::kIdle};
-  uint64_t start_ns_ = 0;
   ReleaseWatcher* watcher_ = nullptr;
 
-  // The scheduler's queue links; guarded by its mutex.
-  InferenceRequest* next_ = nullptr;
+  // All that a queue touches when it hands the request out, on one cache line: in a long queue that
+  // line is cold. The links are guarded by the scheduler's mutex.
+  alignas(64) InferenceRequest* next_ = nullptr;
   InferenceRequest* previous_ = nullptr;
-  bool queued_ = false;
+  RequestQueue* queue_ = nullptr;             // the one it is in
+  const void* some_places_behind_ = nullptr;  // to be prefetched, never read
+  ExpiryEntry* expiry_entry_ = nullptr;       // null: it may wait for ever
+  uint64_t start_ns_ = 0;
+  uint32_t batch_size_ = 0;
+  uint16_t expiry_slot_ = 0;
 };
 
 // Ends a submitted request with an error: counts the failure, sends the response, releases.

@@ -65,6 +65,11 @@ Status OutputTensor::Allocate(uint64_t byte_size, BufferAttributes preferred) {
   return Status::Ok();
 }
 
+void OutputTensor::Adopt(const OutputBuffer& buffer) {
+  buffer_ = buffer;
+  allocated_ = true;
+}
+
 InferenceResponse::InferenceResponse(std::shared_ptr<ResponseChannel> channel)
     : InferenceResponse(channel->target(), channel->sink(), channel->request_id()) {
   channel_ = std::move(channel);
@@ -93,6 +98,10 @@ OutputTensor* InferenceResponse::AddOutput(std::string name, DataType datatype, 
       shape = Reshape(shape, leading, *spec.reshape, spec.dims);
     }
   }
+  return RestoreOutput(std::move(name), datatype, std::move(shape));
+}
+
+OutputTensor* InferenceResponse::RestoreOutput(std::string name, DataType datatype, Shape shape) {
   outputs_.push_back(
       std::make_unique<OutputTensor>(this, std::move(name), datatype, std::move(shape)));
   return outputs_.back().get();

@@ -77,6 +77,8 @@ class OutputTensor {
   // Asks the response's sink for memory; INVALID_ARG when the size does not fit shape and datatype,
   // or when called twice.
   Status Allocate(uint64_t byte_size, BufferAttributes preferred);
+  // Takes memory that was got from the response's sink before there was a response.
+  void Adopt(const OutputBuffer& buffer);
 
  private:
   friend class InferenceResponse;
@@ -100,10 +102,15 @@ class InferenceResponse {
 
   // `shape` is the backend's; the receiver sees the form that the model's configuration gives it.
   OutputTensor* AddOutput(std::string name, DataType datatype, Shape shape);
+  // `shape` is already the receiver's.
+  OutputTensor* RestoreOutput(std::string name, DataType datatype, Shape shape);
   OutputTensor* FindOutput(const std::string& name);
+  // Its sink has been told of it already.
+  void MarkStarted() { allocating_ = true; }
   const std::vector<std::unique_ptr<OutputTensor>>& outputs() const { return outputs_; }
 
   std::vector<Parameter>& parameters() { return parameters_; }
+  const std::vector<Parameter>& parameters() const { return parameters_; }
   const ModelSignature& model() const { return target_->signature(); }
   const std::string& request_id() const { return request_id_; }
   const std::shared_ptr<ResponseSink>& sink() const { return sink_; }

@@ -15,11 +15,12 @@ struct TensorSpec {
   std::string name;
   DataType datatype = DataType::kInvalid;
   Shape dims;
-  bool optional = false;         // inputs only
-  bool variable = false;         // some dim is -1, so requests of one batch must be compared
-  bool ragged = false;           // inputs only: requests of one batch may differ in shape
-  bool shape_tensor = false;     // its contents are a shape, equal in all requests of a batch
-  std::optional<Shape> reshape;  // the dims on the backend's side, when they are others
+  bool optional = false;            // inputs only
+  bool variable = false;            // some dim is -1, so requests of one batch must be compared
+  bool ragged = false;              // inputs only: requests of one batch may differ in shape
+  bool shape_tensor = false;        // its contents are a shape, equal in all requests of a batch
+  std::optional<Shape> reshape;     // the dims on the backend's side, when they are others
+  std::vector<std::string> labels;  // outputs only: names of classes, by their number
 };
 
 // `shape` fits `from`; the same elements in the form of `to`: the values of from's -1 dims take the

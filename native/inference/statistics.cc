@@ -25,6 +25,44 @@ void ModelStatistics::RecordSuccess(uint64_t batch_size, uint64_t request_start,
   compute_output_.Add(Between(times.compute_end, times.exec_end));
 }
 
+void ModelStatistics::RecordCacheHit(uint64_t request_start, uint64_t lookup_start,
+                                     uint64_t lookup_end, uint64_t now) {
+  success_.Add(Between(request_start, now));
+  queue_.Add(Between(request_start, lookup_start));
+  cache_hit_.Add(Between(lookup_start, lookup_end));
+}
+
+void ComputeTotals::Add(const ExecutionTimes& times) {
+  input_ns.fetch_add(Between(times.exec_start, times.compute_start), std::memory_order_relaxed);
+  infer_ns.fetch_add(Between(times.compute_start, times.compute_end), std::memory_order_relaxed);
+  output_ns.fetch_add(Between(times.compute_end, times.exec_end), std::memory_order_relaxed);
+}
+
+void ComputeTotals::Add(const ComputeTotals& other) {
+  input_ns.fetch_add(other.input_ns, std::memory_order_relaxed);
+  infer_ns.fetch_add(other.infer_ns, std::memory_order_relaxed);
+  output_ns.fetch_add(other.output_ns, std::memory_order_relaxed);
+}
+
+void ModelStatistics::RecordComposed(uint64_t batch_size, uint64_t request_start,
+                                     uint64_t compute_start, uint64_t now,
+                                     const ComputeTotals& totals) {
+  inference_count_.fetch_add(batch_size, std::memory_order_relaxed);
+  execution_count_.fetch_add(1, std::memory_order_relaxed);
+  last_inference_ms_.store(WallClockMs(), std::memory_order_relaxed);
+  success_.Add(Between(request_start, now));
+  queue_.Add(Between(request_start, compute_start));
+  compute_input_.Add(totals.input_ns);
+  compute_infer_.Add(totals.infer_ns);
+  compute_output_.Add(totals.output_ns);
+  MutexLock lock(mutex_);
+  StatisticsSnapshot::Batch& batch = batches_[batch_size];
+  batch.batch_size = batch_size;
+  trident::Add(&batch.compute_input, totals.input_ns);
+  trident::Add(&batch.compute_infer, totals.infer_ns);
+  trident::Add(&batch.compute_output, totals.output_ns);
+}
+
 void ModelStatistics::RecordFailure(uint64_t request_start, uint64_t now) {
   fail_.Add(Between(request_start, now));
 }
@@ -56,6 +94,8 @@ StatisticsSnapshot ModelStatistics::Read() const {
   out.compute_input = compute_input_.Read();
   out.compute_infer = compute_infer_.Read();
   out.compute_output = compute_output_.Read();
+  out.cache_hit = cache_hit_.Read();
+  out.cache_miss = cache_miss_.Read();
   out.copy_count = copy_count_.load(std::memory_order_relaxed);
   out.copy_bytes = copy_bytes_.load(std::memory_order_relaxed);
   MutexLock lock(mutex_);

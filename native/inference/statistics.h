@@ -25,6 +25,8 @@ struct StatisticsSnapshot {
   uint64_t inference_count = 0;    // batch items of successful requests
   uint64_t execution_count = 0;    // backend executions
   Duration success, fail, queue, compute_input, compute_infer, compute_output;
+  Duration cache_hit;   // time of the look-up
+  Duration cache_miss;  // time of the look-up and the insertion
   uint64_t copy_count = 0, copy_bytes = 0;
   std::vector<Batch> batches;  // by batch size
 };
@@ -34,13 +36,27 @@ struct ExecutionTimes {
   uint64_t exec_start = 0, compute_start = 0, compute_end = 0, exec_end = 0;
 };
 
+// Compute times of executions on behalf of one request of an ensemble. Thread-safe.
+struct ComputeTotals {
+  std::atomic<uint64_t> input_ns{0}, infer_ns{0}, output_ns{0};
+  void Add(const ExecutionTimes& times);
+  void Add(const ComputeTotals& other);
+};
+
 // Counters of one model version. The request path only does relaxed adds. Thread-safe.
 class ModelStatistics {
  public:
   // `request_start` and `queue_start` are the request's own; zero times count as no duration.
   void RecordSuccess(uint64_t batch_size, uint64_t request_start, uint64_t queue_start,
                      const ExecutionTimes& times);
+  // A request answered from the cache: a success that waited until its look-up, and no inference.
+  void RecordCacheHit(uint64_t request_start, uint64_t lookup_start, uint64_t lookup_end,
+                      uint64_t now);
+  void RecordCacheMiss(uint64_t duration_ns) { cache_miss_.Add(duration_ns); }
   void RecordFailure(uint64_t request_start, uint64_t now);
+  // A request whose work others did, and counted, too: for an ensemble, one execution.
+  void RecordComposed(uint64_t batch_size, uint64_t request_start, uint64_t compute_start,
+                      uint64_t now, const ComputeTotals& totals);
   void RecordBatch(uint64_t batch_size, const ExecutionTimes& times);
   void RecordCopies(uint64_t count, uint64_t bytes);
 
@@ -61,6 +77,7 @@ class ModelStatistics {
   std::atomic<uint64_t> last_inference_ms_{0}, inference_count_{0}, execution_count_{0};
   std::atomic<uint64_t> copy_count_{0}, copy_bytes_{0};
   AtomicDuration success_, fail_, queue_, compute_input_, compute_infer_, compute_output_;
+  AtomicDuration cache_hit_, cache_miss_;
 
   mutable Mutex mutex_;
   std::map<uint64_t, StatisticsSnapshot::Batch> batches_ GUARDED_BY(mutex_);

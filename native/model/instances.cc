@@ -47,6 +47,12 @@ std::vector<ModelInstance::Description> DescribeInstances(const ModelConfig& con
       description.host_policy =
           group.host_policy.empty() ? DefaultPolicy(group.kind) : group.host_policy;
       description.host_policy_json = HostPolicyJson(description.host_policy, host_policies);
+      const auto settings = host_policies.find(description.host_policy);
+      if (settings != host_policies.end()) description.host_settings = settings->second;
+      if (config.optimization) {
+        description.nice_step = NiceStepOf(config.optimization->priority);
+      }
+      description.rate_limiter = group.rate_limiter;
       description.profiles = group.profile;
       description.secondary_devices = group.secondary_devices;
       out.push_back(std::move(description));

@@ -1,15 +1,20 @@
 #include "model/model.h"
 
 #include <algorithm>
+#include <cassert>
 #include <system_error>
 
 #include "base/clock.h"
 #include "config/complete.h"
 #include "config/validate.h"
+#include "model/batch_strategy.h"
+#include "model/ensemble.h"
 #include "model/instances.h"
+#include "model/labels.h"
 #include "model/make_scheduler.h"
 #include "model/plugin_status.h"
 #include "model/supported.h"
+#include "scheduler/ensemble_scheduler.h"
 
 namespace trident {
 namespace {
@@ -21,12 +26,16 @@ constexpr int64_t kMaxInstances = 4096;
 
 Model::Model(ModelSource source)
     : name_(source.config.name),
+      space_(source.space),
       directory_(std::move(source.directory)),
       version_(source.version),
       backend_(std::move(source.backend)),
+      find_model_(std::move(source.find_model)),
       auto_complete_(source.auto_complete),
       host_policies_(std::move(source.host_policies)),
       timer_(std::move(source.timer)),
+      limiter_(std::move(source.limiter)),
+      server_cache_(std::move(source.cache)),
       server_(source.server),
       logger_(std::move(source.logger)),
       config_(std::make_shared<const ModelConfig>(std::move(source.config))) {}
@@ -46,6 +55,37 @@ Result<std::shared_ptr<Model>> Model::Load(ModelSource source) {
 
 Status Model::Initialize() {
   TRIDENT_RETURN_IF_ERROR(CheckSupported(*config()));
+  const bool ensemble = config()->ensemble_scheduling.has_value();
+  TRIDENT_RETURN_IF_ERROR(ensemble ? InitializeEnsemble() : InitializeBackend());
+  const std::shared_ptr<const ModelConfig> complete = config();
+  TRIDENT_RETURN_IF_ERROR(Validate(*complete));  // again: the plug-in may have completed it
+  TRIDENT_RETURN_IF_ERROR(ValidateTensors(*complete));
+  TRIDENT_RETURN_IF_ERROR(CheckSupported(*complete));
+  signature_ = SignatureOf(*complete, version_);
+  TRIDENT_RETURN_IF_ERROR(ReadLabels(*complete, directory_, &signature_));
+  if (server_cache_ != nullptr && complete->response_cache && complete->response_cache->enable) {
+    cache_ = std::make_shared<ModelCache>(server_cache_, statistics_, logger_);
+  }
+  if (ensemble) {
+    scheduler_ = std::make_unique<EnsembleScheduler>(
+        *complete, SchedulerContext{signature_, Clock::System(), timer_, logger_},
+        StepFinder(*complete, find_model_));
+    return Status::Ok();
+  }
+  const BatchStrategySource strategy_source = {
+      directory_,
+      {directory_ + "/" + std::to_string(version_), directory_, backend_->directory()},
+      backend_->library_path()};
+  TRIDENT_ASSIGN_OR_RETURN(strategy_,
+                           LoadBatchStrategy(*complete, strategy_source, handle(), *logger_));
+  order_ = MakeResponseOrder(*complete);
+  TRIDENT_ASSIGN_OR_RETURN(
+      scheduler_, MakeScheduler(*complete, {signature_, Clock::System(), timer_, logger_, order_},
+                                directory_, strategy_.get()));
+  return CreateInstances(*complete);
+}
+
+Status Model::InitializeBackend() {
   if (auto* initialize = backend_->entry_points().model_initialize) {
     initialized_ = true;  // Triton finalises what failed to initialise, too
     initializing_ = true;
@@ -54,14 +94,19 @@ Status Model::Initialize() {
     TRIDENT_RETURN_IF_ERROR(status);
   }
   initialized_ = true;
-  const std::shared_ptr<const ModelConfig> complete = config();
-  TRIDENT_RETURN_IF_ERROR(Validate(*complete));  // again: the plug-in may have completed it
-  TRIDENT_RETURN_IF_ERROR(ValidateTensors(*complete));
-  TRIDENT_RETURN_IF_ERROR(CheckSupported(*complete));
-  signature_ = SignatureOf(*complete, version_);
-  TRIDENT_ASSIGN_OR_RETURN(scheduler_,
-                           MakeScheduler(*complete, {signature_, Clock::System(), timer_}));
-  return CreateInstances(*complete);
+  return Status::Ok();
+}
+
+Status Model::InitializeEnsemble() {
+  ModelConfig complete = *config();
+  TRIDENT_ASSIGN_OR_RETURN(const auto models, FindSteps(complete, find_model_));
+  std::vector<std::shared_ptr<const ModelConfig>> steps;
+  for (const auto& model : models) steps.push_back(model->config());
+  TRIDENT_RETURN_IF_ERROR(CompleteEnsemble(steps, &complete));
+  threads_started_.store(true);  // it has no instances
+  MutexLock lock(mutex_);
+  config_ = std::make_shared<const ModelConfig>(std::move(complete));
+  return Status::Ok();
 }
 
 Status Model::SetAutoCompleted(const ModelConfig& from_backend) {
@@ -81,13 +126,16 @@ std::shared_ptr<const ModelConfig> Model::config() const {
   return config_;
 }
 
-Status Model::CreateInstances(const ModelConfig& config) {
+Status Model::CheckInstanceCount(const ModelConfig& config) const {
   int64_t count = 0;
   for (const InstanceGroup& group : config.instance_group) count += group.count;
-  if (count > kMaxInstances) {
-    return InvalidArg("model '", name_, "' asks for ", count,
-                      " instances in its instance groups; at most ", kMaxInstances, " are allowed");
-  }
+  if (count <= kMaxInstances) return Status::Ok();
+  return InvalidArg("model '", name_, "' asks for ", count,
+                    " instances in its instance groups; at most ", kMaxInstances, " are allowed");
+}
+
+Status Model::CreateInstances(const ModelConfig& config) {
+  TRIDENT_RETURN_IF_ERROR(CheckInstanceCount(config));
   bool any_active = false;
   for (ModelInstance::Description& description : DescribeInstances(config, host_policies_)) {
     const std::string name = description.name;
@@ -106,13 +154,20 @@ Status Model::CreateInstances(const ModelConfig& config) {
 }
 
 void Model::AddActive(ModelInstance* instance) {
-  const size_t index = scheduler_->AddInstance();
-  std::vector<ModelInstance*> table;
-  if (!active_tables_.empty()) table = active_tables_.back();
-  table.resize(index + 1);
-  table[index] = instance;
-  active_tables_.push_back(std::move(table));
+  if (!instance->may_run_inline()) may_run_inline_.store(false);
+  if (active_tables_.empty() || active_tables_.back().size() == active_tables_.back().capacity()) {
+    std::vector<ModelInstance*> table;
+    table.reserve(active_tables_.empty() ? 4 : 2 * active_tables_.back().size());
+    if (!active_tables_.empty()) {
+      table.insert(table.end(), active_tables_.back().begin(), active_tables_.back().end());
+    }
+    active_tables_.push_back(std::move(table));
+  }
+  // In the table before the scheduler knows of it: from then on the inline lane may look it up.
+  active_tables_.back().push_back(instance);
   active_.store(active_tables_.back().data(), std::memory_order_release);
+  [[maybe_unused]] const size_t index = scheduler_->AddInstance();
+  assert(index + 1 == active_tables_.back().size());
 }
 
 Status Model::StartThreads() {
@@ -125,7 +180,8 @@ Status Model::StartThreads() {
   const std::vector<ModelInstance*>& active = active_tables_.back();
   try {
     for (size_t i = 0; i < active.size(); ++i) {
-      if (active[i] != nullptr) active[i]->StartThread(scheduler_.get(), i);
+      if (active[i] == nullptr || leaving_.count(i) > 0) continue;
+      active[i]->StartThread(scheduler_.get(), i);
     }
   } catch (const std::system_error& error) {
     // Instances without a thread stay usable by the inline lane; the next Submit tries again.
@@ -142,6 +198,7 @@ void Model::Submit(std::span<InferenceRequest*> requests, std::span<Status> outc
     for (InferenceRequest* request : requests) request->Unclaim();
     return;
   }
+  if (cache_ != nullptr) return SubmitThroughCache(requests, outcomes);
   const uint64_t now = NowNs();
   // Most calls bring one request; only a whole turn's worth needs the heap.
   RequestPtr one;
@@ -159,7 +216,36 @@ void Model::Submit(std::span<InferenceRequest*> requests, std::span<Status> outc
   }
 }
 
+void Model::SubmitThroughCache(std::span<InferenceRequest*> requests, std::span<Status> outcomes) {
+  const uint64_t now = NowNs();
+  std::vector<RequestPtr> missed;
+  std::vector<size_t> places;
+  std::vector<std::pair<RequestPtr, ModelCache::Hit>> hits;
+  for (size_t i = 0; i < requests.size(); ++i) {
+    requests[i]->Submit(now);
+    RequestPtr request(requests[i]);
+    if (order_ != nullptr) order_->Reserve(request.get());
+    if (auto hit = cache_->Find(request.get())) {
+      outcomes[i] = Status::Ok();
+      hits.emplace_back(std::move(request), std::move(*hit));
+    } else {
+      missed.push_back(std::move(request));
+      places.push_back(i);
+    }
+  }
+  std::vector<Status> missed_outcomes(missed.size());
+  scheduler_->Enqueue(missed, missed_outcomes);
+  for (size_t i = 0; i < missed.size(); ++i) {
+    outcomes[places[i]] = std::move(missed_outcomes[i]);
+    if (missed[i] != nullptr) missed[i].release()->Withdraw();
+  }
+  // Last, because clients are called back.
+  for (auto& [request, hit] : hits) cache_->Answer(std::move(request), hit);
+}
+
 bool Model::RunInline(InferenceRequest* request) {
+  // What the cache knows needs no lane: Submit answers it on this thread.
+  if (cache_ != nullptr || !may_run_inline_.load(std::memory_order_relaxed)) return false;
   // This thread counts as a request of its own, so that a drain can't finalise the instance
   // between the end of the request and the end of Execute.
   RequestStarted();
@@ -221,13 +307,15 @@ void Model::Drain() {
 }
 
 void Model::Finalize() {
-  std::vector<std::unique_ptr<ModelInstance>> instances;
+  std::vector<std::shared_ptr<ModelInstance>> instances;
   {
     MutexLock lock(mutex_);
     instances.swap(instances_);
     memory_usage_.clear();
   }
   while (!instances.empty()) instances.pop_back();
+  strategy_ = nullptr;
+  if (backend_ == nullptr) return;
   auto* finalize = backend_->entry_points().model_finalize;
   if (!initialized_ || finalize == nullptr) return;
   initialized_ = false;
@@ -239,18 +327,19 @@ void Model::Finalize() {
 }
 
 Status Model::Ready() {
-  std::vector<ModelInstance*> instances;
+  std::vector<std::shared_ptr<ModelInstance>> instances;
   {
     // Counted as a request, so that no drain takes the instances away meanwhile.
     MutexLock lock(mutex_);
     if (!accepting()) return Unavailable("model '", name_, "' is being unloaded");
     RequestStarted();
-    for (const auto& instance : instances_) instances.push_back(instance.get());
+    instances = instances_;
   }
   Status status;
-  for (ModelInstance* instance : instances) {
+  for (const auto& instance : instances) {
     if (status.ok()) status = instance->Ready();
   }
+  instances.clear();
   RequestEnded();
   return status;
 }

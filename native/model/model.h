@@ -1,8 +1,10 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,23 +15,37 @@
 #include "config/model_config.h"
 #include "inference/target.h"
 #include "model/backend.h"
+#include "model/model_identity.h"
 #include "model/model_instance.h"
+#include "model/rate_limiter.h"
+#include "scheduler/batch_strategy.h"
+#include "scheduler/model_cache.h"
+#include "scheduler/ordering.h"
 #include "scheduler/scheduler.h"
 
 namespace trident {
 
 using HostPolicies = std::map<std::string, std::map<std::string, std::string>>;
 
+class Model;
+// The ready version asked for of a model, or its newest one (-1), as a request would find it.
+using FindModel =
+    std::function<Result<std::shared_ptr<Model>>(const ModelIdentity& model, int64_t version)>;
+
 // What it takes to load one version of a model.
 struct ModelSource {
   ModelConfig config;     // complete but for what the backend may add; normalised and validated
+  std::string space;      // the model's namespace, empty without
   std::string directory;  // of the model, with its version directories
   int64_t version = 0;
-  std::shared_ptr<Backend> backend;
+  std::shared_ptr<Backend> backend;  // null for an ensemble
+  FindModel find_model;              // for the steps of ensembles, whose namespaces are resolved
   bool auto_complete = false;
   HostPolicies host_policies;
   std::shared_ptr<Timer> timer;
-  void* server = nullptr;  // what TRITONBACKEND_ModelServer returns
+  std::shared_ptr<ExecutionLimiter> limiter;  // null: executions are not limited
+  std::shared_ptr<ResponseCache> cache;       // null: responses are not remembered
+  void* server = nullptr;                     // what TRITONBACKEND_ModelServer returns
   std::shared_ptr<Logger> logger;
 };
 
@@ -56,6 +72,13 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   // OK, or the first instance's reason for not being ready.
   Status Ready();
 
+  // Takes over the instance groups and the version policy of `config`, while requests go on:
+  // instances as they are wanted stay, others are added and removed. On failure nothing has
+  // changed. `*finish`, if set, waits for the instances that leave to end what they have begun, and
+  // finalises them: to be run once, where waiting does no harm; until then the model is not
+  // drained. Not for ensembles. Externally synchronised: one update at a time.
+  Status UpdateInstances(const ModelConfig& config, std::function<void()>* finish);
+
   // InferenceTarget
   const ModelSignature& signature() const override { return signature_; }
   ModelStatistics& statistics() override { return statistics_; }
@@ -71,10 +94,12 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   // the instances change.
   std::shared_ptr<const ModelConfig> config() const;
   const std::string& name() const { return name_; }
+  ModelIdentity identity() const { return {space_, name_}; }
   std::string& directory() { return directory_; }
   int64_t version() const { return version_; }
   Backend& backend() { return *backend_; }
   void* server() const { return server_; }
+  ExecutionLimiter* limiter() const { return limiter_.get(); }
   Logger& logger() { return *logger_; }
   bool auto_complete() const { return auto_complete_; }
   // Only while the plug-in initialises the model.
@@ -92,38 +117,61 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
  private:
   explicit Model(ModelSource source);
   Status Initialize();
+  Status InitializeBackend();
+  Status InitializeEnsemble();
+  struct LeavingInstance {
+    std::shared_ptr<ModelInstance> instance;
+    size_t index = 0;
+    bool has_thread = false;
+  };
   Status CreateInstances(const ModelConfig& config);
+  Status CheckInstanceCount(const ModelConfig& config) const;
   void AddActive(ModelInstance* instance) REQUIRES(mutex_);
+  void AddInstances(std::vector<std::shared_ptr<ModelInstance>> added) REQUIRES(mutex_);
+  std::vector<LeavingInstance> TakeOut(const std::vector<const ModelInstance*>& stay)
+      REQUIRES(mutex_);
+  void AwaitEnd(const LeavingInstance& leaving);
   void Finalize();
   Status StartThreads();
+  void SubmitThroughCache(std::span<InferenceRequest*> requests, std::span<Status> outcomes);
 
   const std::string name_;
+  const std::string space_;
   std::string directory_;
   const int64_t version_;
-  const std::shared_ptr<Backend> backend_;
+  const std::shared_ptr<Backend> backend_;  // null: an ensemble
+  const FindModel find_model_;
   const bool auto_complete_;
   const HostPolicies host_policies_;
   const std::shared_ptr<Timer> timer_;
+  const std::shared_ptr<ExecutionLimiter> limiter_;
+  const std::shared_ptr<ResponseCache> server_cache_;
   void* const server_;
   const std::shared_ptr<Logger> logger_;
 
   ModelSignature signature_;
   ModelStatistics statistics_;
+  std::unique_ptr<BatchStrategy> strategy_;  // usually null
+  std::shared_ptr<ResponseOrder> order_;     // null: responses go as they come
   std::unique_ptr<Scheduler> scheduler_;
+  std::shared_ptr<ModelCache> cache_;  // null: off for this model
   bool initialized_ = false;
   bool initializing_ = false;
 
   std::atomic<bool> accepting_{false};
   std::atomic<uint64_t> in_flight_{0};
   std::atomic<bool> threads_started_{false};
+  std::atomic<bool> may_run_inline_{true};
   mutable Mutex mutex_;  // starting threads, draining, memory usage
   CondVar drained_;
   std::shared_ptr<const ModelConfig> config_ GUARDED_BY(mutex_);
   uint64_t reservations_ GUARDED_BY(mutex_) = 0;
   bool draining_ GUARDED_BY(mutex_) = false;
-  std::vector<std::unique_ptr<ModelInstance>> instances_ GUARDED_BY(mutex_);
-  // The instances the scheduler knows, by its index; null: removed. Grown by replacing the table,
-  // so that the inline lane reads it without a lock; old tables go with the model.
+  // Shared with those who ask them something while they may be removed.
+  std::vector<std::shared_ptr<ModelInstance>> instances_ GUARDED_BY(mutex_);
+  std::set<size_t> leaving_ GUARDED_BY(mutex_);  // indices whose threads are not to be started
+  // The instances the scheduler knows, by its index; null: removed. A full table is replaced by one
+  // twice its size, so that the inline lane reads it without a lock; old tables go with the model.
   std::atomic<ModelInstance* const*> active_{nullptr};
   std::vector<std::vector<ModelInstance*>> active_tables_ GUARDED_BY(mutex_);
   std::map<const void*, std::vector<BufferAttributes>> memory_usage_ GUARDED_BY(mutex_);

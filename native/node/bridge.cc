@@ -23,8 +23,10 @@ napi_value Property(napi_env env, napi_value object, const char* name) {
   return value;
 }
 
-bool MayInline(const RequestPlan& plan) {
-  return plan.server->inline_budget_ns > 0 && plan.lane.Allows();
+bool MayInline(const RequestSlot& slot) {
+  // A stream's backend waits for its consumer, which is this thread.
+  return slot.plan->server->inline_budget_ns > 0 && slot.stream == nullptr &&
+         slot.plan->lane.Allows();
 }
 
 }  // namespace
@@ -46,7 +48,8 @@ napi_value Bridge::Create(napi_env env, napi_callback_info info) {
   }
   napi_value object = nullptr;
   napi_create_object(env, &object);
-  for (const auto* methods : {&InferMethods(), &ServerMethods(), &RegionMethods()}) {
+  for (const auto* methods :
+       {&InferMethods(), &StreamMethods(), &ServerMethods(), &RegionMethods()}) {
     for (const Method& method : *methods) {
       napi_value function = nullptr;
       napi_create_function(env, method.name, NAPI_AUTO_LENGTH, method.call, bridge, &function);
@@ -80,8 +83,10 @@ bool Bridge::Start(napi_env env, napi_value callbacks, napi_value submissions,
   shared_arrays_[0] = Reference(env, submissions);
   shared_arrays_[1] = Reference(env, completions);
   on_completions_ = Reference(env, Property(env, callbacks, "completions"));
+  on_ready_ = Reference(env, Property(env, callbacks, "ready"));
   on_task_ = Reference(env, Property(env, callbacks, "task"));
   on_log_ = Reference(env, Property(env, callbacks, "log"));
+  on_model_event_ = Reference(env, Property(env, callbacks, "modelEvent"));
   new_error_ = Reference(env, Property(env, callbacks, "error"));
   // After the thread-safe function, whose own hook must run after ours: hooks run last to first.
   napi_add_env_cleanup_hook(env, OnEnvironmentEnd, this);
@@ -125,8 +130,7 @@ uint32_t Bridge::Submit(uint32_t count, bool may_inline) {
   count = std::min(count, list_capacity_);
   // A lone request: the chance to run it here, or to learn how long its like take.
   RequestSlot* lone = count == 1 ? slot_table.Find(submissions_[0]) : nullptr;
-  if (may_inline && lone != nullptr && !lone->in_flight && MayInline(*lone->plan) &&
-      SubmitInline(lone)) {
+  if (may_inline && lone != nullptr && !lone->in_flight && MayInline(*lone) && SubmitInline(lone)) {
     UpdateKeepAlive();
     return completion_count_;
   }
@@ -207,7 +211,7 @@ int32_t Bridge::InferSync(RequestSlot* slot, double timeout_ms) {
   TRITONSERVER_Server* server = slot->plan->server->server.load();
   // What executes here can't be interrupted: with a timeout only what is known to be short does.
   TRITONSERVER_Error* error =
-      timeout_ms > 0 && !MayInline(*slot->plan)
+      timeout_ms > 0 && !MayInline(*slot)
           ? TRITONSERVER_ServerInferAsync(server, slot->request, nullptr)
           : TRITONSERVER_TridentServerInferInline(server, slot->request, &ran_inline);
   if (error != nullptr) return failed(TakeError(error));
@@ -239,10 +243,20 @@ void Bridge::OnWake(napi_env env, napi_value, void* bridge, void*) {
 
 void Bridge::Drain() {
   queue_.Swap();
+  DrainReady();
   DrainSlots();
+  DrainEvents();  // before the end of the task they come from
   DrainTasks();
   DrainLogs();
   UpdateKeepAlive();
+}
+
+void Bridge::DrainReady() {
+  int32_t slot = 0;
+  while (queue_.NextReady(&slot)) {
+    napi_value number = FromInt32(env_, slot);
+    Call(on_ready_, 1, &number);
+  }
 }
 
 // At most so many per turn, so that timers and I/O get theirs; another wake brings the rest.
@@ -262,6 +276,20 @@ void Bridge::DrainSlots() {
   if (completion_count_ == 0) return;
   napi_value count = FromInt32(env_, static_cast<int32_t>(completion_count_));
   Call(on_completions_, 1, &count);
+}
+
+void Bridge::DrainEvents() {
+  ModelEvent event;
+  while (queue_.NextEvent(&event)) {
+    napi_value arguments[] = {FromInt32(env_, event.server),
+                              FromString(env_, event.model),
+                              FromNumber(env_, static_cast<double>(event.version)),
+                              FromInt32(env_, event.state),
+                              FromString(env_, event.reason),
+                              FromNumber(env_, event.completed),
+                              FromNumber(env_, event.total)};
+    Call(on_model_event_, 7, arguments);
+  }
 }
 
 void Bridge::DrainTasks() {
@@ -321,6 +349,7 @@ void Bridge::End() {
   for (const auto& slot : slot_table.all()) {
     if (slot != nullptr && slot->in_flight) {
       (void)TakeError(TRITONSERVER_InferenceRequestCancel(slot->request));
+      if (slot->stream != nullptr) slot->stream->Abandon();
     }
   }
   while (in_flight_ > 0) {
@@ -336,6 +365,9 @@ void Bridge::End() {
     }
     LogLine line;
     while (queue_.NextLog(&line)) {
+    }
+    ModelEvent event;
+    while (queue_.NextEvent(&event)) {
     }
   }
   slot_table.Clear();
@@ -356,8 +388,8 @@ void Bridge::End() {
   memory_table.Clear();
   (void)TakeError(TRITONSERVER_ResponseAllocatorDelete(allocator));
   napi_release_threadsafe_function(wake_, napi_tsfn_abort);
-  for (napi_ref reference :
-       {on_completions_, on_task_, on_log_, new_error_, shared_arrays_[0], shared_arrays_[1]}) {
+  for (napi_ref reference : {on_completions_, on_ready_, on_task_, on_log_, on_model_event_,
+                             new_error_, shared_arrays_[0], shared_arrays_[1]}) {
     napi_delete_reference(env_, reference);
   }
 }

@@ -72,7 +72,9 @@ class Bridge {
   static void OnEnvironmentEnd(void* bridge);
 
   void Drain();
+  void DrainReady();
   void DrainSlots();
+  void DrainEvents();
   void DrainTasks();
   void DrainLogs();
   void Call(napi_ref callback, size_t count, const napi_value* arguments);
@@ -86,8 +88,10 @@ class Bridge {
   napi_env env_ = nullptr;
   napi_threadsafe_function wake_ = nullptr;
   napi_ref on_completions_ = nullptr;
+  napi_ref on_ready_ = nullptr;
   napi_ref on_task_ = nullptr;
   napi_ref on_log_ = nullptr;
+  napi_ref on_model_event_ = nullptr;
   napi_ref new_error_ = nullptr;
   napi_ref shared_arrays_[2] = {};
 
@@ -111,6 +115,7 @@ struct Method {
   napi_callback call;
 };
 const std::vector<Method>& InferMethods();
+const std::vector<Method>& StreamMethods();
 const std::vector<Method>& ServerMethods();
 const std::vector<Method>& RegionMethods();
 

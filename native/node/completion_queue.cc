@@ -34,6 +34,8 @@ void CompletionQueue::Push(RequestSlot* slot) {
 
 void CompletionQueue::Push(TaskResult result) { Append(tasks_, std::move(result)); }
 void CompletionQueue::Push(LogLine line) { Append(logs_, std::move(line)); }
+void CompletionQueue::Push(ModelEvent event) { Append(events_, std::move(event)); }
+void CompletionQueue::PushReady(int32_t slot) { Append(ready_, slot); }
 
 template <typename T>
 void CompletionQueue::Taken<T>::TakeFrom(std::vector<T>& list) {
@@ -54,7 +56,10 @@ bool CompletionQueue::Swap() {
   taken_slots_.TakeFrom(slots_);
   taken_tasks_.TakeFrom(tasks_);
   taken_logs_.TakeFrom(logs_);
-  return !taken_slots_.empty() || !taken_tasks_.empty() || !taken_logs_.empty();
+  taken_ready_.TakeFrom(ready_);
+  taken_events_.TakeFrom(events_);
+  return !taken_slots_.empty() || !taken_tasks_.empty() || !taken_logs_.empty() ||
+         !taken_ready_.empty() || !taken_events_.empty();
 }
 
 RequestSlot* CompletionQueue::NextSlot() {
@@ -70,6 +75,18 @@ bool CompletionQueue::NextTask(TaskResult* result) {
 bool CompletionQueue::NextLog(LogLine* line) {
   if (taken_logs_.empty()) return false;
   *line = std::move(taken_logs_.items[taken_logs_.next++]);
+  return true;
+}
+
+bool CompletionQueue::NextReady(int32_t* slot) {
+  if (taken_ready_.empty()) return false;
+  *slot = taken_ready_.items[taken_ready_.next++];
+  return true;
+}
+
+bool CompletionQueue::NextEvent(ModelEvent* event) {
+  if (taken_events_.empty()) return false;
+  *event = std::move(taken_events_.items[taken_events_.next++]);
   return true;
 }
 

@@ -28,6 +28,17 @@ struct LogLine {
   std::string message;
 };
 
+// A model's version has come or gone, or failed to.
+struct ModelEvent {
+  int32_t server = 0;
+  std::string model;
+  int64_t version = 0;
+  int state = 0;
+  std::string reason;
+  uint32_t completed = 0;
+  uint32_t total = 0;
+};
+
 // Carries finished work from any thread to the JS thread: producers append, the JS thread swaps the
 // whole list out and works through it. Only the first item after a swap wakes the JS thread, so
 // that a batch of completions costs one wake. Thread-safe, except what is marked otherwise.
@@ -43,6 +54,9 @@ class CompletionQueue {
   void Push(RequestSlot* slot);
   void Push(TaskResult result);
   void Push(LogLine line);
+  void Push(ModelEvent event);
+  // The stream of slot number `slot`, found empty before, has a response; always before its end.
+  void PushReady(int32_t slot);
 
   // JS thread only. Moves everything that arrived to where the Next functions find it; true when
   // there is anything.
@@ -51,6 +65,8 @@ class CompletionQueue {
   RequestSlot* NextSlot();
   bool NextTask(TaskResult* result);
   bool NextLog(LogLine* line);
+  bool NextReady(int32_t* slot);
+  bool NextEvent(ModelEvent* event);
 
   // JS thread only. Says of an armed slot that its end is to be waited for, not queued.
   void Await(RequestSlot* slot);
@@ -77,6 +93,8 @@ class CompletionQueue {
   std::vector<RequestSlot*> slots_ GUARDED_BY(mutex_);
   std::vector<TaskResult> tasks_ GUARDED_BY(mutex_);
   std::vector<LogLine> logs_ GUARDED_BY(mutex_);
+  std::vector<int32_t> ready_ GUARDED_BY(mutex_);
+  std::vector<ModelEvent> events_ GUARDED_BY(mutex_);
 
   // The JS thread's side of the swap.
   template <typename T>
@@ -89,6 +107,8 @@ class CompletionQueue {
   Taken<RequestSlot*> taken_slots_;
   Taken<TaskResult> taken_tasks_;
   Taken<LogLine> taken_logs_;
+  Taken<int32_t> taken_ready_;
+  Taken<ModelEvent> taken_events_;
 };
 
 }  // namespace trident

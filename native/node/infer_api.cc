@@ -324,7 +324,8 @@ napi_value CopyOutput(napi_env env, const OutputResult& result) {
 }
 
 // readOutputs(slot): for each output null, or [datatype, shape, byteSize, buffer]; no buffer when
-// the bytes are in the slab or in the memory given for them
+// the bytes are in the slab or in the memory given for them. Last, if the response has parameters,
+// these.
 napi_value ReadOutputs(napi_env env, napi_callback_info info) {
   const JsCall call(env, info);
   RequestSlot* slot = IdleSlot(call);
@@ -352,6 +353,10 @@ napi_value ReadOutputs(napi_env env, napi_callback_info info) {
       napi_get_null(env, &item);
     }
     napi_set_element(env, list, static_cast<uint32_t>(i), item);
+  }
+  if (!slot->parameters.empty()) {
+    napi_set_element(env, list, static_cast<uint32_t>(slot->results.size()),
+                     ToJs(env, slot->parameters));
   }
   return list;
 }

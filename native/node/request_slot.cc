@@ -180,6 +180,7 @@ void RequestSlot::Unbind() {
 Status RequestSlot::Arm() {
   TRIDENT_RETURN_IF_ERROR(RenewLeases());
   for (OutputResult& result : results) result.present = false;
+  parameters.clear();
   outcome = SlotOutcome::kAsPlanned;
   responses = 0;
   submitted_ns = 0;

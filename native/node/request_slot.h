@@ -11,6 +11,8 @@
 #include "memory/region_registry.h"
 #include "node/completion_queue.h"
 #include "node/inline_lane.h"
+#include "node/response_parameters.h"
+#include "node/response_stream.h"
 #include "node/server_handle.h"
 #include "triton/core/tritonserver.h"
 
@@ -133,11 +135,14 @@ struct RequestSlot {
 
   // What came back.
   std::vector<OutputResult> results;
+  std::vector<ResponseParameter> parameters;
   SlotOutcome outcome = SlotOutcome::kAsPlanned;
   Status error;
   int responses = 0;
   uint64_t submitted_ns = 0;  // 0: not measured
   uint64_t ended_ns = 0;
+  // Set where any number of responses may come: they go there instead.
+  std::shared_ptr<ResponseStream> stream;
 
   // Under the completion queue's mutex while in flight.
   bool awaited = false;

@@ -1,11 +1,10 @@
 // Servers and models, as the facade sees them. Whatever can block is a task on the bridge's pool.
 
-#include <array>
-#include <cstring>
 #include <utility>
 
 #include "node/bridge.h"
 #include "node/napi_util.h"
+#include "node/server_settings.h"
 #include "node/triton_util.h"
 
 namespace trident {
@@ -24,92 +23,6 @@ OptionsPtr NewOptions() {
   });
 }
 
-// One option, as the facade spells it: a kind and up to three values.
-struct Setting {
-  std::string kind;
-  std::array<std::string, 3> text;
-  double number = 0;
-  bool flag = false;
-};
-
-std::vector<Setting> ReadSettings(napi_env env, napi_value list) {
-  std::vector<Setting> settings(ArrayLength(env, list));
-  for (size_t i = 0; i < settings.size(); ++i) {
-    napi_value item = Element(env, list, i);
-    settings[i].kind = ToString(env, Element(env, item, 0));
-    for (size_t k = 0; k < settings[i].text.size(); ++k) {
-      settings[i].text[k] = ToString(env, Element(env, item, k + 1));
-    }
-    settings[i].number = ToNumber(env, Element(env, item, 1));
-    settings[i].flag = ToBool(env, Element(env, item, 1));
-  }
-  return settings;
-}
-
-TRITONSERVER_ModelControlMode ControlMode(const std::string& name) {
-  return name == "explicit" ? TRITONSERVER_MODEL_CONTROL_EXPLICIT : TRITONSERVER_MODEL_CONTROL_NONE;
-}
-
-// Levels: 0 silent, 1 errors, 2 warnings, 3 information, 4 everything.
-Status SetLogLevel(TRITONSERVER_ServerOptions* options, int level) {
-  TRIDENT_RETURN_IF_ERROR(TakeError(TRITONSERVER_ServerOptionsSetLogError(options, level >= 1)));
-  TRIDENT_RETURN_IF_ERROR(TakeError(TRITONSERVER_ServerOptionsSetLogWarn(options, level >= 2)));
-  TRIDENT_RETURN_IF_ERROR(TakeError(TRITONSERVER_ServerOptionsSetLogInfo(options, level >= 3)));
-  return TakeError(TRITONSERVER_ServerOptionsSetLogVerbose(options, level >= 4 ? 1 : 0));
-}
-
-Status Apply(const Setting& setting, ServerHandle* handle, TRITONSERVER_ServerOptions* options) {
-  const std::string& kind = setting.kind;
-  const char* text = setting.text[0].c_str();
-  const auto number = static_cast<unsigned int>(setting.number);
-  if (kind == "id") return TakeError(TRITONSERVER_ServerOptionsSetServerId(options, text));
-  if (kind == "repository") {
-    return TakeError(TRITONSERVER_ServerOptionsSetModelRepositoryPath(options, text));
-  }
-  if (kind == "privateRepository") {
-    handle->private_repository = setting.text[0];
-    return TakeError(TRITONSERVER_ServerOptionsSetModelRepositoryPath(options, text));
-  }
-  if (kind == "control") {
-    return TakeError(TRITONSERVER_ServerOptionsSetModelControlMode(options, ControlMode(text)));
-  }
-  if (kind == "startup") {
-    return TakeError(TRITONSERVER_ServerOptionsSetStartupModel(options, text));
-  }
-  if (kind == "strictConfig") {
-    return TakeError(TRITONSERVER_ServerOptionsSetStrictModelConfig(options, setting.flag));
-  }
-  if (kind == "strictReadiness") {
-    return TakeError(TRITONSERVER_ServerOptionsSetStrictReadiness(options, setting.flag));
-  }
-  if (kind == "exitOnError") {
-    return TakeError(TRITONSERVER_ServerOptionsSetExitOnError(options, setting.flag));
-  }
-  if (kind == "exitTimeout") {
-    return TakeError(TRITONSERVER_ServerOptionsSetExitTimeout(options, number));
-  }
-  if (kind == "loadThreads") {
-    return TakeError(TRITONSERVER_ServerOptionsSetModelLoadThreadCount(options, number));
-  }
-  if (kind == "backendDirectory") {
-    return TakeError(TRITONSERVER_ServerOptionsSetBackendDirectory(options, text));
-  }
-  if (kind == "backendConfig") {
-    return TakeError(TRITONSERVER_ServerOptionsSetBackendConfig(
-        options, text, setting.text[1].c_str(), setting.text[2].c_str()));
-  }
-  if (kind == "logLevel") return SetLogLevel(options, static_cast<int>(number));
-  if (kind == "logCallback") {
-    return TakeError(
-        TRITONSERVER_ServerOptionsSetLogCallback(options, ServerHandle::OnLog, handle));
-  }
-  if (kind == "inlineBudgetNs") {
-    handle->inline_budget_ns = static_cast<uint64_t>(setting.number);
-    return Status::Ok();
-  }
-  return Internal("unknown server option '", kind, "'");
-}
-
 // serverNew(task, settings, allowedKeys): the server's number, before it has started
 napi_value ServerNew(napi_env env, napi_callback_info info) {
   const JsCall call(env, info);
@@ -124,10 +37,10 @@ napi_value ServerNew(napi_env env, napi_callback_info info) {
   ServerHandle* handle = owned.get();
 
   std::shared_ptr<TRITONSERVER_ServerOptions> options = NewOptions();
-  for (const Setting& setting : ReadSettings(env, call.value(1))) {
-    const Status status = Apply(setting, handle, options.get());
-    if (!status.ok()) return call.Throw(status);
-  }
+  Status applied = TakeError(TRITONSERVER_TridentServerOptionsSetModelEventFn(
+      options.get(), ServerHandle::OnModelEvent, handle));
+  if (applied.ok()) applied = ApplySettings(env, call.value(1), handle, options.get());
+  if (!applied.ok()) return call.Throw(applied);
   handle->id = bridge.server_table.Add(std::move(owned));
   const Status started = bridge.RunTask(
       call.Int32(0),
@@ -249,6 +162,55 @@ napi_value UnloadModel(napi_env env, napi_callback_info info) {
       }));
 }
 
+// pollRepository(task, server)
+napi_value PollRepository(napi_env env, napi_callback_info info) {
+  const JsCall call(env, info);
+  ServerHandle* handle = Running(call, 1);
+  if (handle == nullptr) return call.Throw(NoSuchServer());
+  return call.ThrowIfError(call.bridge().RunTask(call.Int32(0), [server = handle->server.load()] {
+    return TakeError(TRITONSERVER_ServerPollModelRepository(server));
+  }));
+}
+
+Status AddRepository(TRITONSERVER_Server* server, const std::string& path,
+                     const std::vector<std::pair<std::string, std::string>>& names) {
+  std::vector<std::unique_ptr<TRITONSERVER_Parameter, ParameterDeleter>> owned;
+  std::vector<const TRITONSERVER_Parameter*> mapping;
+  for (const auto& [directory, model] : names) {
+    owned.emplace_back(
+        TRITONSERVER_ParameterNew(directory.c_str(), TRITONSERVER_PARAMETER_STRING, model.c_str()));
+    mapping.push_back(owned.back().get());
+  }
+  return TakeError(TRITONSERVER_ServerRegisterModelRepository(
+      server, path.c_str(), mapping.data(), static_cast<uint32_t>(mapping.size())));
+}
+
+// addRepository(task, server, path, [[directory, model], ...])
+napi_value AddRepository(napi_env env, napi_callback_info info) {
+  const JsCall call(env, info);
+  ServerHandle* handle = Running(call, 1);
+  if (handle == nullptr) return call.Throw(NoSuchServer());
+  std::vector<std::pair<std::string, std::string>> names;
+  for (size_t i = 0; i < ArrayLength(env, call.value(3)); ++i) {
+    napi_value item = Element(env, call.value(3), i);
+    names.emplace_back(ToString(env, Element(env, item, 0)), ToString(env, Element(env, item, 1)));
+  }
+  return call.ThrowIfError(
+      call.bridge().RunTask(call.Int32(0), [server = handle->server.load(), path = call.String(2),
+                                            names] { return AddRepository(server, path, names); }));
+}
+
+// removeRepository(task, server, path)
+napi_value RemoveRepository(napi_env env, napi_callback_info info) {
+  const JsCall call(env, info);
+  ServerHandle* handle = Running(call, 1);
+  if (handle == nullptr) return call.Throw(NoSuchServer());
+  return call.ThrowIfError(
+      call.bridge().RunTask(call.Int32(0), [server = handle->server.load(), path = call.String(2)] {
+        return TakeError(TRITONSERVER_ServerUnregisterModelRepository(server, path.c_str()));
+      }));
+}
+
 // registerRepository(server, path): a private one, removed at the environment's end
 napi_value RegisterRepository(napi_env env, napi_callback_info info) {
   const JsCall call(env, info);
@@ -325,6 +287,13 @@ void ServerHandle::OnLog(TRITONSERVER_LogLevel level, const char* file, int line
       LogLine{handle->id, static_cast<int>(level), line, timestamp_us, file, message});
 }
 
+void ServerHandle::OnModelEvent(const TRITONSERVER_TridentModelEvent* event, void* userp) {
+  const auto* handle = static_cast<const ServerHandle*>(userp);
+  handle->queue->Push(ModelEvent{handle->id, event->model, event->version,
+                                 static_cast<int>(event->state), event->reason, event->completed,
+                                 event->total});
+}
+
 const std::vector<Method>& ServerMethods() {
   static const auto* methods = new std::vector<Method>{
       {"serverNew", ServerNew},
@@ -332,6 +301,9 @@ const std::vector<Method>& ServerMethods() {
       {"loadModel", LoadModel},
       {"unloadModel", UnloadModel},
       {"registerRepository", RegisterRepository},
+      {"addRepository", AddRepository},
+      {"removeRepository", RemoveRepository},
+      {"pollRepository", PollRepository},
       {"describe", Describe},
       {"isTrue", IsTrue},
   };

@@ -6,7 +6,7 @@
 
 #include "base/status.h"
 #include "memory/region_registry.h"
-#include "triton/core/tritonserver.h"
+#include "trident/extension.h"
 
 namespace trident {
 
@@ -30,6 +30,8 @@ struct ServerHandle {
   // What TRITONSERVER_ServerOptionsSetLogCallback calls; `userp` is the ServerHandle.
   static void OnLog(TRITONSERVER_LogLevel level, const char* file, int line, uint64_t timestamp_us,
                     const char* message, void* userp);
+  // What TRITONSERVER_TridentServerOptionsSetModelEventFn calls, as well.
+  static void OnModelEvent(const TRITONSERVER_TridentModelEvent* event, void* userp);
 };
 
 }  // namespace trident

@@ -17,6 +17,26 @@ inline Status TakeError(TRITONSERVER_Error* error) {
   return status;
 }
 
+// One output of a response; what it points to lives as long as the response.
+struct ResponseOutput {
+  const char* name = nullptr;
+  TRITONSERVER_DataType datatype = TRITONSERVER_TYPE_INVALID;
+  const int64_t* shape = nullptr;
+  uint64_t rank = 0;
+  const void* base = nullptr;
+  size_t byte_size = 0;
+};
+
+inline Status ReadResponseOutput(TRITONSERVER_InferenceResponse* response, uint32_t index,
+                                 ResponseOutput* output) {
+  TRITONSERVER_MemoryType memory_type = TRITONSERVER_MEMORY_CPU;
+  int64_t memory_type_id = 0;
+  void* buffer_userp = nullptr;
+  return TakeError(TRITONSERVER_InferenceResponseOutput(
+      response, index, &output->name, &output->datatype, &output->shape, &output->rank,
+      &output->base, &output->byte_size, &memory_type, &memory_type_id, &buffer_userp));
+}
+
 // The JSON of a message; deletes the message.
 inline std::string TakeJson(TRITONSERVER_Message* message) {
   const char* base = nullptr;

@@ -2,7 +2,7 @@
 // until the JS thread reads it. Runs on whichever thread the core calls from.
 
 #include <algorithm>
-#include <cstring>
+#include <cstdlib>
 
 #include "base/clock.h"
 #include "node/request_slot.h"
@@ -29,35 +29,26 @@ void Fail(RequestSlot* slot, Status status) {
 }
 
 Status ReadOutput(RequestSlot* slot, TRITONSERVER_InferenceResponse* response, uint32_t index) {
-  const char* name = nullptr;
-  TRITONSERVER_DataType datatype = TRITONSERVER_TYPE_INVALID;
-  const int64_t* shape = nullptr;
-  uint64_t rank = 0;
-  const void* base = nullptr;
-  size_t byte_size = 0;
-  TRITONSERVER_MemoryType memory_type = TRITONSERVER_MEMORY_CPU;
-  int64_t memory_type_id = 0;
-  void* buffer_userp = nullptr;
-  TRIDENT_RETURN_IF_ERROR(TakeError(TRITONSERVER_InferenceResponseOutput(
-      response, index, &name, &datatype, &shape, &rank, &base, &byte_size, &memory_type,
-      &memory_type_id, &buffer_userp)));
-  const int found = FindOutput(*slot->plan, name);
+  ResponseOutput output;
+  TRIDENT_RETURN_IF_ERROR(ReadResponseOutput(response, index, &output));
+  const int found = FindOutput(*slot->plan, output.name);
   if (found < 0) return Status::Ok();  // not asked for
   const PlanOutput& planned = slot->plan->outputs[found];
   OutputResult& result = slot->results[found];
   result.present = true;
-  result.datatype = datatype;
-  result.base = base;
-  result.byte_size = byte_size;
-  const bool as_planned = planned.shape && datatype == planned.datatype &&
-                          rank == planned.shape->size() &&
-                          std::equal(shape, shape + rank, planned.shape->begin()) &&
-                          byte_size == planned.byte_size && base == slot->outputs[found].base;
+  result.datatype = output.datatype;
+  result.base = output.base;
+  result.byte_size = output.byte_size;
+  const bool as_planned =
+      planned.shape && output.datatype == planned.datatype &&
+      output.rank == planned.shape->size() &&
+      std::equal(output.shape, output.shape + output.rank, planned.shape->begin()) &&
+      output.byte_size == planned.byte_size && output.base == slot->outputs[found].base;
   if (as_planned) {
     result.shape.reset();
     return Status::Ok();
   }
-  result.shape.emplace(shape, shape + rank);
+  result.shape.emplace(output.shape, output.shape + output.rank);
   slot->outcome = SlotOutcome::kReadOutputs;
   return Status::Ok();
 }
@@ -74,7 +65,27 @@ Status ReadResponse(RequestSlot* slot, TRITONSERVER_InferenceResponse* response)
   for (const OutputResult& result : slot->results) {
     if (!result.present) slot->outcome = SlotOutcome::kReadOutputs;
   }
+  slot->parameters = ReadParameters(response);
+  if (!slot->parameters.empty()) slot->outcome = SlotOutcome::kReadOutputs;
   return Status::Ok();
+}
+
+// Ends nothing and is nothing to read: it only carries the final flag.
+bool IsEmptyFinal(TRITONSERVER_InferenceResponse* response) {
+  uint32_t count = 0;
+  return TakeError(TRITONSERVER_InferenceResponseError(response)).ok() &&
+         TakeError(TRITONSERVER_InferenceResponseOutputCount(response, &count)).ok() && count == 0;
+}
+
+void Stream(RequestSlot* slot, ResponsePtr response, bool final) {
+  if (final && IsEmptyFinal(response.get())) return;
+  // Kept here: should a backend send after the final response, the slot may be gone meanwhile.
+  const std::shared_ptr<ResponseStream> stream = slot->stream;
+  if (stream->Put(std::move(response), !final) == ResponseStream::Outcome::kDone) return;
+  Fail(slot, Unavailable("the stream of model '", slot->plan->model,
+                         "' was cancelled: nobody took ", "one of its ", stream->limit(),
+                         " waiting responses for ", stream->stall_ns() / 1'000'000, " ms"));
+  (void)TakeError(TRITONSERVER_InferenceRequestCancel(slot->request));
 }
 
 Status FinishLeases(std::vector<Binding>& bindings) {
@@ -98,6 +109,17 @@ void Step(RequestSlot* slot) {
   slot->queue->Push(slot);
 }
 
+// Memory of the response's own, since it outlives the call and another may follow.
+TRITONSERVER_Error* AllocateForStream(const RequestSlot& slot, const char* tensor_name,
+                                      size_t byte_size, void** buffer, void** owned) {
+  if (byte_size == 0) return nullptr;
+  *buffer = *owned = malloc(byte_size);
+  if (*buffer != nullptr) return nullptr;
+  return NewError(TRITONSERVER_ERROR_UNAVAILABLE,
+                  StrCat("no memory for the ", byte_size, " bytes of output '", tensor_name,
+                         "' of model '", slot.plan->model, "'"));
+}
+
 }  // namespace
 
 TRITONSERVER_Error* AllocateOutput(TRITONSERVER_ResponseAllocator*, const char* tensor_name,
@@ -110,6 +132,8 @@ TRITONSERVER_Error* AllocateOutput(TRITONSERVER_ResponseAllocator*, const char* 
   *buffer_userp = nullptr;
   *actual_memory_type = TRITONSERVER_MEMORY_CPU;
   *actual_memory_type_id = 0;
+  if (slot->stream != nullptr)
+    return AllocateForStream(*slot, tensor_name, byte_size, buffer, buffer_userp);
   const int index = FindOutput(*slot->plan, tensor_name);
   if (index < 0) {
     return NewError(TRITONSERVER_ERROR_INTERNAL,
@@ -134,19 +158,26 @@ TRITONSERVER_Error* AllocateOutput(TRITONSERVER_ResponseAllocator*, const char* 
                          "' of model '", slot->plan->model, "'"));
 }
 
-TRITONSERVER_Error* FreeOutput(TRITONSERVER_ResponseAllocator*, void*, void*, size_t,
+TRITONSERVER_Error* FreeOutput(TRITONSERVER_ResponseAllocator*, void*, void* owned, size_t,
                                TRITONSERVER_MemoryType, int64_t) {
-  return nullptr;  // all of it belongs to the slot or to the user
+  if (owned != nullptr) free(owned);  // else it belongs to the slot or to the user
+  return nullptr;
 }
 
 void OnResponse(TRITONSERVER_InferenceResponse* response, uint32_t flags, void* userp) {
   auto* slot = static_cast<RequestSlot*>(userp);
+  const bool final = (flags & TRITONSERVER_RESPONSE_COMPLETE_FINAL) != 0;
+  if (slot->stream != nullptr) {
+    if (response != nullptr) Stream(slot, ResponsePtr(response), final);
+    if (final) Step(slot);
+    return;
+  }
   if (response != nullptr) {
     Status status = ReadResponse(slot, response);
     if (!status.ok()) Fail(slot, std::move(status));
     (void)TakeError(TRITONSERVER_InferenceResponseDelete(response));
   }
-  if ((flags & TRITONSERVER_RESPONSE_COMPLETE_FINAL) != 0) {
+  if (final) {
     if (slot->responses == 0 && slot->outcome != SlotOutcome::kFailed) {
       Fail(slot, Internal("model '", slot->plan->model, "' ended the request without a response"));
     }

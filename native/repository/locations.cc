@@ -7,8 +7,7 @@
 namespace trident {
 namespace fs = std::filesystem;
 
-Status ModelLocations::Register(const std::string& path,
-                                const std::map<std::string, std::string>& mapping) {
+Status ModelLocations::Register(const std::string& path, const Mapping& mapping) {
   std::error_code error;
   if (!fs::is_directory(path, error)) {
     return InvalidArg("failed to register '", path, "', repository not found");
@@ -16,22 +15,19 @@ Status ModelLocations::Register(const std::string& path,
   std::set<std::string> names;
   for (const auto& [directory, name] : mapping) {
     if (!names.insert(name).second) {
-      return InvalidArg("failed to register '", path, "', two directories are mapped to '", name,
-                        "'");
+      return InvalidArg("failed to register '", path, "', there is a conflicting mapping for '",
+                        name, "': two directories have it");
     }
   }
   MutexLock lock(mutex_);
   if (paths_.count(path) > 0) {
     return AlreadyExists("model repository '", path, "' has already been registered");
   }
-  for (const auto& [directory, name] : mapping) {
-    for (const auto& [other_path, other] : mappings_) {
-      for (const auto& [other_directory, other_name] : other) {
-        if (other_name == name) {
-          return AlreadyExists("failed to register '", path,
-                               "', there is a conflicting mapping for '", name, "'");
-        }
-      }
+  for (const auto& [other_path, other] : mappings_) {
+    for (const auto& [other_directory, name] : other) {
+      if (names.count(name) == 0) continue;
+      return AlreadyExists("failed to register '", path, "', there is a conflicting mapping for '",
+                           name, "'");
     }
   }
   paths_.insert(path);
@@ -48,51 +44,77 @@ Status ModelLocations::Unregister(const std::string& path) {
   return Status::Ok();
 }
 
-Result<ModelLocations::Location> ModelLocations::Find(const std::string& model) const {
-  std::map<std::string, bool> found;  // directory -> by mapping
-  MutexLock lock(mutex_);
-  for (const std::string& path : paths_) {
-    std::string directory = model;
-    const auto mapping = mappings_.find(path);
-    if (mapping != mappings_.end()) {
-      // A mapped directory is known by its new name only.
-      if (mapping->second.count(model) > 0) directory.clear();
-      for (const auto& [from, to] : mapping->second) {
-        if (to == model) directory = from;
-      }
+std::string ModelLocations::DirectoryIn(const std::string& path, const std::string& model) const {
+  std::string directory = model;
+  const auto mapping = mappings_.find(path);
+  if (mapping != mappings_.end()) {
+    // A mapped directory is known by its new name only.
+    if (mapping->second.count(model) > 0) directory.clear();
+    for (const auto& [from, to] : mapping->second) {
+      if (to == model) directory = from;
     }
-    std::error_code error;
-    const fs::path candidate = fs::path(path) / directory;
-    if (directory.empty() || !fs::is_directory(candidate, error)) continue;
-    found[candidate.string()] = directory != model;
   }
-  if (found.empty()) {
-    return Internal("failed to load '", model,
-                    "', no model repository has a directory of this name");
-  }
-  if (found.size() > 1) {
-    return InvalidArg("model '", model, "' is in ", found.size(),
-                      " repositories; its name must be unique");
-  }
-  return Location{found.begin()->first, found.begin()->second};
+  std::error_code error;
+  const fs::path candidate = fs::path(path) / directory;
+  return !directory.empty() && fs::is_directory(candidate, error) ? candidate.string() : "";
 }
 
-Result<std::map<std::string, int>> ModelLocations::All() const {
-  std::map<std::string, int> out;
+Result<ModelLocations::Location> ModelLocations::Find(const ModelIdentity& model) const {
+  std::set<std::string> found;
+  MutexLock lock(mutex_);
+  for (const std::string& path : paths_) {
+    if (namespacing_ && path != model.space) continue;
+    const std::string directory = DirectoryIn(path, model.name);
+    if (!directory.empty()) found.insert(directory);
+  }
+  if (found.empty()) {
+    return Internal("failed to load '", model.Text(),
+                    "', failed to poll from model repository: none has a directory of this name");
+  }
+  if (found.size() > 1) {
+    return InvalidArg("failed to load '", model.Text(), "': it is not unique, ", found.size(),
+                      " model repositories have a model of this name");
+  }
+  const std::string& directory = *found.begin();
+  return Location{directory, fs::path(directory).filename() != model.name};
+}
+
+std::set<ModelIdentity> ModelLocations::Named(const std::string& name) const {
+  const ModelIdentity asked = Parse(name);
+  std::set<ModelIdentity> out;
+  MutexLock lock(mutex_);
+  for (const std::string& path : paths_) {
+    if (!asked.space.empty() && asked.space != path) continue;
+    if (DirectoryIn(path, asked.name).empty()) continue;
+    out.insert({namespacing_ ? path : "", asked.name});
+  }
+  return out;
+}
+
+Result<std::map<ModelIdentity, int>> ModelLocations::All() const {
+  std::map<ModelIdentity, int> out;
   MutexLock lock(mutex_);
   for (const std::string& path : paths_) {
     TRIDENT_ASSIGN_OR_RETURN(const std::set<std::string> names, SubdirectoriesOf(path));
     const auto mapping = mappings_.find(path);
     for (const std::string& directory : names) {
+      if (directory[0] == '.') continue;  // version control and editors leave such
       std::string name = directory;
       if (mapping != mappings_.end()) {
         const auto renamed = mapping->second.find(directory);
         if (renamed != mapping->second.end()) name = renamed->second;
       }
-      ++out[name];
+      ++out[{namespacing_ ? path : "", name}];
     }
   }
   return out;
+}
+
+ModelIdentity ModelLocations::Parse(const std::string& text) const {
+  if (!namespacing_) return {"", text};
+  const size_t colons = text.rfind("::");
+  if (colons == std::string::npos) return {"", text};
+  return {text.substr(0, colons), text.substr(colons + 2)};
 }
 
 }  // namespace trident

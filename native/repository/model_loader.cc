@@ -1,9 +1,7 @@
 #include "repository/model_loader.h"
 
-#include <atomic>
+#include <algorithm>
 #include <new>
-#include <system_error>
-#include <thread>
 
 #include "config/complete.h"
 #include "config/json_format.h"
@@ -16,58 +14,61 @@
 namespace trident {
 namespace {
 
-struct LoadParameters {
-  const std::string* config = nullptr;
-  std::vector<Parameter> files;
-};
+bool IsFile(const Parameter& parameter) { return parameter.name.rfind("file:", 0) == 0; }
 
-Result<LoadParameters> SortParameters(const std::vector<Parameter>& parameters) {
-  LoadParameters out;
-  for (const Parameter& parameter : parameters) {
-    if (parameter.name == "config") {
-      if (parameter.type != ParameterType::kString) {
-        return InvalidArg("load parameter 'config' must be a string; it has type ",
-                          ParameterTypeName(parameter.type));
-      }
-      out.config = &parameter.string_value;
-    } else if (parameter.name.rfind("file:", 0) == 0) {
-      if (parameter.type != ParameterType::kBytes) {
-        return InvalidArg("load parameter '", parameter.name, "' must be bytes; it has type ",
-                          ParameterTypeName(parameter.type));
-      }
-      out.files.push_back(parameter);
-    } else {
-      return InvalidArg("unrecognized load parameter '", parameter.name, "' with type ",
-                        ParameterTypeName(parameter.type));
-    }
-  }
-  if (!out.files.empty() && out.config == nullptr) {
-    return InvalidArg("load parameter 'config' must be given with model files");
-  }
-  return out;
+const std::string* ConfigOf(const std::vector<Parameter>& parameters) {
+  const auto config =
+      std::find_if(parameters.begin(), parameters.end(),
+                   [](const Parameter& parameter) { return parameter.name == "config"; });
+  return config == parameters.end() ? nullptr : &config->string_value;
 }
 
 }  // namespace
 
-void ParallelFor(size_t count, unsigned threads, const std::function<void(size_t)>& work) {
-  std::atomic<size_t> next{0};
-  std::atomic<bool> out_of_memory{false};
-  const auto run = [&] {
-    try {
-      for (size_t i = next.fetch_add(1); i < count; i = next.fetch_add(1)) work(i);
-    } catch (const std::bad_alloc&) {
-      out_of_memory = true;  // told to the caller, on whose thread something catches it
-    }
-  };
-  std::vector<std::thread> helpers;
-  try {
-    for (size_t i = 1; i < std::min<size_t>(count, threads); ++i) helpers.emplace_back(run);
-  } catch (const std::system_error&) {
-    // No more threads to be had: this one does the rest.
+bool HasFiles(const std::vector<Parameter>& parameters) {
+  return std::any_of(parameters.begin(), parameters.end(), IsFile);
+}
+
+std::vector<EnsembleStep> StepsOf(const ModelPlan& plan) {
+  return plan.ensemble() ? plan.config.ensemble_scheduling->step : std::vector<EnsembleStep>();
+}
+
+bool MayUpdate(const ModelPlan& served, const ModelPlan& next, int64_t version) {
+  if (served.ensemble() || next.ensemble() || served.directory != next.directory) return false;
+  const auto old_files = served.fingerprint.versions.find(version);
+  const auto new_files = next.fingerprint.versions.find(version);
+  if (old_files == served.fingerprint.versions.end() ||
+      new_files == next.fingerprint.versions.end() || old_files->second != new_files->second) {
+    return false;
   }
-  run();
-  for (std::thread& helper : helpers) helper.join();
-  if (out_of_memory) throw std::bad_alloc();
+  ModelConfig config = served.config;
+  config.instance_group = next.config.instance_group;
+  config.version_policy = next.config.version_policy;
+  return config == next.config;
+}
+
+Status CheckLoadParameters(const std::vector<Parameter>& parameters) {
+  for (const Parameter& parameter : parameters) {
+    if (parameter.name == "config") {
+      if (parameter.type != ParameterType::kString) {
+        return InvalidArg("Config parameter 'config' must have string type for its value, not ",
+                          ParameterTypeName(parameter.type));
+      }
+    } else if (IsFile(parameter)) {
+      if (parameter.type != ParameterType::kBytes) {
+        return InvalidArg("File parameter '", parameter.name,
+                          "' must have bytes type for its value, not ",
+                          ParameterTypeName(parameter.type));
+      }
+    } else {
+      return InvalidArg("Unrecognized load parameter '", parameter.name, "' with type '",
+                        ParameterTypeName(parameter.type), "'");
+    }
+  }
+  if (HasFiles(parameters) && ConfigOf(parameters) == nullptr) {
+    return InvalidArg("Load parameter 'config' must be specified for model file override");
+  }
+  return Status::Ok();
 }
 
 ModelLoader::ModelLoader(Options options, const ModelLocations& locations, BackendManager& backends,
@@ -75,34 +76,39 @@ ModelLoader::ModelLoader(Options options, const ModelLocations& locations, Backe
     : options_(std::move(options)),
       locations_(locations),
       backends_(backends),
-      logger_(std::move(logger)) {}
+      logger_(std::move(logger)),
+      threads_(options_.thread_count) {}
 
-Result<ModelPlan> ModelLoader::Plan(const std::string& name,
+Result<ModelPlan> ModelLoader::Plan(const ModelIdentity& model,
                                     const std::vector<Parameter>& parameters) const {
-  TRIDENT_RETURN_IF_ERROR(CheckModelName(name));
-  TRIDENT_ASSIGN_OR_RETURN(const LoadParameters load, SortParameters(parameters));
+  TRIDENT_RETURN_IF_ERROR(CheckModelName(model.name));
+  TRIDENT_RETURN_IF_ERROR(CheckLoadParameters(parameters));
+  const std::string* const config = ConfigOf(parameters);
   ModelPlan plan;
-  plan.overridden = load.config != nullptr;
+  plan.model = model;
+  plan.overridden = config != nullptr;
   bool mapped = false;
-  if (!load.files.empty()) {
+  if (HasFiles(parameters)) {
+    std::vector<Parameter> files;
+    std::copy_if(parameters.begin(), parameters.end(), std::back_inserter(files), IsFile);
     TRIDENT_ASSIGN_OR_RETURN(std::unique_ptr<TemporaryModel> temporary,
-                             TemporaryModel::Create(load.files));
+                             TemporaryModel::Create(files));
     plan.temporary = std::move(temporary);
     plan.directory = plan.temporary->directory();
   } else {
-    TRIDENT_ASSIGN_OR_RETURN(const ModelLocations::Location location, locations_.Find(name));
+    TRIDENT_ASSIGN_OR_RETURN(const ModelLocations::Location location, locations_.Find(model));
     plan.directory = location.directory;
     mapped = location.mapped;
   }
   TRIDENT_ASSIGN_OR_RETURN(const ModelFiles files,
                            ScanModel(plan.directory, options_.config_name, *logger_));
   plan.fingerprint = files.fingerprint;
-  TRIDENT_ASSIGN_OR_RETURN(plan.config, ReadConfig(name, mapped, load.config, files));
+  TRIDENT_ASSIGN_OR_RETURN(plan.config, ReadConfig(model.name, mapped, config, files));
   plan.versions = VersionsToServe(*plan.config.version_policy, files.versions);
   if (plan.versions.empty()) {
     return InvalidArg("at least one version must be available under the version policy of model '",
-                      name, "'; ", files.versions.size(), " version directories were found in ",
-                      plan.directory);
+                      model.Text(), "'; ", files.versions.size(),
+                      " version directories were found in ", plan.directory);
   }
   return plan;
 }
@@ -121,8 +127,8 @@ Result<ModelConfig> ModelLoader::ReadConfig(const std::string& name, bool mapped
   }
   if (mapped) config.name = name;
   if (!config.name.empty() && config.name != name) {
-    return InvalidArg("the configuration of model '", name, "' names it '", config.name,
-                      "'; the two must be equal");
+    return InvalidArg("unexpected directory name '", name, "' for model '", config.name,
+                      "', directory name must equal model name");
   }
   TRIDENT_RETURN_IF_ERROR(CompleteBackend(name, files.first_version_files, &config));
   Normalize(&config);
@@ -130,70 +136,48 @@ Result<ModelConfig> ModelLoader::ReadConfig(const std::string& name, bool mapped
   return config;
 }
 
-// One of the versions that may load at the same time.
-class ModelLoader::LoadSlot {
- public:
-  explicit LoadSlot(ModelLoader* loader) : loader_(loader) {
-    MutexLock lock(loader_->mutex_);
-    const unsigned limit = std::max(1u, loader_->options_.thread_count);
-    while (loader_->loading_ >= limit) loader_->slot_free_.Wait(loader_->mutex_);
-    ++loader_->loading_;
+Result<std::shared_ptr<Model>> ModelLoader::Load(const ModelPlan& plan, int64_t version,
+                                                 const FindModel& find_model,
+                                                 const std::function<bool()>& stopped) {
+  for (unsigned attempt = 0;; ++attempt) {
+    Result<std::shared_ptr<Model>> model = TryLoad(plan, version, find_model);
+    if (model.ok()) return model;
+    TRIDENT_LOG(*logger_, LogLevel::kError, "failed to load '", plan.model.Text(), "' version ",
+                version, ": ", model.status().message());
+    if (attempt == options_.retry_count || stopped()) return model;
   }
-  ~LoadSlot() {
-    {
-      MutexLock lock(loader_->mutex_);
-      --loader_->loading_;
-    }
-    loader_->slot_free_.NotifyOne();
-  }
-  LoadSlot(const LoadSlot&) = delete;
-  LoadSlot& operator=(const LoadSlot&) = delete;
-
- private:
-  ModelLoader* const loader_;
-};
-
-std::vector<LoadedVersion> ModelLoader::LoadVersions(const ModelPlan& plan) {
-  const std::vector<int64_t> versions(plan.versions.begin(), plan.versions.end());
-  std::vector<LoadedVersion> out(versions.size());
-  ParallelFor(versions.size(), options_.thread_count, [&](size_t i) {
-    const LoadSlot slot(this);
-    out[i] = LoadVersion(plan, versions[i]);
-  });
-  return out;
 }
 
-LoadedVersion ModelLoader::LoadVersion(const ModelPlan& plan, int64_t version) {
-  LoadedVersion out{version, nullptr, Status::Ok()};
-  for (unsigned attempt = 0; attempt <= options_.retry_count; ++attempt) {
-    auto model = TryLoad(plan, version);
-    out.status = model.status();
-    if (model.ok()) {
-      out.model = *model;
-      break;
+Result<std::shared_ptr<Model>> ModelLoader::TryLoad(const ModelPlan& plan, int64_t version,
+                                                    const FindModel& find_model) {
+  try {
+    ModelSource source;
+    source.config = plan.config;
+    source.space = plan.model.space;
+    source.directory = plan.directory;
+    source.version = version;
+    source.find_model = find_model;
+    source.auto_complete = options_.auto_complete;
+    source.host_policies = options_.host_policies;
+    source.timer = options_.timer;
+    source.limiter = options_.limiter;
+    source.cache = options_.cache;
+    source.server = options_.server;
+    source.logger = logger_;
+    TRIDENT_RETURN_IF_ERROR(CheckSupported(source.config));
+    if (!plan.ensemble()) {
+      TRIDENT_ASSIGN_OR_RETURN(source.backend,
+                               backends_.Get(source.config, plan.directory, version));
+      const std::vector<int32_t> no_gpus;
+      NormalizeInstanceGroups(source.backend->attribute().preferred_groups, no_gpus,
+                              &source.config);
+      TRIDENT_RETURN_IF_ERROR(ValidateInstanceGroups(source.config, no_gpus));
     }
-    TRIDENT_LOG(*logger_, LogLevel::kError, "failed to load '", plan.config.name, "' version ",
-                version, ": ", out.status.message());
+    return Model::Load(std::move(source));
+  } catch (const std::bad_alloc&) {  // on a helper's thread nobody else would catch it
+    return Unavailable("out of memory while loading model '", plan.model.Text(), "' version ",
+                       version);
   }
-  return out;
-}
-
-Result<std::shared_ptr<Model>> ModelLoader::TryLoad(const ModelPlan& plan, int64_t version) {
-  ModelSource source;
-  source.config = plan.config;
-  source.directory = plan.directory;
-  source.version = version;
-  source.auto_complete = options_.auto_complete;
-  source.host_policies = options_.host_policies;
-  source.timer = options_.timer;
-  source.server = options_.server;
-  source.logger = logger_;
-  TRIDENT_RETURN_IF_ERROR(CheckSupported(source.config));
-  TRIDENT_ASSIGN_OR_RETURN(source.backend, backends_.Get(source.config, plan.directory, version));
-  const std::vector<int32_t> no_gpus;
-  NormalizeInstanceGroups(source.backend->attribute().preferred_groups, no_gpus, &source.config);
-  TRIDENT_RETURN_IF_ERROR(ValidateInstanceGroups(source.config, no_gpus));
-  return Model::Load(std::move(source));
 }
 
 }  // namespace trident

@@ -33,7 +33,9 @@ DirectoryKind ClassifyDirectory(const std::string& name, int64_t* version) {
 }
 
 Status CheckModelName(const std::string& name) {
-  if (name.empty()) return InvalidArg("model name cannot be empty");
+  if (name.empty()) {
+    return InvalidArg("Model name cannot be empty. Please enter a valid name to deploy.");
+  }
   if (name.size() > 255) {
     return InvalidArg("model name of ", name.size(), " bytes is longer than 255");
   }
@@ -42,8 +44,8 @@ Status CheckModelName(const std::string& name) {
                      });
   if (!legal) {
     return InvalidArg("invalid model name '", name,
-                      "': it must not begin with a dot nor contain path separators or control ",
-                      "characters");
+                      "', model name must not contain path traversal characters: it begins with a ",
+                      "dot or contains path separators or control characters");
   }
   return Status::Ok();
 }

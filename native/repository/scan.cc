@@ -57,26 +57,6 @@ Status ReadConfig(const std::string& config_name, ModelFiles* files) {
   return Status::Ok();
 }
 
-// Order-independent, so that the order in which a directory lists does not matter.
-uint64_t Fingerprint(const std::string& directory) {
-  uint64_t sum = 0;
-  std::error_code error;
-  // Links to directories are followed, as model stores are made of them; the depth ends cycles.
-  constexpr int kMaxDepth = 16;
-  fs::recursive_directory_iterator it(directory, fs::directory_options::follow_directory_symlink,
-                                      error);
-  for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
-    if (it.depth() >= kMaxDepth) it.disable_recursion_pending();
-    struct stat info;
-    const std::string path = it->path().string();
-    if (stat(path.c_str(), &info) != 0) continue;
-    const std::string entry =
-        StrCat(path, '\n', info.st_size, '\n', info.st_mtim.tv_sec, '.', info.st_mtim.tv_nsec);
-    sum += std::hash<std::string>()(entry);
-  }
-  return sum;
-}
-
 // Locks a directory for as long as the descriptor is open, which a killed process's is not; -1 if
 // that can't be had now.
 int Lock(const std::string& directory, int operation) {
@@ -149,6 +129,38 @@ class TemporaryDirectories {
 
 }  // namespace
 
+Fingerprint FingerprintOf(const std::string& directory) {
+  Fingerprint out;
+  uint64_t shared = 0;
+  std::error_code error;
+  // Links to directories are followed, as model stores are made of them; the depth ends cycles.
+  constexpr int kMaxDepth = 16;
+  fs::recursive_directory_iterator it(directory, fs::directory_options::follow_directory_symlink,
+                                      error);
+  for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
+    if (it.depth() >= kMaxDepth) it.disable_recursion_pending();
+    struct stat info;
+    const std::string path = it->path().string();
+    if (stat(path.c_str(), &info) != 0) continue;
+    const uint64_t entry =
+        std::hash<std::string>()(StrCat(path, '\n', info.st_ino, '\n', info.st_size, '\n',
+                                        info.st_mtim.tv_sec, '.', info.st_mtim.tv_nsec));
+    // Sums, so that the order in which a directory lists does not matter.
+    out.all += entry;
+    const std::string top = it->path().lexically_relative(directory).begin()->string();
+    int64_t version = 0;
+    if (S_ISDIR(info.st_mode) || it.depth() > 0) {
+      if (ClassifyDirectory(top, &version) == DirectoryKind::kVersion) {
+        out.versions[version] += entry;
+        continue;
+      }
+    }
+    if (top != "config.pbtxt" && top != "configs") shared += entry;
+  }
+  for (auto& [version, sum] : out.versions) sum += shared;
+  return out;
+}
+
 Result<std::set<std::string>> SubdirectoriesOf(const std::string& path) {
   std::set<std::string> names;
   std::error_code error;
@@ -189,7 +201,7 @@ Result<ModelFiles> ScanModel(const std::string& directory, const std::string& co
     std::sort(files.first_version_files.begin(), files.first_version_files.end());
   }
   TRIDENT_RETURN_IF_ERROR(ReadConfig(config_name, &files));
-  files.fingerprint = Fingerprint(directory);
+  files.fingerprint = FingerprintOf(directory);
   return files;
 }
 
@@ -210,8 +222,8 @@ Result<std::unique_ptr<TemporaryModel>> TemporaryModel::Create(
     const fs::path path = fs::path(pattern) / relative;
     fs::create_directories(path.parent_path(), error);
     if (error || fs::is_directory(path, error)) {
-      return InvalidArg("invalid file parameter '", file.name,
-                        "': its path is, or passes through, another given file or directory");
+      return InvalidArg("Invalid file parameter '", file.name,
+                        "', directory has been created as a file, or the other way round");
     }
     std::ofstream out(path, std::ios::binary);
     out.write(static_cast<const char*>(file.bytes), static_cast<std::streamsize>(file.byte_size));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -12,6 +13,16 @@
 
 namespace trident {
 
+// Numbers that change when a file below a model's directory is added, removed, renamed or modified.
+struct Fingerprint {
+  uint64_t all = 0;
+  // By version: what that version is made of, which is its directory and all that belongs to no
+  // version, but for the configuration.
+  std::map<int64_t, uint64_t> versions;
+  bool operator==(const Fingerprint&) const = default;
+};
+Fingerprint FingerprintOf(const std::string& directory);
+
 // What lies on disk for one model.
 struct ModelFiles {
   std::string directory;
@@ -20,7 +31,7 @@ struct ModelFiles {
   bool has_config = false;
   std::string config_path;
   std::string config_text;
-  uint64_t fingerprint = 0;  // changes when a file is added, removed, renamed or modified
+  Fingerprint fingerprint;
 };
 
 // Reads a model directory; `config_name` may name configs/<config_name>.pbtxt, which goes before

@@ -14,18 +14,17 @@ struct BatchPolicy {
   uint32_t max_batch_size = 1;      // items; a request alone may not exceed it
   std::vector<uint32_t> preferred;  // batch sizes to aim for, ascending; empty: the maximum
   uint64_t max_queue_delay_ns = 0;  // how long a batch below the preferred sizes may wait
-  uint32_t max_queue_size = 0;      // requests; 0: no bound
 
   uint32_t LargestPreferred() const {
     return preferred.empty() ? max_batch_size : preferred.back();
   }
 };
 
-// The head of a queue, oldest first, as far as one batch could reach.
+// The head of a queue, in the order of service, as far as one batch could reach.
 struct PendingRequests {
-  std::span<const uint32_t> batch_sizes;
-  bool closed = false;  // the request behind them can't join their batch: its tensors differ
-  uint64_t oldest_ns = 0;
+  std::span<const uint32_t> batch_sizes;  // up to and with the first that exceeds the maximum
+  bool closed = false;     // the request behind them can't join their batch: unlike, or not wanted
+  uint64_t oldest_ns = 0;  // when the first of those that fit together came
 };
 
 struct Decision {

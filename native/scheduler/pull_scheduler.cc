@@ -10,7 +10,10 @@ bool PullScheduler::WaitUntilDue(size_t instance) {
     if (!instances_[instance].busy) {
       due = Look(instance);
       if (due.now) return true;
-      if ((stopped_ || removed(instance)) && Empty(instance)) return false;
+      if ((stopped_ || removed(instance)) && Empty(instance)) {
+        InstanceLeft(instance);
+        return false;
+      }
     }
     Sleep(instance, due.look_again_ns);
   }
@@ -78,6 +81,11 @@ bool PullScheduler::TryTake(size_t instance, Batch* batch, uint64_t* look_again_
   }
   if (wake != nullptr) wake->NotifyOne();
   return true;
+}
+
+bool PullScheduler::IsDue(size_t instance) {
+  MutexLock lock(mutex_);
+  return !instances_[instance].busy && Look(instance).now;
 }
 
 bool PullScheduler::TakeInline(size_t* instance) {

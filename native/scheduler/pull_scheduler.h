@@ -16,6 +16,7 @@ class PullScheduler : public Scheduler {
   bool Take(size_t instance, Batch* batch) final;
   bool Await(size_t instance) final;
   bool TryTake(size_t instance, Batch* batch, uint64_t* look_again_ns) final;
+  bool IsDue(size_t instance) final;
   bool TakeInline(size_t* instance) final;
   void Finished(size_t instance) final;
   size_t AddInstance() final;
@@ -42,6 +43,8 @@ class PullScheduler : public Scheduler {
   virtual bool MayRunInline() const REQUIRES(mutex_) = 0;
   virtual void InstanceAdded(size_t) REQUIRES(mutex_) {}
   virtual void InstanceRemoved(size_t) REQUIRES(mutex_) {}
+  // The thread of `instance` has been told that no work will come for it any more.
+  virtual void InstanceLeft(size_t) REQUIRES(mutex_) {}
 
   // The thread that sleeps for `instance` or, without one, for any free instance; it counts as
   // awake from now on. Null when there is none. Notify it after the lock has been let go.

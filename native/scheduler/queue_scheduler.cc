@@ -2,126 +2,247 @@
 
 #include <algorithm>
 
+#include "scheduler/share_batch.h"
+
 namespace trident {
 namespace {
 
-const InputTensor* InputNamed(const InferenceRequest& request, const std::string& name) {
-  for (const auto& input : request.inputs()) {
-    if (input->name() == name) return input.get();
-  }
-  return nullptr;
-}
+// How soon the alarm comes back when it finds the strategy being asked.
+constexpr uint64_t kRingAgainNs = 1000 * 1000;
 
 }  // namespace
 
-bool CanShareBatch(const ModelSignature& signature, const InferenceRequest& a,
-                   const InferenceRequest& b) {
-  if (!signature.compare_inputs) return true;
-  const size_t first = signature.batching() ? 1 : 0;
-  for (const TensorSpec& spec : signature.inputs) {
-    if (!spec.variable && !spec.optional) continue;
-    const InputTensor* in_a = InputNamed(a, spec.name);
-    const InputTensor* in_b = InputNamed(b, spec.name);
-    if ((in_a == nullptr) != (in_b == nullptr)) return false;
-    if (in_a == nullptr) continue;
-    if (!std::equal(in_a->shape().begin() + first, in_a->shape().end(),
-                    in_b->shape().begin() + first, in_b->shape().end())) {
-      return false;
-    }
-  }
-  return true;
-}
+QueueScheduler::QueueScheduler(const SchedulerContext& context, BatchPolicy policy,
+                               QueuePolicies queue_policies, BatchStrategy* strategy)
+    : PullScheduler(context.clock),
+      signature_(context.signature),
+      timer_(context.timer),
+      order_(context.order),
+      policy_(std::move(policy)),
+      strategy_(policy_.dynamic ? strategy : nullptr),
+      queue_(std::move(queue_policies)) {}
 
-QueueScheduler::QueueScheduler(const SchedulerContext& context, BatchPolicy policy)
-    : PullScheduler(context.clock), signature_(context.signature), policy_(std::move(policy)) {}
+QueueScheduler::~QueueScheduler() { timer_->Forget(this); }
 
-Status QueueScheduler::CheckAdmission() const {
+// Arrivals ---------------------------------------------------------------------------------------
+
+Status QueueScheduler::Accept(RequestPtr& request, uint64_t* deadline_ns) {
   if (stopped()) {
     return Unavailable("model '", signature_.name, "' version ", signature_.version,
                        " is unloading and accepts no new requests");
   }
-  if (policy_.max_queue_size > 0 && queue_.size() >= policy_.max_queue_size) {
-    return Unavailable("queue of model '", signature_.name, "' is full: ", queue_.size(),
-                       " requests wait, max_queue_size is ", policy_.max_queue_size);
+  std::optional<uint64_t> deadline = queue_.PushBack(request);
+  if (!deadline && queue_.has_timeouts() && !asking_) {
+    // Perhaps full of requests whose time is over.
+    Expire(clock_.Now());
+    deadline = queue_.PushBack(request);
   }
+  if (!deadline) {
+    const uint64_t level = queue_.policies().LevelOf(request->priority);
+    const uint32_t bound = queue_.policies().PolicyOf(level).max_size;
+    return Unavailable("queue of model '", signature_.name, "'",
+                       level == 0 ? "" : StrCat(" at priority level ", level), " is full: ", bound,
+                       " requests wait, max_queue_size is ", bound);
+  }
+  ++arrivals_;
+  *deadline_ns = *deadline;
   return Status::Ok();
 }
 
 void QueueScheduler::Enqueue(std::span<RequestPtr> requests, std::span<Status> outcomes) {
+  if (order_ != nullptr) {
+    for (RequestPtr& request : requests) order_->Reserve(request.get());
+  }
   CondVar* wake = nullptr;
+  uint64_t ring_ns = kNever;
+  std::vector<RequestPtr> cancelled;
   {
     MutexLock lock(mutex_);
     for (size_t i = 0; i < requests.size(); ++i) {
-      outcomes[i] = CheckAdmission();
-      if (outcomes[i].ok()) queue_.PushBack(std::move(requests[i]));
+      // Whoever cancelled it looked for it here, and came too early.
+      if (requests[i]->IsCancelled()) {
+        outcomes[i] = Status::Ok();
+        cancelled.push_back(std::move(requests[i]));
+        continue;
+      }
+      uint64_t deadline_ns = kNever;
+      outcomes[i] = Accept(requests[i], &deadline_ns);
+      if (deadline_ns < alarm_ns_) alarm_ns_ = ring_ns = deadline_ns;
     }
     wake = WhomToWake();
   }
+  if (ring_ns != kNever) timer_->RingBy(this, ring_ns);
   if (wake != nullptr) wake->NotifyOne();
+  for (RequestPtr& request : cancelled) EndCancelled(std::move(request));
 }
 
 CondVar* QueueScheduler::WhomToWake() {
-  if (queue_.empty()) return nullptr;
+  // Who asks the strategy looks again afterwards.
+  if (queue_.empty() || asking_) return nullptr;
   if (watcher_ == kNobody) return AnySleeper();
-  // Unlike tensors can close the forming batch early, so then every arrival is worth a look.
-  const bool worth_a_look = queue_.items() >= watched_items_ || signature_.compare_inputs;
+  // A request that may not join the forming batch closes it early, and one that goes before others
+  // makes another batch of them: where that can be, every arrival is worth a look.
+  const bool worth_a_look = queue_.items() >= watched_items_ || signature_.compare_inputs ||
+                            strategy_ != nullptr || queue_.policies().MayOvertake();
   return worth_a_look ? Sleeper(watcher_) : nullptr;
 }
 
-PendingRequests QueueScheduler::LookAtHead() {
+// Without one that has left the queue or fell back, others may be a batch that is due at once.
+CondVar* QueueScheduler::WhomToWakeForTheRest() {
+  if (queue_.empty()) watcher_ = kNobody;
+  if (queue_.empty() || asking_) return nullptr;
+  return watcher_ == kNobody ? AnySleeper() : Sleeper(watcher_);
+}
+
+// Batches ----------------------------------------------------------------------------------------
+
+void QueueScheduler::LookAtHead() {
+  head_.clear();
   head_sizes_.clear();
-  const InferenceRequest* head = queue_.front();
-  if (head == nullptr) return {};
+  head_closed_ = false;
   uint64_t items = 0;
-  bool closed = false;
-  for (const InferenceRequest* request = head; request != nullptr;
-       request = RequestQueue::Next(*request)) {
-    if (request != head && !CanShareBatch(signature_, *head, *request)) {
-      closed = true;
-      break;
+  for (PriorityQueue::Cursor at(queue_); at.get() != nullptr; at.Advance()) {
+    InferenceRequest* const request = at.get();
+    RequestQueue::Prefetch(*request);
+    if (!head_.empty() && !CanShareBatch(signature_, *head_.front(), *request)) {
+      head_closed_ = true;
+      return;
     }
     head_sizes_.push_back(request->batch_size());
     items += request->batch_size();
-    if (!policy_.dynamic || items > policy_.max_batch_size) break;
+    if (!head_.empty() && items > policy_.max_batch_size) return;
+    head_.push_back(request);
+    if (!policy_.dynamic) return;
   }
-  return {head_sizes_, closed, head->start_ns()};
+}
+
+bool QueueScheduler::AskStrategy() {
+  asking_ = true;
+  mutex_.Unlock();
+  const size_t accepted = std::max<size_t>(1, strategy_->Accept(head_));
+  mutex_.Lock();
+  std::vector<RequestPtr> cancelled;
+  for (InferenceRequest* request : head_) {
+    if (request->IsCancelled()) cancelled.push_back(queue_.Remove(request));
+  }
+  if (!cancelled.empty()) {
+    head_.clear();
+    mutex_.Unlock();
+    for (RequestPtr& request : cancelled) EndCancelled(std::move(request));
+    mutex_.Lock();
+  } else if (accepted < head_.size()) {
+    head_.resize(accepted);
+    head_sizes_.resize(accepted);
+    head_closed_ = true;
+  }
+  asking_ = false;
+  // Others may have gone to sleep over it, and after Stop nobody else would wake them.
+  while (CondVar* other = stopped() ? AnySleeper() : nullptr) other->NotifyOne();
+  return cancelled.empty();
+}
+
+Decision QueueScheduler::DecideNow() {
+  // The clock is read only where something depends on it.
+  const bool timed = policy_.max_queue_delay_ns != 0 || queue_.has_timeouts();
+  for (;;) {
+    const uint64_t now_ns = timed ? clock_.Now() : 0;
+    Expire(now_ns);
+    LookAtHead();
+    const uint64_t arrivals = arrivals_;
+    if (strategy_ != nullptr && !head_.empty() && !AskStrategy()) continue;
+    uint64_t oldest_ns = kNever;
+    for (const InferenceRequest* request : head_) {
+      oldest_ns = std::min(oldest_ns, request->start_ns());
+    }
+    const Decision decision = Decide({head_sizes_, head_closed_, oldest_ns}, policy_, now_ns);
+    if (decision.take > 0 || arrivals == arrivals_) return decision;
+  }
 }
 
 PullScheduler::Due QueueScheduler::Look(size_t instance) {
   if (watcher_ == instance) watcher_ = kNobody;
-  if (removed(instance)) return {};
-  const PendingRequests pending = LookAtHead();
-  // The clock is read only where the rule depends on it.
-  const uint64_t now = policy_.max_queue_delay_ns != 0 ? clock_.Now() : 0;
-  const Decision decision = Decide(pending, policy_, now);
+  if (removed(instance) || asking_) return {};
+  const Decision decision = DecideNow();
   due_count_ = decision.take;
   // After Stop nothing more arrives, so there is nothing to wait for.
-  if (due_count_ == 0 && stopped()) due_count_ = pending.batch_sizes.size();
+  if (due_count_ == 0 && stopped()) due_count_ = head_.size();
   if (due_count_ > 0) return {.now = true};
   if (decision.look_again_ns == kNever || watcher_ != kNobody) return {};
+  if (removed(instance)) {  // while the strategy was asked: the watch is somebody else's
+    if (CondVar* other = AnySleeper()) other->NotifyOne();
+    return {};
+  }
   watcher_ = instance;
   watched_items_ = decision.look_again_at_items;
   return {.look_again_ns = decision.look_again_ns};
 }
 
 CondVar* QueueScheduler::Pop(size_t, Batch* batch) {
-  for (; due_count_ > 0; --due_count_) batch->push_back(queue_.PopFront());
+  for (size_t i = 0; i < due_count_; ++i) {
+    // What came while the strategy was asked may stand before those it has seen.
+    batch->push_back(strategy_ == nullptr ? queue_.PopFront() : queue_.Remove(head_[i]));
+  }
+  due_count_ = 0;
   // An empty queue needs no watcher, whose instance a caller may claim.
   if (queue_.empty()) watcher_ = kNobody;
   return WhomToWake();  // what is left may be a batch for somebody else
 }
 
+// Early ends -------------------------------------------------------------------------------------
+
+void QueueScheduler::Expire(uint64_t now_ns) {
+  queue_.Expire(now_ns, &rejected_);
+  if (queue_.empty()) watcher_ = kNobody;
+}
+
 void QueueScheduler::Cancel(InferenceRequest* request) {
   RequestPtr waiting;
+  CondVar* wake = nullptr;
   {
     MutexLock lock(mutex_);
+    // Who asks the strategy about it ends it afterwards.
+    if (asking_ && std::find(head_.begin(), head_.end(), request) != head_.end()) return;
     waiting = queue_.Remove(request);
-    if (queue_.empty()) watcher_ = kNobody;
+    if (waiting == nullptr) waiting = rejected_.Remove(request);
+    wake = WhomToWakeForTheRest();
   }
-  if (waiting == nullptr) return;
-  RespondError(std::move(waiting),
-               Error(StatusCode::kCancelled, "request was cancelled while it waited for model '",
-                     signature_.name, "'"));
+  if (wake != nullptr) wake->NotifyOne();
+  if (waiting != nullptr) EndCancelled(std::move(waiting));
+}
+
+void QueueScheduler::EndCancelled(RequestPtr request) const {
+  const Status status =
+      Error(StatusCode::kCancelled, "request was cancelled while it waited for model '",
+            signature_.name, "'");
+  RespondError(std::move(request), status);
+}
+
+void QueueScheduler::Ring() {
+  std::vector<RequestPtr> rejected;
+  uint64_t next_ns = 0;
+  CondVar* wake = nullptr;
+  {
+    MutexLock lock(mutex_);
+    const uint64_t now_ns = clock_.Now();
+    if (asking_) {
+      next_ns = now_ns + kRingAgainNs;
+    } else {
+      Expire(now_ns);
+      next_ns = queue_.NextExpiryAtLeast();
+      wake = WhomToWakeForTheRest();
+    }
+    alarm_ns_ = next_ns;
+    while (!rejected_.empty()) rejected.push_back(rejected_.PopFront());
+  }
+  if (next_ns != kNever) timer_->RingBy(this, next_ns);
+  if (wake != nullptr) wake->NotifyOne();
+  // What ends here may be the last that kept this scheduler alive.
+  for (RequestPtr& request : rejected) {
+    const Status status =
+        Unavailable("Request timeout expired: it waited too long for an instance of model '",
+                    request->target()->signature().name, "'");
+    RespondError(std::move(request), status);
+  }
 }
 
 }  // namespace trident

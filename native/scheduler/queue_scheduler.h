@@ -3,17 +3,22 @@
 #include <memory>
 
 #include "scheduler/batch_policy.h"
+#include "scheduler/batch_strategy.h"
+#include "scheduler/ordering.h"
+#include "scheduler/priority_queue.h"
 #include "scheduler/pull_scheduler.h"
-#include "scheduler/request_queue.h"
 
 namespace trident {
 
-// One first-in-first-out queue: Triton's default scheduler and, with a dynamic policy, its dynamic
-// batcher. Only requests whose tensors agree share a batch (where the model leaves shapes open or
-// inputs out). Thread-safe.
-class QueueScheduler : public PullScheduler {
+// One queue: Triton's default scheduler and, with a dynamic policy, its dynamic batcher. Only
+// requests whose tensors agree share a batch (where the model leaves shapes open or inputs out).
+// Timeouts end requests on the timer's thread, so also while every instance is busy. Thread-safe.
+class QueueScheduler : public PullScheduler, private Alarm {
  public:
-  QueueScheduler(const SchedulerContext& context, BatchPolicy policy);
+  // `strategy` may be null; it outlives the last Take.
+  QueueScheduler(const SchedulerContext& context, BatchPolicy policy,
+                 QueuePolicies queue_policies = {}, BatchStrategy* strategy = nullptr);
+  ~QueueScheduler() override;
 
   void Enqueue(std::span<RequestPtr> requests, std::span<Status> outcomes) override;
   void Cancel(InferenceRequest* request) override;
@@ -24,31 +29,50 @@ class QueueScheduler : public PullScheduler {
   Due Look(size_t instance) override;
   CondVar* Pop(size_t instance, Batch* batch) override;
   bool Empty(size_t instance) const override { return queue_.empty() || removed(instance); }
-  bool MayRunInline() const override { return queue_.empty(); }
+  // Alone on the caller's thread, a request would overtake those whose answers are held back.
+  bool MayRunInline() const override { return queue_.empty() && order_ == nullptr; }
   void InstanceRemoved(size_t instance) override {
     if (watcher_ == instance) watcher_ = kNobody;
   }
+  void Ring() override;  // as the timer's alarm
 
-  Status CheckAdmission() const REQUIRES(mutex_);
-  PendingRequests LookAtHead() REQUIRES(mutex_);
+  Status Accept(RequestPtr& request, uint64_t* deadline_ns) REQUIRES(mutex_);
+  // Whoever it rejects is answered when the alarm rings, which it will: their time has come.
+  void Expire(uint64_t now_ns) REQUIRES(mutex_);
+  void LookAtHead() REQUIRES(mutex_);
+  Decision DecideNow() REQUIRES(mutex_);
+  // Lets go of the mutex meanwhile. False: some of them were cancelled; look at the head again.
+  bool AskStrategy() REQUIRES(mutex_);
   CondVar* WhomToWake() REQUIRES(mutex_);
+  CondVar* WhomToWakeForTheRest() REQUIRES(mutex_);
+  void EndCancelled(RequestPtr request) const;
 
   const ModelSignature& signature_;
+  const std::shared_ptr<Timer> timer_;
+  const std::shared_ptr<ResponseOrder> order_;  // null: responses go as they come
   const BatchPolicy policy_;
+  BatchStrategy* const strategy_;  // usually null
 
-  RequestQueue queue_ GUARDED_BY(mutex_);
-  std::vector<uint32_t> head_sizes_ GUARDED_BY(mutex_);  // scratch of LookAtHead
-  size_t due_count_ GUARDED_BY(mutex_) = 0;              // what the last Look found
+  PriorityQueue queue_ GUARDED_BY(mutex_);
+  RequestQueue rejected_ GUARDED_BY(mutex_);       // to be answered by the alarm
+  uint64_t alarm_ns_ GUARDED_BY(mutex_) = kNever;  // it will ring by then
+  uint64_t arrivals_ GUARDED_BY(mutex_) = 0;
+
+  // What LookAtHead has seen: the requests that could run together, and what the rule needs of
+  // them.
+  std::vector<InferenceRequest*> head_ GUARDED_BY(mutex_);
+  std::vector<uint32_t> head_sizes_ GUARDED_BY(mutex_);
+  bool head_closed_ GUARDED_BY(mutex_) = false;
+  size_t due_count_ GUARDED_BY(mutex_) = 0;  // what the last Look found due, of `head_`
+
+  // The strategy is being asked about `head_`, without the lock: one thread at a time does that,
+  // and until it is back nobody ends those requests.
+  bool asking_ GUARDED_BY(mutex_) = false;
 
   // At most one thread waits for the delay of the batch that is forming; the others sleep until
   // there is more work than that, so that one arrival wakes at most one thread.
   size_t watcher_ GUARDED_BY(mutex_) = kNobody;
   uint64_t watched_items_ GUARDED_BY(mutex_) = 0;
 };
-
-// True when the requests may share a batch of this model: the same inputs are present and those
-// with variable dimensions have the same shape beyond the batch dimension.
-bool CanShareBatch(const ModelSignature& signature, const InferenceRequest& a,
-                   const InferenceRequest& b);
 
 }  // namespace trident

@@ -6,10 +6,13 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/timer.h"
 #include "inference/request.h"
 
 namespace trident {
+
+class ResponseOrder;
 
 using Batch = std::vector<RequestPtr>;
 
@@ -18,6 +21,8 @@ struct SchedulerContext {
   const ModelSignature& signature;
   Clock& clock;
   std::shared_ptr<Timer> timer;
+  std::shared_ptr<Logger> logger;        // null: nobody wants to know
+  std::shared_ptr<ResponseOrder> order;  // null: responses go as they come
 };
 
 // Which requests go together, and when. Owns the requests that wait; has no thread of its own: the
@@ -47,6 +52,9 @@ class Scheduler {
   // As Take, but never blocks: false leaves in `look_again_ns` when to ask again (kNever: when
   // something has changed).
   virtual bool TryTake(size_t instance, Batch* batch, uint64_t* look_again_ns) = 0;
+
+  // Whether TryTake would have a batch for `instance` now.
+  virtual bool IsDue(size_t /*instance*/) { return false; }
 
   // The inline lane: if some instance is free, nothing waits, and the scheduler is not stopped,
   // claims that instance for the calling thread, which executes one request alone and then calls

@@ -32,8 +32,8 @@ Json InferenceStatistics(const StatisticsSnapshot& statistics) {
           {"compute_input", DurationJson(statistics.compute_input)},
           {"compute_infer", DurationJson(statistics.compute_infer)},
           {"compute_output", DurationJson(statistics.compute_output)},
-          {"cache_hit", DurationJson({})},
-          {"cache_miss", DurationJson({})}};
+          {"cache_hit", DurationJson(statistics.cache_hit)},
+          {"cache_miss", DurationJson(statistics.cache_miss)}};
 }
 
 Json BatchStatistics(const StatisticsSnapshot& statistics) {
@@ -95,7 +95,7 @@ std::string StatisticsJson(const std::vector<std::shared_ptr<Model>>& models) {
   for (const auto& model : models) {
     const StatisticsSnapshot statistics = model->statistics().Read();
     rows.push_back(
-        {{"name", model->signature().name},
+        {{"name", model->identity().Text()},
          {"version", std::to_string(model->version())},
          {"last_inference", statistics.last_inference_ms},
          {"inference_count", statistics.inference_count},
@@ -112,7 +112,7 @@ std::string StatisticsJson(const std::vector<std::shared_ptr<Model>>& models) {
 std::string IndexJson(const std::vector<IndexRow>& rows) {
   Json out = Json::array();
   for (const IndexRow& row : rows) {
-    Json item = {{"name", row.name}};
+    Json item = {{"name", row.model.Text()}};
     if (!row.name_only) {
       if (row.version >= 0) item["version"] = std::to_string(row.version);
       item["state"] = ModelStateName(row.state);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "repository/model_event.h"
 
 namespace trident {
 
@@ -35,7 +36,9 @@ struct ServerOptions {
   bool exit_on_error = true;
   unsigned load_thread_count = 4;
   unsigned load_retry_count = 0;
-  unsigned exit_timeout_seconds = 30;
+  uint64_t exit_timeout_ms = 30'000;
+  uint64_t poll_settle_ms = 250;  // how long files must be at rest before a poll loads them
+  ModelEventListener model_event_listener;
 
   // Plug-ins
   std::string backend_directory = "/opt/tritonserver/backends";

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "config/json_format.h"
+#include "server/cache_options.h"
 #include "server/documents.h"
 
 namespace trident {
@@ -21,15 +22,30 @@ Status CheckOptions(const ServerOptions& options) {
                       " cache configurations, but a server takes a single cache");
   }
   if (options.startup_models.size() > 1 && options.startup_models.count("*") > 0) {
-    return InvalidArg("model name '*' must be the only startup model if given at all");
+    return InvalidArg(
+        "Wildcard model name '*' must be the ONLY startup model if specified at all.");
   }
-  const auto refuse = [](const char* option) {
-    return Unsupported("server option ", option, " is not supported by this version of Trident");
-  };
-  if (options.model_namespacing) return refuse("model namespacing");
-  if (options.rate_limit_mode != RateLimitMode::kOff) return refuse("rate limit mode EXEC_COUNT");
-  if (!options.cache_configs.empty()) return refuse("cache config");
   return Status::Ok();
+}
+
+std::shared_ptr<ExecutionLimiter> MakeLimiter(const ServerOptions& options) {
+  if (options.rate_limit_mode == RateLimitMode::kOff) return nullptr;
+  return std::make_shared<ExecutionLimiter>(options.rate_limit_resources);
+}
+
+// Only polls watch files: in the other modes a load takes what the host has put there.
+ModelRepository::Options RepositoryOptions(const ServerOptions& options) {
+  ModelRepository::Options out;
+  if (options.control_mode == ModelControlMode::kPoll) {
+    out.settle_ns = std::min(options.poll_settle_ms, kNever / 2'000'000) * 1'000'000;
+  }
+  out.listener = options.model_event_listener;
+  return out;
+}
+
+// The time that is `timeout_ms` from now; never, for what no clock will show.
+uint64_t DeadlineIn(uint64_t timeout_ms) {
+  return timeout_ms < kNever / 2'000'000 ? NowNs() + timeout_ms * 1'000'000 : kNever;
 }
 
 std::shared_ptr<Logger> MakeLogger(const ServerOptions& options) {
@@ -59,25 +75,28 @@ class Server::ManagementCall {
   const Server* const server_;
 };
 
-Server::Server(const ServerOptions& options, std::shared_ptr<Logger> logger)
+Server::Server(const ServerOptions& options, std::shared_ptr<ResponseCache> cache,
+               std::shared_ptr<Logger> logger)
     : options_(options),
       logger_(std::move(logger)),
       backends_({options.backend_directory, options.backend_configs, !options.strict_model_config,
                  options.min_compute_capability},
                 logger_),
-      locations_(options.repository_paths),
+      locations_(options.repository_paths, options.model_namespacing),
       loader_({!options.strict_model_config, options.model_config_name, options.load_thread_count,
                options.load_retry_count, options.host_policies,
-               std::make_shared<TimerThread>(Clock::System()), this},
+               std::make_shared<TimerThread>(Clock::System()), MakeLimiter(options),
+               std::move(cache), this},
               locations_, backends_, logger_),
-      repository_(locations_, loader_, logger_),
-      exit_timeout_seconds_(options.exit_timeout_seconds) {}
+      repository_(RepositoryOptions(options), locations_, loader_, logger_),
+      exit_timeout_ms_(options.exit_timeout_ms) {}
 
 Server::~Server() = default;
 
 Result<std::unique_ptr<Server>> Server::Create(const ServerOptions& options) {
   TRIDENT_RETURN_IF_ERROR(CheckOptions(options));
-  std::unique_ptr<Server> server(new Server(options, MakeLogger(options)));
+  TRIDENT_ASSIGN_OR_RETURN(std::shared_ptr<ResponseCache> cache, MakeResponseCache(options));
+  std::unique_ptr<Server> server(new Server(options, std::move(cache), MakeLogger(options)));
   const Status status = server->LoadStartupModels();
   if (status.ok()) return server;
   if (!options.exit_on_error) {
@@ -89,33 +108,22 @@ Result<std::unique_ptr<Server>> Server::Create(const ServerOptions& options) {
   return status;
 }
 
-Result<std::vector<std::string>> Server::StartupNames() const {
+Status Server::LoadStartupModels() {
+  // A repository that can't be read is another matter than a model that can't be loaded.
+  if (const auto on_disk = locations_.All(); !on_disk.ok()) {
+    state_.store(State::kFailed);
+    return on_disk.status();
+  }
   const bool all = options_.control_mode != ModelControlMode::kExplicit ||
                    options_.startup_models.count("*") > 0;
-  if (!all) {
-    return std::vector<std::string>(options_.startup_models.begin(), options_.startup_models.end());
-  }
-  TRIDENT_ASSIGN_OR_RETURN(const auto on_disk, locations_.All());
-  std::vector<std::string> names;
-  for (const auto& [name, count] : on_disk) {
-    if (name[0] != '.') names.push_back(name);  // version control and editors leave such
-  }
-  return names;
-}
-
-Status Server::LoadStartupModels() {
-  const Result<std::vector<std::string>> names = StartupNames();
-  if (!names.ok()) {
-    state_.store(State::kFailed);
-    return names.status();
-  }
-  return repository_.LoadAll(*names, std::max(1u, options_.load_thread_count));
+  return repository_.LoadAll(all ? std::nullopt : std::optional(options_.startup_models));
 }
 
 Status Server::Stop() {
   if (state_.load() == State::kStopped) return Status::Ok();
   state_.store(State::kExiting);
-  const uint64_t deadline = NowNs() + exit_timeout_seconds_.load() * uint64_t{1000000000};
+  const uint64_t deadline = DeadlineIn(exit_timeout_ms_.load());
+  repository_.BeginStop();
   {
     MutexLock lock(mutex_);
     while (management_calls_ != 0) {
@@ -147,8 +155,8 @@ Result<std::shared_ptr<Model>> Server::PrepareFor(InferenceRequest* request) con
 Result<std::shared_ptr<Model>> Server::PrepareClaimed(InferenceRequest* request) const {
   auto model = std::static_pointer_cast<Model>(request->target());
   if (!model->accepting()) {
-    TRIDENT_ASSIGN_OR_RETURN(
-        model, repository_.Find(model->signature().name, request->requested_version()));
+    TRIDENT_ASSIGN_OR_RETURN(model,
+                             repository_.Find(model->identity(), request->requested_version()));
     request->Rebind(model);
   }
   TRIDENT_RETURN_IF_ERROR(request->Prepare());
@@ -220,7 +228,9 @@ Status Server::CheckReady() const {
 Status Server::CheckExplicit() const {
   TRIDENT_RETURN_IF_ERROR(CheckReady());
   if (options_.control_mode == ModelControlMode::kExplicit) return Status::Ok();
-  return Unavailable("explicit model load / unload is allowed only in model control mode EXPLICIT");
+  return Unavailable(
+      "explicit model load / unload is not allowed if polling is enabled: it needs model control "
+      "mode EXPLICIT");
 }
 
 Status Server::LoadModel(const std::string& name, const std::vector<Parameter>& parameters) {
@@ -229,26 +239,24 @@ Status Server::LoadModel(const std::string& name, const std::vector<Parameter>& 
   return repository_.Load(name, parameters);
 }
 
-Status Server::UnloadModel(const std::string& name) {
+Status Server::UnloadModel(const std::string& name, bool dependents) {
   const ManagementCall call(this);
   TRIDENT_RETURN_IF_ERROR(CheckExplicit());
-  return repository_.Unload(name);
+  return repository_.Unload(name, dependents).status();
 }
 
-Status Server::UnloadModelAndWait(const std::string& name, uint64_t timeout_ms) {
+Status Server::UnloadModelAndWait(const std::string& name, bool dependents, uint64_t timeout_ms) {
   const ManagementCall call(this);
   TRIDENT_RETURN_IF_ERROR(CheckExplicit());
-  TRIDENT_RETURN_IF_ERROR(repository_.Unload(name));
-  uint64_t deadline = kNever;
-  if (timeout_ms < kNever / 2000000) deadline = NowNs() + timeout_ms * 1000000;
-  return repository_.WaitUnloaded(name, deadline);
+  TRIDENT_ASSIGN_OR_RETURN(const ModelSet unloaded, repository_.Unload(name, dependents));
+  return repository_.WaitUnloaded(unloaded, DeadlineIn(timeout_ms));
 }
 
 Status Server::PollRepository() {
   const ManagementCall call(this);
   if (!CheckReady().ok()) return Status::Ok();
   if (options_.control_mode != ModelControlMode::kPoll) return Unavailable("polling is disabled");
-  return Unsupported("polling of the model repository is not supported by this version of Trident");
+  return repository_.Poll();
 }
 
 Status Server::RegisterRepository(const std::string& path,
@@ -273,18 +281,19 @@ Status Server::UnregisterRepository(const std::string& path) {
 }
 
 Status Server::IsLive(bool* live) const {
-  *live = state_.load() == State::kReady;
-  return *live ? Status::Ok() : Unavailable("Server exiting");
+  const State state = state_.load();
+  *live = state == State::kReady;
+  return *live || state == State::kFailed ? Status::Ok() : Unavailable("Server exiting");
 }
 
 Status Server::IsReady(bool* ready) const {
   *ready = false;
-  if (state_.load() != State::kReady) return Unavailable("Server exiting");
-  *ready = true;
-  if (!options_.strict_readiness) return Status::Ok();
+  TRIDENT_RETURN_IF_ERROR(IsLive(ready));
+  if (!*ready || !options_.strict_readiness) return Status::Ok();
   *ready = repository_.AllReady();
   for (const auto& model : repository_.ReadyModels("")) {
-    *ready = *ready && model->Ready().ok();
+    // One that is being unloaded meanwhile is away on purpose.
+    *ready = *ready && (model->Ready().ok() || !model->accepting());
   }
   return Status::Ok();
 }

@@ -32,7 +32,7 @@ class Server {
   // Refuses new work, unloads everything, waits for requests up to the exit timeout. INTERNAL when
   // that expires; then it may be called again.
   Status Stop();
-  void SetExitTimeout(unsigned seconds) { exit_timeout_seconds_.store(seconds); }
+  void SetExitTimeoutMs(uint64_t timeout_ms) { exit_timeout_ms_.store(timeout_ms); }
 
   // Inference ------------------------------------------------------------------------------------
   Result<std::shared_ptr<InferenceTarget>> FindModel(const std::string& name,
@@ -46,8 +46,9 @@ class Server {
 
   // Models ----------------------------------------------------------------------------------------
   Status LoadModel(const std::string& name, const std::vector<Parameter>& parameters);
-  Status UnloadModel(const std::string& name);
-  Status UnloadModelAndWait(const std::string& name, uint64_t timeout_ms);
+  // `dependents`: also the models of an ensemble's steps that nobody else needs.
+  Status UnloadModel(const std::string& name, bool dependents);
+  Status UnloadModelAndWait(const std::string& name, bool dependents, uint64_t timeout_ms);
   Status PollRepository();
   Status RegisterRepository(const std::string& path,
                             const std::map<std::string, std::string>& mapping);
@@ -69,9 +70,9 @@ class Server {
   enum class State { kReady, kFailed, kExiting, kStopped };
   class ManagementCall;
 
-  Server(const ServerOptions& options, std::shared_ptr<Logger> logger);
+  Server(const ServerOptions& options, std::shared_ptr<ResponseCache> cache,
+         std::shared_ptr<Logger> logger);
   Status LoadStartupModels();
-  Result<std::vector<std::string>> StartupNames() const;
   Status CheckExplicit() const;
   Status CheckReady() const;
   // Checks `request` against the model it will run on, looking the model up again if the one it was
@@ -90,7 +91,7 @@ class Server {
   ModelRepository repository_;
 
   std::atomic<State> state_{State::kReady};
-  std::atomic<unsigned> exit_timeout_seconds_;
+  std::atomic<uint64_t> exit_timeout_ms_;
   mutable Mutex mutex_;
   mutable CondVar calls_changed_;
   mutable unsigned management_calls_ GUARDED_BY(mutex_) = 0;

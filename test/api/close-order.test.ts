@@ -9,7 +9,7 @@ function stateWithTasks(exitTimeout: number) {
   const calls: string[] = []
   const ends: (() => void)[] = []
   const bridge = {
-    logHandlers: new Map(),
+    observers: new Map(),
     native: { serverDelete: () => calls.push('delete') },
     run: (start: (task: number) => void) => {
       start(ends.length)

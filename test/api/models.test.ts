@@ -1,12 +1,12 @@
 // Loading, unloading, reloading, and what is known about models meanwhile.
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import * as digits from './support/digits.js'
 import { expectFailure } from './support/expect.js'
 import { identityConfig, loadIdentity } from './support/identity.js'
-import { createServer, type ModelConfig, type Server, type Tensor } from './support/trident.js'
+import { createServer, type ModelConfig, type Server } from './support/trident.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'trident-test-'))
 let server: Server
@@ -25,7 +25,6 @@ function writeModel(name: string, versions: number[], text = ''): void {
 beforeAll(async () => {
   writeModel('one', [1])
   writeModel('many', [1, 2, 5], 'version_policy: { all {} }')
-  cpSync(join(digits.modelRepository, 'digits'), join(folder, 'digits'), { recursive: true })
   server = await createServer({
     modelRepository: folder,
     modelControl: 'explicit',
@@ -38,7 +37,6 @@ afterAll(async () => {
 })
 
 const data = Float32Array.of(1, 2, 3, 4)
-const first = (tensor: Tensor | undefined) => (tensor!.data as Float32Array)[0]
 
 describe('load and unload', () => {
   it('take a model in and out of service', async () => {
@@ -191,103 +189,6 @@ describe('a configuration', () => {
   })
 })
 
-describe('sources', () => {
-  const image = digits.imageOf(0)
-  const expected = digits.recordedOf(0)
-  const expectAnswer = (tensor: Tensor | undefined) =>
-    expect(Math.abs(first(tensor)! - expected[0]!)).toBeLessThan(1e-4)
-
-  it('may be bytes', async () => {
-    const files = { '1/model.onnx': readFileSync(digits.modelFile) }
-    const model = await server.loadModel({
-      name: 'from-bytes',
-      config: { backend: 'onnxruntime' },
-      files,
-    })
-    files['1/model.onnx'].fill(0)
-    expectAnswer((await model.infer({ image })).logits)
-  })
-
-  it('may be a model file', async () => {
-    const model = await server.loadModel({ name: 'from-file', path: digits.modelFile })
-    expectAnswer((await model.infer({ image })).logits)
-  })
-
-  it('may be a model directory', async () => {
-    const path = join(digits.modelRepository, 'digits')
-    await using other = await createServer()
-    const model = await other.loadModel({ name: 'digits', path })
-    expectAnswer((await model.infer({ image })).logits)
-    expect((await model.config()).maxBatchSize).toBeGreaterThan(0)
-  })
-
-  it('exclude each other', async () => {
-    const both = { name: 'x', path: digits.modelFile, files: {} }
-    await expect(server.loadModel(both)).rejects.toThrow(TypeError)
-    const bad = { name: 'x', files: { '1/model.onnx': 'text' as never } }
-    await expect(server.loadModel(bad)).rejects.toThrow(TypeError)
-  })
-})
-
-describe('a path', () => {
-  const path = join(digits.modelRepository, 'digits')
-  const elsewhere = mkdtempSync(join(tmpdir(), 'trident-test-'))
-  const bare = join(elsewhere, 'bare')
-  const broken = join(elsewhere, 'broken.onnx')
-  cpSync(join(path, '1'), join(bare, '1'), { recursive: true })
-  writeFileSync(broken, 'no model')
-  afterAll(() => rmSync(elsewhere, { recursive: true }))
-
-  it('that fails to load leaves the model of the repository as it was', async () => {
-    const bad = join(folder, 'one') // no onnx file
-    await expectFailure(() => server.loadModel({ name: 'digits', path }), 'INVALID_ARG', 'unique')
-    await expectFailure(() => server.loadModel({ name: 'digits', path: bad }), 'INVALID_ARG')
-    const model = await server.loadModel('digits')
-    expect(model.outputs[0]!.name).toBe('logits')
-    await model.unload()
-  })
-
-  it('that fails to load leaves the one before', async () => {
-    for (const good of [digits.modelFile, bare]) {
-      await server.loadModel({ name: 'linked', path: good })
-      await expectFailure(() => server.loadModel({ name: 'linked', path: broken }), 'INVALID_ARG')
-      await server.unloadModel('linked')
-      const model = await server.loadModel('linked')
-      await model.infer({ image: digits.imageOf(0) })
-      await model.unload()
-    }
-    await expect(server.loadModel({ name: 'never', path: broken })).rejects.toThrow()
-    await expectFailure(() => server.loadModel('never'), 'INTERNAL', "'never'", 'no model')
-  })
-
-  it('loads under one name take turns', async () => {
-    const paths = [digits.modelFile, broken, bare, broken, digits.modelFile, broken]
-    const loads = paths.map((one) => server.loadModel({ name: 'turns', path: one }))
-    const outcomes = (await Promise.allSettled(loads)).map(({ status }) => status === 'fulfilled')
-    expect(outcomes).toEqual([true, false, true, false, true, false])
-    await server.unloadModel('turns')
-    await (await server.loadModel('turns')).unload()
-  })
-
-  it('that can not be one is a typed error', async () => {
-    const load = (name: string, from: string) => () => server.loadModel({ name, path: from })
-    await expectFailure(load('x', join(digits.modelFile, 'below')), 'NOT_FOUND', "'x'", 'below')
-    await expectFailure(load('x'.repeat(300), path), 'INVALID_ARG', 'ENAMETOOLONG')
-    await expectFailure(load('x', 'y'.repeat(5000)), 'INVALID_ARG', 'ENAMETOOLONG')
-  })
-
-  it('needs a place for temporary files', async () => {
-    const before = process.env.TMPDIR
-    process.env.TMPDIR = '/does/not/exist'
-    try {
-      await expectFailure(() => createServer(), 'UNAVAILABLE', '/does/not/exist')
-    } finally {
-      if (before === undefined) delete process.env.TMPDIR
-      else process.env.TMPDIR = before
-    }
-  })
-})
-
 describe('copies', () => {
   it('are counted since the model was loaded', async () => {
     const copies = async () => (await server.statistics('counted'))[0]!.copy_stats.count
@@ -395,13 +296,5 @@ describe('control mode', () => {
     })
     const ready = await other.index({ readyOnly: true })
     expect(new Set(ready.map(({ name }) => name))).toEqual(new Set(['many']))
-  })
-
-  it("'poll' is not there yet", async () => {
-    await expectFailure(
-      () => createServer({ modelRepository: folder, modelControl: 'poll' }),
-      'UNSUPPORTED',
-      'poll',
-    )
   })
 })

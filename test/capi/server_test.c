@@ -122,7 +122,7 @@ static void TestRepositories(void) {
   FAILS(TRITONSERVER_ServerRegisterModelRepository(server, other, NULL, 1),
         TRITONSERVER_ERROR_INVALID_ARG, "model mappings are not provided");
   FAILS(TRITONSERVER_ServerRegisterModelRepository(server, other, wrongs, 1),
-        TRITONSERVER_ERROR_INVALID_ARG, "must be a STRING");
+        TRITONSERVER_ERROR_INVALID_ARG, "must be a string");
   OK(TRITONSERVER_ServerRegisterModelRepository(server, other, mappings, 1));
   FAILS(TRITONSERVER_ServerRegisterModelRepository(server, other, mappings, 1),
         TRITONSERVER_ERROR_ALREADY_EXISTS, "elsewhere");

@@ -108,6 +108,7 @@ Server::Server(ServerSettings settings) {
     Must(TRITONSERVER_ServerOptionsSetBackendConfig(options, "onnxruntime", setting.c_str(),
                                                     value.c_str()));
   }
+  if (settings.more) settings.more(options);
   Must(TRITONSERVER_ServerNew(&server_, options));
 }
 

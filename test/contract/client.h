@@ -74,7 +74,8 @@ class Document {
 struct ServerSettings {
   bool strict_config = false;
   unsigned exit_timeout_s = 120;
-  std::map<std::string, std::string> onnxruntime;  // settings of that backend
+  std::map<std::string, std::string> onnxruntime;         // settings of that backend
+  std::function<void(TRITONSERVER_ServerOptions*)> more;  // whatever else a test wants
 };
 
 // A server in explicit mode with a repository of its own. Loading may happen on any thread, the
@@ -135,6 +136,7 @@ struct Tensor {
 struct Answer {
   Outcome outcome;
   std::map<std::string, Tensor> outputs;
+  std::map<std::string, int64_t> parameters;  // the integers
   int64_t version = 0;
   std::thread::id thread;  // that ran the callback
 
@@ -164,7 +166,14 @@ class Request {
   Request& OutputAt(const std::string& name, void* data, size_t byte_size);
   Request& Set(const std::string& parameter, int64_t value);
   Request& Set(const std::string& parameter, const std::string& value);
-  // Runs inside of the response callback, before Wait returns.
+  // Makes it the request of a sequence: its id, a number or a text, and the flags of its place.
+  Request& Sequence(uint64_t id, uint32_t flags = 0);
+  Request& Sequence(const std::string& id, uint32_t flags = 0);
+  Request& Priority(uint64_t level);
+  Request& Timeout(uint64_t microseconds);
+  // Expects any number of responses rather than one.
+  Request& Stream();
+  // Runs inside of each response callback, before Wait returns.
   Request& OnAnswer(std::function<void()> action);
 
   Outcome Send();
@@ -173,8 +182,11 @@ class Request {
   static std::vector<Outcome> SendTogether(const Server& server, std::vector<Request>& requests);
   Outcome Cancel();
   bool answered() const;
-  // Until the answer has come and the request is back.
+  // Until the final flag has come and the request is back.
   const Answer& Wait();
+  // Those with more than a flag. Stable inside of OnAnswer and after Wait.
+  const std::vector<Answer>& answers() const;
+  bool released() const;
   // Send and Wait; the outcome is the refusal when it was not accepted.
   Answer Infer();
 

@@ -9,6 +9,7 @@ struct Environment {
   std::string backends;     // holds <name>/libtriton_<name>.so
   std::string onnxruntime;  // absolute path of libonnxruntime
   std::string models;       // the files that make-models.mjs writes
+  std::string sources;      // test/models
   std::string digits;       // examples/digits
 };
 

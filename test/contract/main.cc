@@ -1,11 +1,12 @@
 // The contract of the backends, through libtritonserver.so and its public headers only.
 //
 //   trident_backend_test --onnxruntime=<libonnxruntime.so.1> --models=<directory>
-//   --digits=<directory>
+//                        --sources=<test/models> --digits=<directory>
 //                        [--backends=<directory>] [GoogleTest flags]
 //
-// The backends are looked for beside libtritonserver.so, the library of ONNX Runtime also in
-// TRIDENT_ONNXRUNTIME_LIBRARY. TRIDENT_TEST_SEED repeats the random tests of an earlier run.
+// The backends, ours and those of tests, are looked for beside libtritonserver.so, the library of
+// ONNX Runtime also in TRIDENT_ONNXRUNTIME_LIBRARY. TRIDENT_TEST_SEED repeats the random tests of
+// an earlier run.
 
 #include <dlfcn.h>
 #include <gtest/gtest.h>
@@ -33,7 +34,7 @@ namespace fs = std::filesystem;
 std::string BesideTheCore() {
   Dl_info core;
   if (dladdr(reinterpret_cast<void*>(&TRITONSERVER_ApiVersion), &core) == 0) return "";
-  return (fs::absolute(core.dli_fname).parent_path() / "backends").string();
+  return (fs::absolute(core.dli_fname).parent_path() / "test_backends").string();
 }
 
 // Ends the program when a test takes so long that it must hang, wherever it does.
@@ -60,6 +61,7 @@ bool ReadArguments(int argc, char** argv) {
   const std::map<std::string, std::string*> flags = {{"--backends", &environment.backends},
                                                      {"--onnxruntime", &environment.onnxruntime},
                                                      {"--models", &environment.models},
+                                                     {"--sources", &environment.sources},
                                                      {"--digits", &environment.digits}};
   environment.backends = BesideTheCore();
   if (const char* library = getenv("TRIDENT_ONNXRUNTIME_LIBRARY")) {

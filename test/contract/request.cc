@@ -75,6 +75,15 @@ Answer ReadAnswer(TRITONSERVER_InferenceResponse* response) {
   const char* model = nullptr;
   Must(TRITONSERVER_InferenceResponseModel(response, &model, &answer.version));
   uint32_t count = 0;
+  Must(TRITONSERVER_InferenceResponseParameterCount(response, &count));
+  for (uint32_t i = 0; i < count; ++i) {
+    const char* name = nullptr;
+    TRITONSERVER_ParameterType type;
+    const void* value = nullptr;
+    Must(TRITONSERVER_InferenceResponseParameter(response, i, &name, &type, &value));
+    if (type != TRITONSERVER_PARAMETER_INT) continue;
+    answer.parameters[name] = *static_cast<const int64_t*>(value);
+  }
   Must(TRITONSERVER_InferenceResponseOutputCount(response, &count));
   for (uint32_t i = 0; answer.ok() && i < count; ++i) ReadOutput(response, i, &answer);
   return answer;
@@ -92,7 +101,7 @@ struct Request::State {
     if (sent) throw std::logic_error("the request is in flight");
     answered.emplace();
     released.emplace();
-    answer = {};
+    answers.clear();
   }
 
   void WaitForBoth() {
@@ -103,15 +112,16 @@ struct Request::State {
 
   static void OnResponse(TRITONSERVER_InferenceResponse* response, uint32_t flags, void* userp) {
     auto* state = static_cast<State*>(userp);
-    EXPECT_FALSE(state->answered->happened()) << "answered twice";
-    EXPECT_EQ(flags, uint32_t{TRITONSERVER_RESPONSE_COMPLETE_FINAL});
-    EXPECT_NE(response, nullptr);
+    const bool final = (flags & TRITONSERVER_RESPONSE_COMPLETE_FINAL) != 0;
+    EXPECT_FALSE(state->answered->happened()) << "answered after the final flag";
+    EXPECT_TRUE(final || state->stream);
+    EXPECT_TRUE(response != nullptr || (final && state->stream));
     if (response != nullptr) {
-      state->answer = ReadAnswer(response);
+      state->answers.push_back(ReadAnswer(response));
       EXPECT_TRUE(Succeeded(Outcome::Of(TRITONSERVER_InferenceResponseDelete(response))));
     }
     if (state->action) state->action();
-    state->answered->Set();
+    if (final) state->answered->Set();
   }
 
   static void OnRelease(TRITONSERVER_InferenceRequest* request, uint32_t flags, void* userp) {
@@ -127,10 +137,11 @@ struct Request::State {
   std::deque<std::string> data;
   Destinations destinations;
   std::function<void()> action;
+  bool stream = false;
   bool sent = false;
   std::optional<Event> answered;
   std::optional<Event> released;
-  Answer answer;
+  std::vector<Answer> answers;
 };
 
 Request::Request(const Server& server, const std::string& model, int64_t version) {
@@ -183,6 +194,16 @@ Request& Request::OutputAt(const std::string& name, void* data, size_t byte_size
   return Output(name);
 }
 
+Request& Request::Priority(uint64_t level) {
+  Must(TRITONSERVER_InferenceRequestSetPriorityUInt64(state_->request, level));
+  return *this;
+}
+
+Request& Request::Timeout(uint64_t microseconds) {
+  Must(TRITONSERVER_InferenceRequestSetTimeoutMicroseconds(state_->request, microseconds));
+  return *this;
+}
+
 Request& Request::Set(const std::string& parameter, int64_t value) {
   Must(TRITONSERVER_InferenceRequestSetIntParameter(state_->request, parameter.c_str(), value));
   return *this;
@@ -191,6 +212,23 @@ Request& Request::Set(const std::string& parameter, int64_t value) {
 Request& Request::Set(const std::string& parameter, const std::string& value) {
   Must(TRITONSERVER_InferenceRequestSetStringParameter(state_->request, parameter.c_str(),
                                                        value.c_str()));
+  return *this;
+}
+
+Request& Request::Sequence(uint64_t id, uint32_t flags) {
+  Must(TRITONSERVER_InferenceRequestSetCorrelationId(state_->request, id));
+  Must(TRITONSERVER_InferenceRequestSetFlags(state_->request, flags));
+  return *this;
+}
+
+Request& Request::Sequence(const std::string& id, uint32_t flags) {
+  Must(TRITONSERVER_InferenceRequestSetCorrelationIdString(state_->request, id.c_str()));
+  Must(TRITONSERVER_InferenceRequestSetFlags(state_->request, flags));
+  return *this;
+}
+
+Request& Request::Stream() {
+  state_->stream = true;
   return *this;
 }
 
@@ -237,11 +275,14 @@ Outcome Request::Cancel() {
 }
 
 bool Request::answered() const { return state_->answered && state_->answered->happened(); }
+bool Request::released() const { return state_->released && state_->released->happened(); }
+const std::vector<Answer>& Request::answers() const { return state_->answers; }
 
 const Answer& Request::Wait() {
+  static const Answer kNone;
   if (!state_->sent) throw std::logic_error("the request was not sent");
   state_->WaitForBoth();
-  return state_->answer;
+  return state_->answers.empty() ? kNone : state_->answers.back();
 }
 
 Answer Request::Infer() {

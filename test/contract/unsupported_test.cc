@@ -19,45 +19,18 @@ void PrintTo(const Field& field, std::ostream* out) { *out << field.refusal; }
 #define TENSORS INPUT("") OUTPUT("")
 
 constexpr Field kFields[] = {
-    {"SequenceBatching", "sequence_batching", BATCHED TENSORS "sequence_batching { }"},
-    {"EnsembleScheduling", "ensemble_scheduling",
-     "platform: \"ensemble\" max_batch_size: 4 " TENSORS
-     "ensemble_scheduling { step { model_name: \"other\" model_version: -1 "
-     "input_map { key: \"input\" value: \"input\" } "
-     "output_map { key: \"output\" value: \"output\" } } }"},
-    {"BatchInput", "batch_input",
-     BATCHED TENSORS
-     "batch_input { kind: BATCH_ELEMENT_COUNT target_name: \"n\" data_type: TYPE_FP32 "
-     "source_input: \"input\" }"},
-    {"BatchOutput", "batch_output",
-     BATCHED TENSORS "batch_output { kind: BATCH_SCATTER_WITH_INPUT_SHAPE target_name: \"output\" "
-                     "source_input: \"input\" }"},
-    {"Warmup", "model_warmup",
-     BATCHED TENSORS "model_warmup { name: \"w\" batch_size: 1 inputs { key: \"input\" "
-                     "value { data_type: TYPE_FP32 dims: 4 zero_data: true } } }"},
     {"RepositoryAgents", "model_repository_agents",
      BATCHED TENSORS "model_repository_agents { agents { name: \"checksum\" } }"},
-    {"Decoupled", "model_transaction_policy.decoupled",
-     BATCHED TENSORS "model_transaction_policy { decoupled: true }"},
-    {"RaggedBatch", "input 'input' allow_ragged_batch",
-     BATCHED INPUT("allow_ragged_batch: true") OUTPUT("")},
     {"InputShapeTensor", "input 'input' is_shape_tensor",
      BATCHED INPUT("is_shape_tensor: true") OUTPUT("")},
     {"OutputShapeTensor", "output 'output' is_shape_tensor",
      BATCHED INPUT("") OUTPUT("is_shape_tensor: true")},
-    {"PreserveOrdering", "dynamic_batching.preserve_ordering",
-     BATCHED TENSORS "dynamic_batching { preserve_ordering: true }"},
-    {"PriorityLevels", "dynamic_batching.priority_levels",
-     BATCHED TENSORS "dynamic_batching { priority_levels: 2 default_priority_level: 1 }"},
-    {"DefaultTimeout", "dynamic_batching.default_queue_policy.default_timeout_microseconds",
-     BATCHED TENSORS
-     "dynamic_batching { default_queue_policy { default_timeout_microseconds: 5 } }"},
-    {"TimeoutOverride", "dynamic_batching.default_queue_policy.allow_timeout_override",
-     BATCHED TENSORS "dynamic_batching { default_queue_policy { allow_timeout_override: true } }"},
-    {"GpuInstances", "KIND_GPU", BATCHED TENSORS "instance_group { kind: KIND_GPU count: 1 }"},
-    {"BatchStrategy", "TRITON_BATCH_STRATEGY_PATH",
-     BATCHED TENSORS
-     "parameters { key: \"TRITON_BATCH_STRATEGY_PATH\" value { string_value: \"x.so\" } }"},
+    {"InputNonLinearFormat", "input 'input' is_non_linear_format_io",
+     BATCHED INPUT("is_non_linear_format_io: true") OUTPUT("")},
+    {"OutputNonLinearFormat", "output 'output' is_non_linear_format_io",
+     BATCHED INPUT("") OUTPUT("is_non_linear_format_io: true")},
+    {"GpuInstances", "instance_group 'model_0' kind KIND_GPU",
+     BATCHED TENSORS "instance_group { kind: KIND_GPU count: 1 }"},
 };
 
 class Unsupported : public testing::TestWithParam<Field> {};
@@ -72,6 +45,26 @@ TEST_P(Unsupported, IsRefusedByName) {
 
 INSTANTIATE_TEST_SUITE_P(Fields, Unsupported, testing::ValuesIn(kFields),
                          [](const auto& info) { return std::string(info.param.name); });
+
+// Other backends may do with these what they like.
+TEST(UnsupportedByOnnxRuntime, IsRefusedByName) {
+  Server server;
+  for (const std::string field : {"model_operations { op_library_filename: \"ops.so\" }",
+                                  "optimization { execution_accelerators { "
+                                  "cpu_execution_accelerator { name: \"openvino\" } } }"}) {
+    const std::string config = EchoConfig("onnxruntime", TRITONSERVER_TYPE_FP32, field);
+    server.repository().AddOnnx("model", "identity_fp32", config);
+    EXPECT_TRUE(FailedWith(
+        server.Load("model"), TRITONSERVER_ERROR_UNSUPPORTED,
+        {"'model'", field.find("op_") != std::string::npos ? "model_operations.op_library_filename"
+                                                           : "cpu_execution_accelerator"}));
+  }
+  const std::string gpu = EchoConfig("onnxruntime", TRITONSERVER_TYPE_FP32,
+                                     "optimization { execution_accelerators { "
+                                     "gpu_execution_accelerator { name: \"tensorrt\" } } }");
+  server.repository().AddOnnx("model", "identity_fp32", gpu);
+  EXPECT_TRUE(Succeeded(server.Load("model"))) << "there is no GPU instance to accelerate";
+}
 
 // The rest of the table's frame is fine on its own.
 TEST(Supported, TheSameModelWithoutTheFieldLoads) {

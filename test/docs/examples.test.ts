@@ -10,3 +10,19 @@ it('examples/digits answers every image as recorded', () => {
   expect(batches).toHaveLength(2)
   for (const [, sizes] of batches) expect(sizes).toMatch(/64 x \d+/)
 })
+
+it('examples/ensemble turns every scan into the recorded digit', () => {
+  const { status, stdout, stderr } = runToEnd(process.execPath, ['examples/ensemble/main.mjs'])
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  expect(stdout).toMatch(/accuracy {2}98\.06 % \(353 of 360\), every answer as recorded: ok/)
+  for (const model of ['classify', 'normalise', 'digits', 'top1']) {
+    expect(stdout).toMatch(new RegExp(`${model} +360 images in \\d+ executions`))
+  }
+})
+
+it('examples/digit-rows reads every image as recorded, with both strategies', () => {
+  const { status, stdout, stderr } = runToEnd(process.execPath, ['examples/digit-rows/main.mjs'])
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  expect(stdout.match(/accuracy {4}96\.39 % \(347 of 360\).*: ok/g)).toHaveLength(2)
+  expect(stdout.match(/2880 rows of 360 images at once/g)).toHaveLength(2)
+})

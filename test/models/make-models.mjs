@@ -164,6 +164,123 @@ function pick() {
   })
 }
 
+/**
+ * Every kind of batch input, made of a ragged input of rank 2, and given back by item. `doubled` has
+ * the elements of all requests in one dimension: a batch output.
+ */
+function ragged() {
+  const int64 = (name, values) =>
+    tensor(name, 'INT64', [values.length], BigInt64Array.from(values, BigInt))
+  return encodeModel({
+    nodes: [
+      node('Add', ['values', 'values'], ['doubled']),
+      node('Identity', ['counts'], ['count']),
+      node('Identity', ['totals'], ['total']),
+      node('Slice', ['bounds', 'zero', 'minus_one'], ['begin']),
+      node('Slice', ['bounds', 'one', 'far'], ['end']),
+      node('Shape', ['longest'], ['longest_shape']),
+      node('Shape', ['counts'], ['requests']),
+      node('Expand', ['longest_shape', 'requests'], ['max']),
+      node('Identity', ['shapes'], ['shape']),
+      node('Reshape', ['flat_shapes', 'pairs'], ['flat_shape']),
+    ],
+    initializers: [
+      int64('zero', [0]),
+      int64('one', [1]),
+      int64('minus_one', [-1]),
+      int64('far', [1_000_000]),
+      int64('pairs', [-1, 2]),
+    ],
+    inputs: [
+      input('values', 'FLOAT', ['n']),
+      input('counts', 'INT32', ['requests']),
+      input('totals', 'FLOAT', ['requests']),
+      input('bounds', 'INT32', ['bounds']),
+      input('longest', 'FLOAT', ['longest']),
+      input('shapes', 'INT32', ['items', 2]),
+      input('flat_shapes', 'FLOAT', ['dims']),
+    ],
+    outputs: [
+      output('doubled', 'FLOAT', ['n']),
+      output('count', 'INT32', ['requests']),
+      output('total', 'FLOAT', ['requests']),
+      output('begin', 'INT32', ['requests']),
+      output('end', 'INT32', ['requests']),
+      output('max', 'INT64', ['requests']),
+      output('shape', 'INT32', ['items', 2]),
+      output('flat_shape', 'FLOAT', ['items', 2]),
+    ],
+  })
+}
+
+/** output = input * scale; scale has a default, 3. */
+function defaultScale() {
+  return encodeModel({
+    nodes: [node('Mul', ['input', 'scale'], ['output'])],
+    initializers: [tensor('scale', 'FLOAT', [1], Float32Array.of(3))],
+    inputs: [input('input', 'FLOAT', ['n']), input('scale', 'FLOAT', [1])],
+    outputs: [output('output', 'FLOAT', ['n'])],
+  })
+}
+
+/** sum_out = output = input + sum_in, FP32 [batch, n]: a state that a sequence adds up. */
+function accumulate() {
+  const shape = ['batch', 'n']
+  return encodeModel({
+    nodes: [
+      node('Add', ['input', 'sum_in'], ['output']),
+      node('Identity', ['output'], ['sum_out']),
+    ],
+    inputs: [input('input', 'FLOAT', shape), input('sum_in', 'FLOAT', shape)],
+    outputs: [output('output', 'FLOAT', shape), output('sum_out', 'FLOAT', shape)],
+  })
+}
+
+/** past_out = output = past_in and then input, FP32 [batch, n]: a state that grows. */
+function history() {
+  const shape = (n) => ['batch', n]
+  return encodeModel({
+    nodes: [
+      node('Concat', ['past_in', 'input'], ['output'], { axis: 1 }),
+      node('Identity', ['output'], ['past_out']),
+    ],
+    inputs: [input('input', 'FLOAT', shape('n')), input('past_in', 'FLOAT', shape('m'))],
+    outputs: [output('output', 'FLOAT', shape('k')), output('past_out', 'FLOAT', shape('k'))],
+  })
+}
+
+/** output = the text before, and the input is the next one's: a state of strings. */
+function lastText() {
+  const shape = ['batch', 1]
+  return encodeModel({
+    nodes: [node('Identity', ['text_in'], ['output']), node('Identity', ['input'], ['text_out'])],
+    inputs: [input('input', 'STRING', shape), input('text_in', 'STRING', shape)],
+    outputs: [output('output', 'STRING', shape), output('text_out', 'STRING', shape)],
+  })
+}
+
+/** The sequence controls, given back: flags of each type, and the correlation id. */
+function controls(idType) {
+  const control = (name, type) => [name, type, ['batch', 1]]
+  const tensors = [
+    control('start', 'INT32'),
+    control('ready', 'FLOAT'),
+    control('end', 'BOOL'),
+    control('id', idType),
+  ]
+  return encodeModel({
+    nodes: [
+      node('Identity', ['input'], ['output']),
+      ...tensors.map(([name]) => node('Identity', [name], [`${name}_out`])),
+    ],
+    inputs: [input('input', 'FLOAT', ['batch', 1]), ...tensors.map((args) => input(...args))],
+    outputs: [
+      output('output', 'FLOAT', ['batch', 1]),
+      ...tensors.map(([name, type, shape]) => output(`${name}_out`, type, shape)),
+    ],
+  })
+}
+
 /** Weights kept in another file, which a test may place outside of the model's directory. */
 function externalWeights(location) {
   return encodeModel({
@@ -171,6 +288,28 @@ function externalWeights(location) {
     initializers: [tensor('weights', 'FLOAT', [4], undefined, { location, offset: 0, length: 16 })],
     inputs: [input('input', 'FLOAT', ['batch', 4])],
     outputs: [output('output', 'FLOAT', ['batch', 4])],
+  })
+}
+
+/** raw UINT8 [batch, 1, 8, 8] of 0 to 16 -> image FP32 of 0 to 1: what examples/digits is given. */
+function normalise() {
+  return encodeModel({
+    nodes: [
+      node('Cast', ['raw'], ['floats'], { to: 1 }),
+      node('Div', ['floats', 'largest'], ['image']),
+    ],
+    initializers: [tensor('largest', 'FLOAT', [], new Float32Array([16]))],
+    inputs: [input('raw', 'UINT8', ['batch', 1, 8, 8])],
+    outputs: [output('image', 'FLOAT', ['batch', 1, 8, 8])],
+  })
+}
+
+/** logits FP32 [batch, 10] -> digit INT64 [batch, 1]: the position of the largest. */
+function top1() {
+  return encodeModel({
+    nodes: [node('ArgMax', ['logits'], ['digit'], { axis: 1, keepdims: 1 })],
+    inputs: [input('logits', 'FLOAT', ['batch', 10])],
+    outputs: [output('digit', 'INT64', ['batch', 1])],
   })
 }
 
@@ -192,6 +331,16 @@ export const models = {
   gather,
   scalar,
   pick,
+  ragged,
+  default_scale: defaultScale,
+  accumulate,
+  history,
+  last_text: lastText,
+  normalise,
+  top1,
+  controls_uint64: () => controls('UINT64'),
+  controls_int32: () => controls('INT32'),
+  controls_string: () => controls('STRING'),
   external_inside: () => externalWeights('weights.bin'),
   external_outside: () => externalWeights('../weights.bin'),
   external_absolute: () => externalWeights('/etc/hostname'),

@@ -1,19 +1,18 @@
 #include "backends/common/model_config.h"
 
+#include <algorithm>
 #include <charconv>
 #include <memory>
 
 namespace trident::backend {
 namespace {
 
-Status ReadDims(const std::vector<Json>& items, std::vector<int64_t>* dims) {
-  dims->clear();
-  for (const Json& item : items) {
-    int64_t dim = 0;
-    if (!item.AsInt(&dim)) return InvalidArg("a dimension is no integer: ", item.Dump());
-    dims->push_back(dim);
-  }
-  return Status();
+template <typename Item>
+const Item* FindNamed(const std::vector<Item>& items, std::string Item::*name,
+                      std::string_view wanted) {
+  const auto found = std::find_if(items.begin(), items.end(),
+                                  [&](const Item& item) { return item.*name == wanted; });
+  return found == items.end() ? nullptr : &*found;
 }
 
 Status ReadTensors(const Json& config, const char* key, std::vector<TensorConfig>* tensors) {
@@ -29,6 +28,7 @@ Status ReadTensors(const Json& config, const char* key, std::vector<TensorConfig
       BACKEND_RETURN_IF_ERROR(ReadDims(reshape->FindItems("shape"), &tensor.dims));
     }
     if (const Json* optional = item.Find("optional")) optional->AsBool(&tensor.optional);
+    if (const Json* ragged = item.Find("allow_ragged_batch")) ragged->AsBool(&tensor.ragged);
     tensors->push_back(std::move(tensor));
   }
   return Status();
@@ -39,6 +39,32 @@ Status ReadTensors(const Json& config, const char* key, std::vector<TensorConfig
 const std::string* ModelConfig::Parameter(std::string_view key) const {
   const auto found = parameters.find(key);
   return found == parameters.end() ? nullptr : &found->second;
+}
+
+bool ModelConfig::IsSupplied(std::string_view name) const {
+  if (FindNamed(sequence.controls, &SequenceControl::name, name) != nullptr) return true;
+  if (FindNamed(sequence.states, &SequenceState::input, name) != nullptr) return true;
+  return std::any_of(batch_inputs.begin(), batch_inputs.end(), [&](const BatchInput& input) {
+    return std::find(input.targets.begin(), input.targets.end(), name) != input.targets.end();
+  });
+}
+
+const SequenceState* ModelConfig::FindStateOutput(std::string_view name) const {
+  return FindNamed(sequence.states, &SequenceState::output, name);
+}
+
+const BatchOutput* ModelConfig::FindBatchOutput(std::string_view name) const {
+  return FindNamed(batch_outputs, &BatchOutput::target, name);
+}
+
+Status ReadDims(const std::vector<Json>& items, std::vector<int64_t>* dims) {
+  dims->clear();
+  for (const Json& item : items) {
+    int64_t dim = 0;
+    if (!item.AsInt(&dim)) return InvalidArg("a dimension is no integer: ", item.Dump());
+    dims->push_back(dim);
+  }
+  return Status();
 }
 
 Status ReadModelConfig(TRITONBACKEND_Model* model, ModelConfig* config) {
@@ -64,6 +90,9 @@ Status ReadModelConfig(TRITONBACKEND_Model* model, ModelConfig* config) {
   if (const Json* size = json.Find("max_batch_size")) size->AsInt(&config->max_batch_size);
   BACKEND_RETURN_IF_ERROR(ReadTensors(json, "input", &config->inputs));
   BACKEND_RETURN_IF_ERROR(ReadTensors(json, "output", &config->outputs));
+  BACKEND_RETURN_IF_ERROR(ReadBatchInputs(json, &config->batch_inputs));
+  BACKEND_RETURN_IF_ERROR(ReadBatchOutputs(json, &config->batch_outputs));
+  BACKEND_RETURN_IF_ERROR(ReadSequenceConfig(json, &config->sequence));
   config->parameters.clear();
   if (const Json* parameters = json.Find("parameters")) {
     for (const auto& [key, value] : parameters->members()) {

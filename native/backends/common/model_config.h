@@ -5,7 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "backends/common/batch_io.h"
 #include "backends/common/json.h"
+#include "backends/common/sequence_config.h"
 #include "backends/common/status.h"
 #include "triton/core/tritonbackend.h"
 
@@ -19,6 +21,7 @@ struct TensorConfig {
   std::vector<int64_t> dims;
   bool has_reshape = false;
   bool optional = false;
+  bool ragged = false;  // the requests of a batch may have different shapes
 };
 
 // The part of a model's configuration that backends use, and the whole as JSON.
@@ -30,15 +33,27 @@ struct ModelConfig {
   int64_t max_batch_size = 0;
   std::vector<TensorConfig> inputs;
   std::vector<TensorConfig> outputs;
+  std::vector<BatchInput> batch_inputs;
+  std::vector<BatchOutput> batch_outputs;
+  SequenceConfig sequence;
   std::map<std::string, std::string, std::less<>> parameters;  // their string values
   Json json;
 
   bool batched() const { return max_batch_size > 0; }
   // The parameter's value; null when it is not set.
   const std::string* Parameter(std::string_view key) const;
+  // Whether the model's input `name` comes from the server or its backend, never from a client: a
+  // sequence control, a state, a batch input.
+  bool IsSupplied(std::string_view name) const;
+  // Null when there is none.
+  const SequenceState* FindStateOutput(std::string_view name) const;
+  const BatchOutput* FindBatchOutput(std::string_view name) const;
 };
 
 Status ReadModelConfig(TRITONBACKEND_Model* model, ModelConfig* config);
+
+// A JSON array of integers.
+Status ReadDims(const std::vector<Json>& items, std::vector<int64_t>* dims);
 
 // "TYPE_FP32" as TRITONSERVER_TYPE_FP32, and back; TYPE_STRING is BYTES.
 TRITONSERVER_DataType DatatypeOfConfig(std::string_view name);

@@ -60,6 +60,8 @@ Status CompleteTensors(const char* key, const std::vector<TensorInfo>& infos, bo
   if (config->json.FindItems(key).empty()) {
     Json tensors = Json::Array();
     for (const TensorInfo& info : infos) {
+      // Of these clients see nothing.
+      if (config->IsSupplied(info.name) || config->FindStateOutput(info.name) != nullptr) continue;
       Json tensor = Json::Object();
       tensor.Set("name", Json::String(info.name));
       tensors.Append(std::move(tensor));

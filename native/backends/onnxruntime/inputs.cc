@@ -10,24 +10,51 @@ namespace trident::ort {
 using backend::RequestBatch;
 using backend::ShapeText;
 
-Inputs::Slot::Slot(const Model& model, TensorInfo tensor, bool is_optional)
+Inputs::Slot::Slot(const Model& model, TensorInfo tensor)
     : info(std::move(tensor)),
       title(backend::StrCat(model.title(), ": input '", info.name, "'")),
       element_bytes(TRITONSERVER_DataTypeByteSize(info.datatype)),
-      optional(is_optional),
-      bound(model.runtime(), info.type) {}
+      bound(model.runtime(), info.type) {
+  for (const backend::TensorConfig& config : model.config().inputs) {
+    if (config.name != info.name) continue;
+    optional = config.optional;
+    ragged = config.ragged;
+  }
+}
+
+Inputs::Made::Made(const Model& model, const Session& session, const backend::BatchInput& config)
+    : config(config) {
+  for (const std::string& target : config.targets) {
+    bound.emplace_back(model.runtime(), FindTensor(session.inputs(), target)->type);
+  }
+  contents.reserve(64);  // an empty tensor needs an address, too
+}
 
 Inputs::Inputs(const Model& model, const Session& session)
     : model_(model), batched_(model.config().batched()) {
+  for (const backend::BatchInput& config : model.config().batch_inputs) {
+    made_.emplace_back(model, session, config);
+  }
   for (const TensorInfo& info : session.inputs()) {
-    slots_.push_back(std::make_unique<Slot>(model, info, /*is_optional=*/false));
+    const bool made = std::any_of(made_.begin(), made_.end(), [&](const Made& made) {
+      const std::vector<std::string>& targets = made.config.targets;
+      return std::find(targets.begin(), targets.end(), info.name) != targets.end();
+    });
+    if (!made) slots_.push_back(std::make_unique<Slot>(model, info));
   }
   for (const backend::TensorConfig& config : model.config().inputs) {
     const TensorInfo* info = FindTensor(session.overridable(), config.name);
-    if (info != nullptr) slots_.push_back(std::make_unique<Slot>(model, *info, config.optional));
+    if (info != nullptr) slots_.push_back(std::make_unique<Slot>(model, *info));
   }
-  names_.reserve(slots_.size());
-  values_.reserve(slots_.size());
+}
+
+backend::SourceShape Inputs::ShapeOf(std::string_view input, size_t r) const {
+  for (size_t s = 0; s < slots_.size(); ++s) {
+    if (slots_[s]->info.name != input) continue;
+    const Part& found = part(r, s);
+    if (found.input != nullptr) return {found.shape, found.dims_count};
+  }
+  return {};
 }
 
 void Inputs::Collect(RequestBatch* batch) {
@@ -116,6 +143,7 @@ Status Inputs::CheckAgainstFirst(const Slot& slot, const Part& part, const Part&
   if ((part.input == nullptr) != (first.input == nullptr)) {
     return backend::InvalidArg(slot.title, " is given by some requests of a batch only");
   }
+  if (slot.ragged) return Status();
   const size_t skipped = batched_ ? 1 : 0;
   if (part.dims_count == first.dims_count && part.dims_count >= skipped &&
       std::equal(part.shape + skipped, part.shape + part.dims_count, first.shape + skipped)) {
@@ -133,14 +161,48 @@ Status Inputs::Bind(RequestBatch* batch, CopyCount* copies) {
   while (items_[first_] == 0) ++first_;
   for (size_t s = 0; s < slots_.size(); ++s) {
     const Slot& slot = *slots_[s];
-    const Part& model_part = part(first_, s);
-    if (model_part.input == nullptr) continue;
-    shape_.assign(model_part.shape, model_part.shape + model_part.dims_count);
-    if (batched_) shape_[0] = total_items_;
+    if (part(first_, s).input == nullptr) continue;
+    BACKEND_RETURN_IF_ERROR(SetShape(s));
     const bool strings = slot.element_bytes == 0;
     BACKEND_RETURN_IF_ERROR(strings ? BindStrings(batch, s, copies) : BindBlock(batch, s, copies));
     names_.push_back(slot.info.name.c_str());
     values_.push_back(strings ? slot.strings : slot.bound.value());
+  }
+  for (Made& made : made_) BACKEND_RETURN_IF_ERROR(BindMade(&made));
+  return Status();
+}
+
+Status Inputs::SetShape(size_t s) {
+  const Part& first = part(first_, s);
+  if (!slots_[s]->ragged) {
+    shape_.assign(first.shape, first.shape + first.dims_count);
+    if (batched_) shape_[0] = total_items_;
+    return Status();
+  }
+  shape_.assign(1, 0);
+  for (size_t r = first_; r < items_.size(); ++r) {
+    if (items_[r] == 0) continue;
+    if (__builtin_add_overflow(shape_[0], part(r, s).elements, &shape_[0])) {
+      return backend::InvalidArg(slots_[s]->title, ": the batch has more elements than can be ",
+                                 "counted");
+    }
+  }
+  return Status();
+}
+
+Status Inputs::BindMade(Made* made) {
+  sources_.clear();
+  for (size_t r = first_; r < items_.size(); ++r) {
+    if (items_[r] == 0) continue;
+    sources_.push_back(ShapeOf(made->config.source, r));
+  }
+  BACKEND_RETURN_IF_ERROR(
+      MakeBatchInput(made->config, batched_, sources_, &shape_, &made->contents));
+  for (size_t t = 0; t < made->bound.size(); ++t) {
+    BACKEND_RETURN_IF_ERROR(made->bound[t].Bind(made->contents.data(), made->contents.size(),
+                                                shape_.data(), shape_.size()));
+    names_.push_back(made->config.targets[t].c_str());
+    values_.push_back(made->bound[t].value());
   }
   return Status();
 }

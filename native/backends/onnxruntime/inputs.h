@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "backends/common/request_batch.h"
@@ -24,7 +25,9 @@ struct CopyCount {
 
 // The input side of one instance: makes the tensors of a run from the inputs of a batch. An input
 // that lies in one block, or whose requests lie side by side, is used in place; otherwise it is
-// gathered into memory of the instance. BYTES become ONNX Runtime's strings. Instance thread only.
+// gathered into memory of the instance. Requests of a ragged input may have different shapes; the
+// model sees all their elements in one dimension. BYTES become ONNX Runtime's strings. Batch inputs
+// are made here. Sequence controls and states come with the requests. Instance thread only.
 class Inputs {
  public:
   Inputs(const Model& model, const Session& session);
@@ -46,18 +49,29 @@ class Inputs {
   // The batch size of request r, 0 if it has no place in the run; and their sum.
   int64_t items(size_t r) const { return items_[r]; }
   int64_t total_items() const { return total_items_; }
+  // The shape of a configured input in request r; empty when the request lacks it.
+  backend::SourceShape ShapeOf(std::string_view input, size_t r) const;
 
  private:
   struct Slot {
     TensorInfo info;
     std::string title;     // "model 'm' version 1: input 'x'", for messages
     size_t element_bytes;  // 0 for BYTES
-    bool optional;
+    bool optional = false;
+    bool ragged = false;
     BoundTensor bound;
     Scratch scratch;
     OrtValue* strings = nullptr;
 
-    Slot(const Model& model, TensorInfo tensor, bool is_optional);
+    Slot(const Model& model, TensorInfo tensor);
+  };
+  // A batch input, the same for each of its targets.
+  struct Made {
+    const backend::BatchInput& config;
+    std::vector<BoundTensor> bound;  // by target
+    std::vector<char> contents;
+
+    Made(const Model& model, const Session& session, const backend::BatchInput& config);
   };
   // One request's part of a slot's input; `input` is null when an optional one is absent.
   struct Part {
@@ -71,10 +85,14 @@ class Inputs {
   };
 
   Part& part(size_t r, size_t s) { return parts_[r * slots_.size() + s]; }
+  const Part& part(size_t r, size_t s) const { return parts_[r * slots_.size() + s]; }
   Status CollectRequest(const backend::RequestBatch& batch, size_t r, size_t first, int64_t* items);
   Status CollectPart(TRITONBACKEND_Request* request, const Slot& slot, Part* part) const;
   Status CheckByteSize(const Slot& slot, Part* part) const;
   Status CheckAgainstFirst(const Slot& slot, const Part& part, const Part& first) const;
+  // The shape of the slot's tensor in this run.
+  Status SetShape(size_t s);
+  Status BindMade(Made* made);
   Status BindBlock(backend::RequestBatch* batch, size_t s, CopyCount* copies);
   Status BindStrings(backend::RequestBatch* batch, size_t s, CopyCount* copies);
   // Where the slot's parts lie side by side and aligned; null when they do not.
@@ -84,11 +102,13 @@ class Inputs {
   const Model& model_;
   const bool batched_;
   std::vector<std::unique_ptr<Slot>> slots_;
+  std::vector<Made> made_;
   std::vector<Part> parts_;  // by request, then slot
   std::vector<int64_t> items_;
   int64_t total_items_ = 0;
   size_t first_ = 0;  // the first request with a place in the run
   std::vector<int64_t> shape_;
+  std::vector<backend::SourceShape> sources_;
   std::vector<const char*> names_;
   std::vector<const OrtValue*> values_;
 };

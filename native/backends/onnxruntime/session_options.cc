@@ -66,9 +66,29 @@ OrtOptimization ReadOptimization(const backend::ModelConfig& config) {
   }
 }
 
+// What Triton's plug-in would do and this one can't: to go on would be to run another model, or the
+// same one elsewhere, than its author asked for. Accelerators for GPUs are for GPU instances only.
+Status CheckSupported(const backend::ModelConfig& config) {
+  const backend::Json* operations = config.json.Find("model_operations");
+  const backend::Json* accelerators = config.json.Find("optimization");
+  if (accelerators != nullptr) accelerators = accelerators->Find("execution_accelerators");
+  if (operations != nullptr && !operations->FindItems("op_library_filename").empty()) {
+    return backend::Unsupported("model '", config.name, "' sets model_operations.",
+                                "op_library_filename, but this onnxruntime backend can't load ",
+                                "libraries of operators");
+  }
+  if (accelerators != nullptr && !accelerators->FindItems("cpu_execution_accelerator").empty()) {
+    return backend::Unsupported("model '", config.name, "' sets optimization.",
+                                "execution_accelerators.cpu_execution_accelerator, but this ",
+                                "onnxruntime backend has no accelerators for the CPU");
+  }
+  return Status();
+}
+
 }  // namespace
 
 Status ReadSessionOptions(const backend::ModelConfig& config, SessionOptions* options) {
+  BACKEND_RETURN_IF_ERROR(CheckSupported(config));
   int mode = 0;
   BACKEND_RETURN_IF_ERROR(
       ReadInt(config, "intra_op_thread_count", kMaxThreads, &options->intra_op_threads));

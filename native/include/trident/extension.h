@@ -43,6 +43,55 @@ TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentServerUnloa
     struct TRITONSERVER_Server* server, const char* model_name, bool unload_dependents,
     uint64_t timeout_ms);
 
+/* As TRITONSERVER_ServerOptionsSetExitTimeout and TRITONSERVER_ServerSetExitTimeout, in
+ * milliseconds: the later call counts. */
+TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentServerOptionsSetExitTimeoutMs(
+    struct TRITONSERVER_ServerOptions* options, uint64_t timeout_ms);
+TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentServerSetExitTimeoutMs(
+    struct TRITONSERVER_Server* server, uint64_t timeout_ms);
+
+/* Model control mode POLL: a model that is new or has changed is loaded when its files have not
+ * changed for this long, and are the same after the load; until then what is in service stays.
+ * TRITONSERVER_ServerPollModelRepository waits for it once; what is still being written after that
+ * is left to the next poll. The default is 250. */
+TRIDENT_EXTENSION_API struct TRITONSERVER_Error*
+TRITONSERVER_TridentServerOptionsSetPollSettleTimeMs(struct TRITONSERVER_ServerOptions* options,
+                                                     uint64_t settle_ms);
+
+typedef enum tritonserver_tridentmodelstate_enum {
+  TRITONSERVER_TRIDENT_MODEL_LOADING = 0,
+  TRITONSERVER_TRIDENT_MODEL_READY = 1,
+  /* A load has failed. When the version's former load stays in service, READY follows. */
+  TRITONSERVER_TRIDENT_MODEL_UNAVAILABLE = 2,
+  /* No new requests; those under way go on. */
+  TRITONSERVER_TRIDENT_MODEL_UNLOADING = 3,
+  TRITONSERVER_TRIDENT_MODEL_UNLOADED = 4
+} TRITONSERVER_TridentModelState;
+
+/* What happened to one version of a model. Later versions of Trident may append members. */
+typedef struct TRITONSERVER_TridentModelEvent {
+  const char* model; /* "namespace::name" where models have namespaces */
+  int64_t version;   /* -1: the model as a whole, which could not be read */
+  TRITONSERVER_TridentModelState state;
+  const char* reason; /* never null; empty when there is nothing to say */
+  /* When one operation loads several models (server start, a poll, an ensemble with its steps): how
+   * many of them are done, well or not, and how many there are. 0 of 0 for unloads. */
+  uint32_t completed;
+  uint32_t total;
+} TRITONSERVER_TridentModelEvent;
+
+typedef void (*TRITONSERVER_TridentModelEventFn_t)(const TRITONSERVER_TridentModelEvent* event,
+                                                   void* userp);
+
+/* Has `event_fn` called for every change of a model's state, in order, one call at a time, from
+ * before TRITONSERVER_ServerNew returns until TRITONSERVER_ServerDelete has. It runs on the threads
+ * that load and unload models: it may ask the server anything, but must not load, unload, poll or
+ * stop, which would wait for itself, and should not take long. The event is good during the call
+ * only. Null: nobody is told. */
+TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentServerOptionsSetModelEventFn(
+    struct TRITONSERVER_ServerOptions* options, TRITONSERVER_TridentModelEventFn_t event_fn,
+    void* userp);
+
 /* For backends: adds to the model version's copy statistics ("copy_stats" in the statistics JSON).
  * A copy is one memcpy of tensor contents between a request or response buffer and memory of the
  * backend; an input read in place and an output written to its destination count nothing. */

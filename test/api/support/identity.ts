@@ -1,4 +1,4 @@
-import type { Datatype, Model, ModelConfig, Server } from './trident.js'
+import type { ConfigDatatype, Datatype, Model, ModelConfig, Server } from './trident.js'
 
 export interface IdentityOptions {
   datatype?: Datatype
@@ -13,7 +13,7 @@ export interface IdentityOptions {
 
 export function identityConfig(options: IdentityOptions = {}): ModelConfig {
   const { datatype = 'FP32', dims = [4], maxBatchSize = 0, tensors = 1 } = options
-  const dataType = datatype === 'BYTES' ? 'TYPE_STRING' : `TYPE_${datatype}`
+  const dataType: ConfigDatatype = datatype === 'BYTES' ? 'TYPE_STRING' : `TYPE_${datatype}`
   const tensor = (prefix: string) =>
     Array.from({ length: tensors }, (_, i) => ({ name: `${prefix}${i}`, dataType, dims }))
   return {

@@ -8,8 +8,6 @@
 #include <filesystem>
 #include <fstream>
 
-#include "repository/locations.h"
-
 namespace trident {
 namespace {
 
@@ -64,7 +62,7 @@ TEST_F(Disk, ANamedConfigGoesFirstWhenItExists) {
 
 TEST_F(Disk, TheFingerprintFollowsEveryFile) {
   Write("m/1/model.onnx", "x");
-  const auto scan = [&] { return ScanModel((root_ / "m").string(), "", logger_)->fingerprint; };
+  const auto scan = [&] { return ScanModel((root_ / "m").string(), "", logger_)->fingerprint.all; };
   const uint64_t first = scan();
   EXPECT_EQ(scan(), first);
   Write("m/1/model.onnx", "xy");
@@ -164,32 +162,23 @@ TEST_F(Disk, FilesGivenAsBytesStayInside) {
             StatusCode::kInvalidArg);
 }
 
-TEST_F(Disk, LocationsFindModelsByNameAndByMapping) {
-  Write("a/one/1/x", "");
-  Write("b/two/1/x", "");
-  ModelLocations locations({(root_ / "a").string()});
-  EXPECT_EQ(locations.Find("one")->directory, (root_ / "a/one").string());
-  EXPECT_EQ(locations.Find("two").status().code(), StatusCode::kInternal);
-  ASSERT_TRUE(locations.Register((root_ / "b").string(), {{"two", "zwei"}}).ok());
-  EXPECT_EQ(locations.Find("zwei")->directory, (root_ / "b/two").string());
-  EXPECT_TRUE(locations.Find("zwei")->mapped);
-  EXPECT_FALSE(locations.Find("one")->mapped);
-  EXPECT_EQ(locations.Register(root_.string(), {{"a", "x"}, {"b", "x"}}).code(),
-            StatusCode::kInvalidArg);
-  EXPECT_FALSE(locations.Find("two").ok()) << "a mapped directory has its new name only";
-  EXPECT_EQ(locations.Register((root_ / "b").string(), {}).code(), StatusCode::kAlreadyExists);
-  EXPECT_EQ(locations.Register((root_ / "none").string(), {}).code(), StatusCode::kInvalidArg);
-  EXPECT_TRUE(locations.Unregister((root_ / "b").string()).ok());
-  EXPECT_FALSE(locations.Unregister((root_ / "b").string()).ok());
-  EXPECT_FALSE(locations.Find("zwei").ok());
-}
-
-TEST_F(Disk, AModelInTwoRepositoriesIsAmbiguous) {
-  Write("a/one/1/x", "");
-  Write("b/one/1/x", "");
-  ModelLocations locations({(root_ / "a").string(), (root_ / "b").string()});
-  EXPECT_EQ(locations.Find("one").status().code(), StatusCode::kInvalidArg);
-  EXPECT_EQ((*locations.All())["one"], 2);
+TEST_F(Disk, AVersionsFingerprintIsOfItsOwnFilesAndTheCommonOnes) {
+  Write("m/1/model.onnx", "x");
+  Write("m/2/model.onnx", "x");
+  Write("m/labels.txt", "x");
+  Write("m/config.pbtxt", "x");
+  const auto scan = [&] { return FingerprintOf((root_ / "m").string()); };
+  const Fingerprint first = scan();
+  ASSERT_EQ(first.versions.size(), 2u);
+  Write("m/config.pbtxt", "xy");
+  Write("m/configs/other.pbtxt", "x");
+  EXPECT_EQ(scan().versions, first.versions) << "a configuration is no part of a version";
+  EXPECT_NE(scan().all, first.all);
+  Write("m/2/model.onnx", "xy");
+  EXPECT_EQ(scan().versions[1], first.versions.at(1));
+  EXPECT_NE(scan().versions[2], first.versions.at(2));
+  Write("m/labels.txt", "xy");
+  EXPECT_NE(scan().versions[1], first.versions.at(1));
 }
 
 }  // namespace

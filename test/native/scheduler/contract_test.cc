@@ -6,6 +6,8 @@
 #include <thread>
 
 #include "scheduler/queue_scheduler.h"
+#include "scheduler/sequence_direct.h"
+#include "scheduler/sequence_oldest.h"
 #include "support/fake_model.h"
 
 namespace trident {
@@ -17,39 +19,113 @@ std::unique_ptr<Scheduler> WithInstances(std::unique_ptr<Scheduler> scheduler, s
 }
 
 struct Kind {
-  const char* name;
-  std::unique_ptr<Scheduler> (*make)(const ModelSignature&, uint32_t max_queue_size,
-                                     size_t instances, Clock&);
+  const char *name;
+  std::unique_ptr<Scheduler> (*make)(const ModelSignature &, uint32_t max_queue_size,
+                                     size_t instances, Clock &);
+  bool runs_inline = true;
+  bool bounded = true;     // refuses beyond max_queue_size
+  bool sequences = false;  // every request is a sequence of its own
 };
 
-std::unique_ptr<Scheduler> MakeDefault(const ModelSignature& signature, uint32_t max_queue_size,
-                                       size_t instances, Clock& clock) {
-  BatchPolicy policy;
-  policy.max_queue_size = max_queue_size;
-  return WithInstances(
-      std::make_unique<QueueScheduler>(
-          SchedulerContext{signature, clock, std::make_shared<ManualTimer>()}, policy),
-      instances);
+// Real time needs a real timer.
+SchedulerContext ContextFor(const ModelSignature &signature, Clock &clock) {
+  if (&clock == &Clock::System()) {
+    return {signature, clock, std::make_shared<TimerThread>(clock)};
+  }
+  return {signature, clock, std::make_shared<ManualTimer>()};
 }
 
-template <uint64_t delay_ns>
-std::unique_ptr<Scheduler> MakeDynamic(const ModelSignature& signature, uint32_t max_queue_size,
-                                       size_t instances, Clock& clock) {
+BatchPolicy DynamicPolicy(uint64_t delay_ns) {
   BatchPolicy policy;
   policy.dynamic = true;
   policy.max_batch_size = 8;
   policy.max_queue_delay_ns = delay_ns;
-  policy.max_queue_size = max_queue_size;
+  return policy;
+}
+
+QueuePolicies Bound(uint32_t max_queue_size) {
+  QueuePolicies policies;
+  policies.default_policy.max_size = max_queue_size;
+  return policies;
+}
+
+std::unique_ptr<Scheduler> MakeDefault(const ModelSignature &signature, uint32_t max_queue_size,
+                                       size_t instances, Clock &clock) {
+  return WithInstances(std::make_unique<QueueScheduler>(ContextFor(signature, clock), BatchPolicy{},
+                                                        Bound(max_queue_size)),
+                       instances);
+}
+
+template <uint64_t delay_ns>
+std::unique_ptr<Scheduler> MakeDynamic(const ModelSignature &signature, uint32_t max_queue_size,
+                                       size_t instances, Clock &clock) {
   return WithInstances(
-      std::make_unique<QueueScheduler>(
-          SchedulerContext{signature, clock, std::make_shared<ManualTimer>()}, policy),
+      std::make_unique<QueueScheduler>(ContextFor(signature, clock), DynamicPolicy(delay_ns),
+                                       Bound(max_queue_size)),
       instances);
+}
+
+// Timeouts that only real time reaches.
+template <bool delay>
+std::unique_ptr<Scheduler> MakePrioritised(const ModelSignature &signature, uint32_t max_queue_size,
+                                           size_t instances, Clock &clock) {
+  QueuePolicies policies = Bound(max_queue_size);
+  policies.levels = 4;
+  policies.default_level = 2;
+  policies.default_policy.timeout_ns = 10 * 1000 * 1000;
+  policies.default_policy.delay = delay;
+  return WithInstances(
+      std::make_unique<QueueScheduler>(ContextFor(signature, clock), DynamicPolicy(1000), policies),
+      instances);
+}
+
+std::unique_ptr<Scheduler> MakeOrdered(const ModelSignature &signature, uint32_t max_queue_size,
+                                       size_t instances, Clock &clock) {
+  SchedulerContext context = ContextFor(signature, clock);
+  context.order = std::make_shared<ResponseOrder>();
+  return WithInstances(
+      std::make_unique<QueueScheduler>(context, DynamicPolicy(1000), Bound(max_queue_size)),
+      instances);
+}
+
+class TwoAtMost : public BatchStrategy {
+ public:
+  size_t Accept(std::span<InferenceRequest *const> candidates) override {
+    return std::min<size_t>(candidates.size(), 2);
+  }
+};
+
+std::unique_ptr<Scheduler> MakeWithStrategy(const ModelSignature &signature,
+                                            uint32_t max_queue_size, size_t instances,
+                                            Clock &clock) {
+  static TwoAtMost strategy;
+  return WithInstances(
+      std::make_unique<QueueScheduler>(ContextFor(signature, clock), DynamicPolicy(1000),
+                                       Bound(max_queue_size), &strategy),
+      instances);
+}
+
+template <typename Strategy>
+std::unique_ptr<Scheduler> MakeSequences(const ModelSignature &signature, uint32_t,
+                                         size_t instances, Clock &clock) {
+  SequencePolicy policy;
+  policy.slots = 3;
+  policy.batching = DynamicPolicy(1000);
+  policy.max_queue_delay_ns = 1000;
+  policy.minimum_slot_utilization = 0.5F;
+  return WithInstances(std::make_unique<Strategy>(ContextFor(signature, clock), policy), instances);
 }
 
 const Kind kSchedulers[] = {
     {"default", MakeDefault},
     {"dynamic", MakeDynamic<0>},
     {"dynamic_with_delay", MakeDynamic<1000>},
+    {"prioritised", MakePrioritised<false>},
+    {"prioritised_delaying", MakePrioritised<true>},
+    {"ordered", MakeOrdered, false},
+    {"custom_strategy", MakeWithStrategy},
+    {"sequences_direct", MakeSequences<DirectSequenceScheduler>, false, false, true},
+    {"sequences_oldest", MakeSequences<OldestSequenceScheduler>, false, false, true},
 };
 
 class SchedulerContract : public ::testing::TestWithParam<Kind> {
@@ -58,13 +134,20 @@ class SchedulerContract : public ::testing::TestWithParam<Kind> {
     scheduler_ = GetParam().make(target_->signature(), max_queue_size, instances, clock_);
   }
 
-  FakeRequest& Add() {
+  FakeRequest &Add() {
     requests_.push_back(std::make_unique<FakeRequest>(target_, Shape{1, 1}));
+    MakeLegal(*requests_.back());
     return *requests_.back();
   }
 
+  void MakeLegal(FakeRequest &fake) {
+    if (!GetParam().sequences) return;
+    fake.request.correlation_id.number = ++last_sequence_;
+    fake.request.flags = kSequenceStart | kSequenceEnd;
+  }
+
   // Enqueues; a refused request is withdrawn, as its caller would.
-  Status Enqueue(FakeRequest& fake) {
+  Status Enqueue(FakeRequest &fake) {
     RequestPtr request = fake.Submit(clock_.now_ns);
     Status outcome;
     scheduler_->Enqueue({&request, 1}, {&outcome, 1});
@@ -73,9 +156,10 @@ class SchedulerContract : public ::testing::TestWithParam<Kind> {
     return outcome;
   }
 
-  // Takes and answers until nothing is due at any time; returns the order of the ids.
-  std::vector<const InferenceRequest*> RunDry(size_t instance = 0) {
-    std::vector<const InferenceRequest*> order;
+  // Takes and answers until nothing is due at any time; returns the order of
+  // the ids.
+  std::vector<const InferenceRequest *> RunDry(size_t instance = 0) {
+    std::vector<const InferenceRequest *> order;
     for (int idle = 0; idle < 2;) {
       Batch batch;
       uint64_t look_again = 0;
@@ -83,7 +167,7 @@ class SchedulerContract : public ::testing::TestWithParam<Kind> {
         idle = 0;
         EXPECT_FALSE(batch.empty());
         EXPECT_LE(batch.size(), 8u);
-        for (RequestPtr& request : batch) {
+        for (RequestPtr &request : batch) {
           order.push_back(request.get());
           Answer(std::move(request));
         }
@@ -97,7 +181,7 @@ class SchedulerContract : public ::testing::TestWithParam<Kind> {
   }
 
   void ExpectAllEndedOnce() {
-    for (const auto& fake : requests_) {
+    for (const auto &fake : requests_) {
       EXPECT_EQ(fake->releases, 1);
       EXPECT_EQ(fake->sink->finals, 1);
     }
@@ -108,13 +192,14 @@ class SchedulerContract : public ::testing::TestWithParam<Kind> {
   std::shared_ptr<FakeTarget> target_ = std::make_shared<FakeTarget>();
   std::vector<std::unique_ptr<FakeRequest>> requests_;
   std::unique_ptr<Scheduler> scheduler_;
+  uint64_t last_sequence_ = 0;
 };
 
 TEST_P(SchedulerContract, HandsOutEverythingInOrderOfArrival) {
   Make();
-  std::vector<const InferenceRequest*> sent;
+  std::vector<const InferenceRequest *> sent;
   for (int i = 0; i < 50; ++i) {
-    FakeRequest& fake = Add();
+    FakeRequest &fake = Add();
     sent.push_back(&fake.request);
     ASSERT_TRUE(Enqueue(fake).ok());
   }
@@ -131,6 +216,7 @@ TEST_P(SchedulerContract, EmptyQueueHandsOutNothing) {
 }
 
 TEST_P(SchedulerContract, RefusesBeyondItsBoundAndKeepsTheRest) {
+  if (!GetParam().bounded) GTEST_SKIP() << "has no bound";
   Make(3);
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(Enqueue(Add()).ok());
   FakeRequest refused(target_, {1, 1});
@@ -147,6 +233,7 @@ TEST_P(SchedulerContract, RefusesBeyondItsBoundAndKeepsTheRest) {
 }
 
 TEST_P(SchedulerContract, TogetherEnqueuedRequestsAreAcceptedOneByOne) {
+  if (!GetParam().bounded) GTEST_SKIP() << "has no bound";
   Make(2);
   RequestPtr requests[3] = {Add().Submit(1), Add().Submit(1), nullptr};
   FakeRequest refused(target_, {1, 1});
@@ -167,12 +254,13 @@ TEST_P(SchedulerContract, StopRefusesNewAndHandsOutOld) {
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(Enqueue(Add()).ok());
   scheduler_->Stop();
   FakeRequest late(target_, {1, 1});
+  MakeLegal(late);
   EXPECT_EQ(Enqueue(late).code(), StatusCode::kUnavailable);
   Batch batch;
   size_t handed_out = 0;
   while (scheduler_->Take(0, &batch)) {
     handed_out += batch.size();
-    for (RequestPtr& request : batch) Answer(std::move(request));
+    for (RequestPtr &request : batch) Answer(std::move(request));
     batch.clear();
     scheduler_->Finished(0);
   }
@@ -184,7 +272,7 @@ TEST_P(SchedulerContract, CancelEndsWhatWaitsAndOnlyThat) {
   Make();
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(Enqueue(Add()).ok());
   scheduler_->Cancel(&requests_[2]->request);
-  EXPECT_EQ(requests_[2]->sink->finals, 1);
+  EXPECT_EQ(requests_[2]->releases, 1);
   scheduler_->Cancel(&requests_[2]->request);  // it is out already
   EXPECT_EQ(RunDry().size(), 4u);
   ExpectAllEndedOnce();
@@ -201,7 +289,7 @@ TEST_P(SchedulerContract, ABusyInstanceGetsNothing) {
   uint64_t look_again = 0;
   ASSERT_TRUE(scheduler_->TryTake(0, &batch, &look_again));
   EXPECT_FALSE(scheduler_->TryTake(0, &second, &look_again));
-  for (RequestPtr& request : batch) Answer(std::move(request));
+  for (RequestPtr &request : batch) Answer(std::move(request));
   scheduler_->Finished(0);
   RunDry();
   ExpectAllEndedOnce();
@@ -210,6 +298,10 @@ TEST_P(SchedulerContract, ABusyInstanceGetsNothing) {
 TEST_P(SchedulerContract, InlineClaimsOnlyAFreeInstanceOfAnEmptyQueue) {
   Make(0, 2);
   size_t first = 9, second = 9, third = 9;
+  if (!GetParam().runs_inline) {
+    EXPECT_FALSE(scheduler_->TakeInline(&first));
+    return;
+  }
   ASSERT_TRUE(scheduler_->TakeInline(&first));
   ASSERT_TRUE(scheduler_->TakeInline(&second));
   EXPECT_NE(first, second);
@@ -228,6 +320,7 @@ TEST_P(SchedulerContract, InlineClaimsOnlyAFreeInstanceOfAnEmptyQueue) {
 }
 
 TEST_P(SchedulerContract, AnInlineClaimHidesTheInstanceFromItsThread) {
+  if (!GetParam().runs_inline) GTEST_SKIP() << "has no inline lane";
   Make();
   size_t instance = 9;
   ASSERT_TRUE(scheduler_->TakeInline(&instance));
@@ -249,8 +342,9 @@ TEST_P(SchedulerContract, DestroyedSchedulerAnswersWhatWaits) {
   EXPECT_EQ(requests_[0]->sink->responses[0]->status().code(), StatusCode::kInternal);
 }
 
-// Real threads, real waits: several instances, several producers, inline callers and cancels.
-// Run under the thread sanitizer this is the race test of the scheduler.
+// Real threads, real waits: several instances, several producers, inline
+// callers and cancels. Run under the thread sanitizer this is the race test of
+// the scheduler.
 TEST_P(SchedulerContract, EndsEveryRequestOnceUnderConcurrency) {
   constexpr size_t kInstances = 3, kProducers = 3, kEach = 400;
   scheduler_ = GetParam().make(target_->signature(), 0, kInstances, Clock::System());
@@ -260,7 +354,7 @@ TEST_P(SchedulerContract, EndsEveryRequestOnceUnderConcurrency) {
     threads.emplace_back([&, i] {
       Batch batch;
       while (scheduler_->Take(i, &batch)) {
-        for (RequestPtr& request : batch) Answer(std::move(request));
+        for (RequestPtr &request : batch) Answer(std::move(request));
         batch.clear();
         scheduler_->Finished(i);
       }
@@ -270,7 +364,7 @@ TEST_P(SchedulerContract, EndsEveryRequestOnceUnderConcurrency) {
   for (size_t p = 0; p < kProducers; ++p) {
     producers.emplace_back([&, p] {
       for (size_t i = 0; i < kEach; ++i) {
-        FakeRequest& fake = *requests_[p * kEach + i];
+        FakeRequest &fake = *requests_[p * kEach + i];
         size_t instance = 0;
         if (i % 3 == 0 && scheduler_->TakeInline(&instance)) {
           Answer(fake.Submit(NowNs()));
@@ -285,14 +379,15 @@ TEST_P(SchedulerContract, EndsEveryRequestOnceUnderConcurrency) {
       }
     });
   }
-  for (std::thread& producer : producers) producer.join();
+  for (std::thread &producer : producers) producer.join();
   scheduler_->Stop();
-  for (std::thread& thread : threads) thread.join();
+  for (std::thread &thread : threads) thread.join();
+  scheduler_.reset();  // waits for what the timer may still be answering
   ExpectAllEndedOnce();
 }
 
 INSTANTIATE_TEST_SUITE_P(All, SchedulerContract, ::testing::ValuesIn(kSchedulers),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto &info) { return info.param.name; });
 
 }  // namespace
 }  // namespace trident

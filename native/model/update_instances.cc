@@ -1,0 +1,136 @@
+// Model::UpdateInstances: another number or kind of instances without a reload.
+
+#include <algorithm>
+
+#include "config/normalize.h"
+#include "config/validate.h"
+#include "model/instances.h"
+#include "model/model.h"
+#include "model/supported.h"
+
+namespace trident {
+namespace {
+
+// Names apart, which only count instances.
+bool SameSignature(ModelInstance::Description one, const ModelInstance::Description& other) {
+  one.name = other.name;
+  return one == other;
+}
+
+// Of what is wanted, what is not there; `stay` gets what is both.
+std::vector<ModelInstance::Description> Missing(
+    std::vector<ModelInstance::Description> wanted,
+    const std::vector<std::shared_ptr<ModelInstance>>& there,
+    std::vector<const ModelInstance*>* stay) {
+  for (const auto& instance : there) {
+    const auto match = std::find_if(wanted.begin(), wanted.end(), [&](const auto& description) {
+      return SameSignature(description, instance->description());
+    });
+    if (match == wanted.end()) continue;
+    stay->push_back(instance.get());
+    wanted.erase(match);
+  }
+  return wanted;
+}
+
+}  // namespace
+
+Status Model::UpdateInstances(const ModelConfig& config, std::function<void()>* finish) {
+  ModelConfig next = *this->config();
+  next.version_policy = config.version_policy;
+  next.instance_group = config.instance_group;
+  const std::vector<int32_t> no_gpus;
+  NormalizeInstanceGroups(backend_->attribute().preferred_groups, no_gpus, &next);
+  TRIDENT_RETURN_IF_ERROR(ValidateInstanceGroups(next, no_gpus));
+  TRIDENT_RETURN_IF_ERROR(CheckSupported(next));
+  TRIDENT_RETURN_IF_ERROR(CheckInstanceCount(next));
+  const std::vector<ModelInstance::Description> wanted = DescribeInstances(next, host_policies_);
+  if (std::all_of(wanted.begin(), wanted.end(), [](const auto& one) { return one.passive; })) {
+    return InvalidArg("model '", name_, "' has no instance that is not passive");
+  }
+  std::vector<const ModelInstance*> stay;
+  std::vector<ModelInstance::Description> missing;
+  {
+    MutexLock lock(mutex_);
+    if (!accepting()) return Unavailable("model '", name_, "' is being unloaded");
+    RequestStarted();  // no drain meanwhile
+    missing = Missing(wanted, instances_, &stay);
+  }
+  Status status;
+  std::vector<std::shared_ptr<ModelInstance>> added;
+  for (size_t i = 0; i < missing.size() && status.ok(); ++i) {
+    const std::string name = missing[i].name;
+    auto instance = ModelInstance::Create(this, std::move(missing[i]));
+    status = instance.status().WithPrefix(StrCat("instance '", name, "' failed to initialize: "));
+    if (instance.ok()) added.push_back(std::move(instance).value());
+  }
+  std::vector<LeavingInstance> leaving;
+  bool had_threads = false;
+  if (status.ok()) {
+    MutexLock lock(mutex_);
+    leaving = TakeOut(stay);
+    AddInstances(std::move(added));
+    config_ = std::make_shared<const ModelConfig>(std::move(next));
+    had_threads = threads_started_.exchange(false);
+  }
+  // New instances help with what waits; where no thread can be had, the next request tries again.
+  if (had_threads) (void)StartThreads();
+  for (const LeavingInstance& one : leaving) {
+    if (!one.instance->description().passive) scheduler_->RemoveInstance(one.index);
+  }
+  added.clear();
+  if (leaving.empty()) {
+    RequestEnded();
+    return status;
+  }
+  *finish = [this, self = shared_from_this(), leaving = std::move(leaving)]() mutable {
+    for (const LeavingInstance& one : leaving) AwaitEnd(one);
+    leaving.clear();
+    RequestEnded();
+  };
+  return Status::Ok();
+}
+
+std::vector<Model::LeavingInstance> Model::TakeOut(const std::vector<const ModelInstance*>& stay) {
+  std::vector<LeavingInstance> leaving;
+  std::erase_if(instances_, [&](const std::shared_ptr<ModelInstance>& instance) {
+    if (std::find(stay.begin(), stay.end(), instance.get()) != stay.end()) return false;
+    LeavingInstance one{instance, 0, instance->has_thread()};
+    if (!instance->description().passive) {
+      const std::vector<ModelInstance*>& active = active_tables_.back();
+      one.index = static_cast<size_t>(std::find(active.begin(), active.end(), instance.get()) -
+                                      active.begin());
+      leaving_.insert(one.index);
+    }
+    leaving.push_back(std::move(one));
+    return true;
+  });
+  return leaving;
+}
+
+void Model::AddInstances(std::vector<std::shared_ptr<ModelInstance>> added) {
+  for (std::shared_ptr<ModelInstance>& instance : added) {
+    instances_.push_back(std::move(instance));
+    if (!instances_.back()->description().passive) AddActive(instances_.back().get());
+  }
+}
+
+void Model::AwaitEnd(const LeavingInstance& leaving) {
+  ModelInstance& instance = *leaving.instance;
+  const bool active = !instance.description().passive;
+  if (leaving.has_thread) {
+    instance.JoinThread();
+  } else if (active) {
+    // Nobody else asks for its work; it may have some on a caller's thread.
+    Batch batch;
+    while (scheduler_->Take(leaving.index, &batch)) {
+      instance.Execute(&batch);
+      scheduler_->Finished(leaving.index);
+    }
+  }
+  MutexLock lock(mutex_);
+  if (active) active_tables_.back()[leaving.index] = nullptr;
+  memory_usage_.erase(&instance);
+}
+
+}  // namespace trident

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <list>
+#include <unordered_map>
+
+#include "base/mutex.h"
+#include "scheduler/response_cache.h"
+
+namespace trident {
+
+// A response cache in this process's memory: at most so many bytes, and what was used least
+// recently goes first. Nothing is copied or freed under its lock. Thread-safe.
+class LocalCache : public ResponseCache {
+ public:
+  struct Counters {
+    uint64_t lookups = 0, hits = 0, misses = 0, evictions = 0;
+    uint64_t entries = 0, used_bytes = 0, capacity_bytes = 0;
+
+    double utilization() const {
+      return capacity_bytes == 0
+                 ? 0
+                 : static_cast<double>(used_bytes) / static_cast<double>(capacity_bytes);
+    }
+  };
+
+  explicit LocalCache(uint64_t capacity_bytes) : capacity_bytes_(capacity_bytes) {}
+
+  std::shared_ptr<const CachedResponse> Lookup(const Digest& key) override;
+  // UNAVAILABLE for a response larger than the whole cache.
+  Status Insert(const Digest& key, std::shared_ptr<const CachedResponse> response) override;
+
+  Counters Read() const;
+
+ private:
+  // Any part of a digest is as good as a hash of it.
+  struct FirstWord {
+    size_t operator()(const Digest& key) const { return static_cast<size_t>(key[0]); }
+  };
+  struct Entry {
+    Digest key;
+    uint64_t byte_size;
+    std::shared_ptr<const CachedResponse> response;
+  };
+  using Entries = std::list<Entry>;
+
+  const uint64_t capacity_bytes_;
+  mutable Mutex mutex_;
+  Entries entries_ GUARDED_BY(mutex_);  // the last used first
+  std::unordered_map<Digest, Entries::iterator, FirstWord> by_key_ GUARDED_BY(mutex_);
+  Counters counters_ GUARDED_BY(mutex_);
+};
+
+}  // namespace trident

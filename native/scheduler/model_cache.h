@@ -1,0 +1,49 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+
+#include "base/log.h"
+#include "inference/request.h"
+#include "scheduler/response_cache.h"
+
+namespace trident {
+
+// The response cache as one loaded model uses it: what a request's answer depends on, answering
+// with what is remembered, and remembering. Entries are of this load of the model only: after a
+// reload the same request may have another answer. Thread-safe.
+class ModelCache : public std::enable_shared_from_this<ModelCache> {
+ public:
+  // `statistics` are the model's, which whoever holds one of its requests or responses keeps alive.
+  ModelCache(std::shared_ptr<ResponseCache> cache, ModelStatistics& statistics,
+             std::shared_ptr<Logger> logger);
+
+  // Something remembered, and when it was looked up.
+  struct Hit {
+    std::shared_ptr<const CachedResponse> response;
+    uint64_t start_ns = 0;
+    uint64_t end_ns = 0;
+  };
+
+  // Nothing for a submitted request that must execute; its response will be remembered then, if it
+  // is a success. Requests with inputs that can't be read here or that differ from host policy to
+  // host policy go by.
+  std::optional<Hit> Find(InferenceRequest* request);
+
+  // Ends a submitted request with what Find has found. May call the client back before it returns.
+  void Answer(RequestPtr request, const Hit& hit);
+
+ private:
+  friend class CacheSink;
+  std::optional<Digest> KeyOf(const InferenceRequest& request) const;
+  void Insert(const Digest& key, const InferenceResponse& response, uint64_t lookup_ns);
+
+  const std::shared_ptr<ResponseCache> cache_;
+  ModelStatistics& statistics_;
+  const std::shared_ptr<Logger> logger_;
+  const uint64_t load_;  // the number of this load in this process
+  std::atomic<bool> warned_{false};
+};
+
+}  // namespace trident

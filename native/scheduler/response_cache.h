@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/blake2b.h"
+#include "base/datatype.h"
+#include "base/shape.h"
+#include "base/status.h"
+#include "inference/parameter.h"
+
+namespace trident {
+
+// What a successful response said. Shared by everybody who answers with it. Immutable after
+// construction.
+struct CachedResponse {
+  struct Output {
+    std::string name;
+    DataType datatype = DataType::kInvalid;
+    Shape shape;
+    std::string bytes;
+  };
+  std::vector<Output> outputs;
+  std::vector<Parameter> parameters;
+
+  // The memory it takes, near enough to bound a cache by.
+  uint64_t byte_size() const;
+};
+
+// Remembers responses by the digest of all that they depend on. Its methods are called on the
+// threads of clients and instances, under no lock. Thread-safe.
+class ResponseCache {
+ public:
+  virtual ~ResponseCache() = default;
+
+  // Null when there is none.
+  virtual std::shared_ptr<const CachedResponse> Lookup(const Digest& key) = 0;
+  // ALREADY_EXISTS when `key` is known; the old response stays. Another failure: not remembered.
+  virtual Status Insert(const Digest& key, std::shared_ptr<const CachedResponse> response) = 0;
+};
+
+}  // namespace trident

@@ -1,0 +1,153 @@
+// What createServer takes.
+import type { LogRecord } from './bridge.js'
+
+export type LogLevel = 'silent' | 'error' | 'warn' | 'info' | 'verbose'
+
+export interface RateLimiterOptions {
+  /**
+   * 'executionCount': an instance waits until the resources that its model's configuration names
+   * are free; those with the fewest executions, weighed by priority, go first. 'off' unless given.
+   */
+  mode?: 'off' | 'executionCount'
+  /**
+   * How much there is of resources; of those not named, as much as the most demanding instance
+   * needs. Of one device, or of each.
+   */
+  resources?: readonly { name: string; count: number; device?: number }[]
+}
+
+export interface HostPolicy {
+  numaNode?: number
+  /** From which to which: '0-3' or '0-3,8-11'. */
+  cpuCores?: string
+}
+
+/** What happened to one version of a model. */
+export interface ModelEvent {
+  readonly model: string
+  /** Not there when the model as a whole could not be read. */
+  readonly version?: number
+  /**
+   * 'UNAVAILABLE': a load has failed; when the version's former load stays in service, 'READY'
+   * follows. 'UNLOADING': no new requests, those under way go on.
+   */
+  readonly state: 'LOADING' | 'READY' | 'UNAVAILABLE' | 'UNLOADING' | 'UNLOADED'
+  /** Why; empty when there is nothing to say. */
+  readonly reason: string
+  /** Of several models that are loaded together, how many are done, well or not, and how many. */
+  readonly completed: number
+  readonly total: number
+}
+
+export interface ServerOptions {
+  /**
+   * Model repositories: directories with one directory per model. Without any, the server starts
+   * empty, with model control 'explicit', for models given by path or as files.
+   */
+  modelRepository?: string | readonly string[]
+  /**
+   * 'none': all models are loaded at start and stay. 'poll': as well, and then what is new, changed
+   * or gone in the repositories is loaded anew or unloaded. 'explicit': those of `startupModels`,
+   * then what `loadModel` and `unloadModel` say. 'none' unless given.
+   */
+  modelControl?: 'none' | 'explicit' | 'poll'
+  /** Milliseconds from one poll to the next in 'poll' mode; 15,000 unless given. */
+  pollInterval?: number
+  /**
+   * Milliseconds for which a model's files must not have changed before a poll loads them, so that
+   * none is loaded half-written; 250 unless given.
+   */
+  pollSettleTime?: number
+  /** Loaded at start in 'explicit' mode; '*' alone means all. */
+  startupModels?: readonly string[]
+  /**
+   * Models of the same name may be in several repositories. Where a name alone is ambiguous, it is
+   * '<repository path>::<name>'.
+   */
+  modelNamespacing?: boolean
+  /** configs/<name>.pbtxt in a model's directory goes before its config.pbtxt. */
+  modelConfigName?: string
+  /** Refuse models whose config.pbtxt is missing or partial; off unless given. */
+  strictModelConfig?: boolean
+  /** `ready()` needs all models to be ready; on unless given. */
+  strictReadiness?: boolean
+  /** Fail when a model can't be loaded at start; on unless given. Otherwise `index()` says why. */
+  exitOnError?: boolean
+  /** Milliseconds that `close()` waits for requests under way; 30,000 unless given. */
+  exitTimeout?: number
+  /** Where the backends are: <directory>/<name>/libtriton_<name>.so. Ours unless given. */
+  backendDirectory?: string
+  /**
+   * Settings by backend, for example `{ onnxruntime: { library: '/path/libonnxruntime.so.1' } }`.
+   * Unless given, ONNX Runtime is the one of the application's onnxruntime-node package.
+   */
+  backendConfig?: Readonly<Record<string, Readonly<Record<string, string | number | boolean>>>>
+  /** Threads that load models; 4 unless given. */
+  loadThreads?: number
+  /** How often a load is tried again when it fails; never unless given. */
+  loadRetries?: number
+  /**
+   * Keeps responses, so that a request like an earlier one is not executed: for models whose
+   * configuration says `responseCache: { enable: true }`. At most `size` bytes are kept.
+   */
+  cache?: { local: { size: number } }
+  /** What instances of models have to share; unlimited unless given. */
+  rateLimiter?: RateLimiterOptions
+  /** By name: where the threads of instances with this `hostPolicy` run. */
+  hostPolicies?: Readonly<Record<string, HostPolicy>>
+  /** The name in `metadata()`; 'triton' unless given. */
+  serverId?: string
+  /** 'warn' unless given. */
+  logLevel?: LogLevel
+  /** Receives log records; without it they go to stderr. */
+  onLog?: (record: LogRecord) => void
+  /**
+   * Is told, in order, when a version of a model is being loaded, is ready, can't be loaded, or is
+   * unloaded: also at start, and when a poll finds changes.
+   */
+  onModelState?: (event: ModelEvent) => void
+  sharedMemory?: {
+    /**
+     * Keys of shared-memory objects that may be registered although this process did not create
+     * them: exact, or 'prefix*'. None unless given.
+     */
+    allow: readonly string[]
+  }
+  /**
+   * Milliseconds. A lone asynchronous request may be executed on the JavaScript thread when such
+   * requests were measured to take less (99 of 100): for small models that is many times faster
+   * than waking a thread. 0.1 unless given; 0 is never.
+   */
+  inlineBudget?: number
+  /** Path of the native addon, when it is not where the package has it. First use decides. */
+  nativeBinding?: string
+}
+
+/** Every option of a server. */
+export const serverOptionNames = Object.keys({
+  modelRepository: 0,
+  modelControl: 0,
+  pollInterval: 0,
+  pollSettleTime: 0,
+  startupModels: 0,
+  modelNamespacing: 0,
+  modelConfigName: 0,
+  strictModelConfig: 0,
+  strictReadiness: 0,
+  exitOnError: 0,
+  exitTimeout: 0,
+  backendDirectory: 0,
+  backendConfig: 0,
+  loadThreads: 0,
+  loadRetries: 0,
+  cache: 0,
+  rateLimiter: 0,
+  hostPolicies: 0,
+  serverId: 0,
+  logLevel: 0,
+  onLog: 0,
+  onModelState: 0,
+  sharedMemory: 0,
+  inlineBudget: 0,
+  nativeBinding: 0,
+} satisfies Record<keyof ServerOptions, 0>)
