@@ -44,7 +44,8 @@ Status CheckScopes(const RateRule::Amounts& limits) {
       if (global->second.count(resource) == 0) continue;
       return InvalidArg("Resource \"", resource,
                         "\" is present as both global and device-specific resource in the model "
-                        "configuration.");
+                        "configuration. To change which it is, unload all models that ask for it "
+                        "first.");
     }
   }
   return Status::Ok();

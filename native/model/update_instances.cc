@@ -1,6 +1,7 @@
 // Model::UpdateInstances: another number or kind of instances without a reload.
 
 #include <algorithm>
+#include <system_error>
 
 #include "config/normalize.h"
 #include "config/validate.h"
@@ -33,6 +34,17 @@ std::vector<ModelInstance::Description> Missing(
   return wanted;
 }
 
+// The threads of `active` from `first` on.
+Status StartThreadsFrom(size_t first, const std::vector<ModelInstance*>& active,
+                        Scheduler* scheduler) {
+  try {
+    for (size_t i = first; i < active.size(); ++i) active[i]->StartThread(scheduler, i);
+  } catch (const std::system_error& error) {
+    return Unavailable("can't start a thread for each new instance: ", error.what());
+  }
+  return Status::Ok();
+}
+
 }  // namespace
 
 Status Model::UpdateInstances(const ModelConfig& config, std::function<void()>* finish) {
@@ -48,12 +60,18 @@ Status Model::UpdateInstances(const ModelConfig& config, std::function<void()>* 
   if (std::all_of(wanted.begin(), wanted.end(), [](const auto& one) { return one.passive; })) {
     return InvalidArg("model '", name_, "' has no instance that is not passive");
   }
+  std::vector<const ModelInstance*> former;
   std::vector<const ModelInstance*> stay;
+  std::set<const void*> reported;
   std::vector<ModelInstance::Description> missing;
   {
     MutexLock lock(mutex_);
     if (!accepting()) return Unavailable("model '", name_, "' is being unloaded");
     RequestStarted();  // no drain meanwhile
+    for (const auto& instance : instances_) former.push_back(instance.get());
+    for (const auto& [owner, rows] : memory_usage_) reported.insert(owner);
+    reported.insert(this);
+    reported.insert(former.begin(), former.end());
     missing = Missing(wanted, instances_, &stay);
   }
   Status status;
@@ -65,20 +83,25 @@ Status Model::UpdateInstances(const ModelConfig& config, std::function<void()>* 
     if (instance.ok()) added.push_back(std::move(instance).value());
   }
   std::vector<LeavingInstance> leaving;
-  bool had_threads = false;
   if (status.ok()) {
     MutexLock lock(mutex_);
-    leaving = TakeOut(stay);
+    for (const auto& instance : added) stay.push_back(instance.get());
+    const size_t first = active_tables_.back().size();
     AddInstances(std::move(added));
-    config_ = std::make_shared<const ModelConfig>(std::move(next));
-    had_threads = threads_started_.exchange(false);
+    // What waits is served by those that leave or by those that come: never by nobody.
+    if (threads_started_.load()) {
+      status = StartThreadsFrom(first, active_tables_.back(), scheduler_.get());
+    }
+    leaving = TakeOut(status.ok() ? stay : former);
+    if (status.ok()) config_ = std::make_shared<const ModelConfig>(std::move(next));
+  } else {
+    added.clear();
+    MutexLock lock(mutex_);
+    std::erase_if(memory_usage_, [&](const auto& row) { return reported.count(row.first) == 0; });
   }
-  // New instances help with what waits; where no thread can be had, the next request tries again.
-  if (had_threads) (void)StartThreads();
   for (const LeavingInstance& one : leaving) {
     if (!one.instance->description().passive) scheduler_->RemoveInstance(one.index);
   }
-  added.clear();
   if (leaving.empty()) {
     RequestEnded();
     return status;
@@ -88,7 +111,7 @@ Status Model::UpdateInstances(const ModelConfig& config, std::function<void()>* 
     leaving.clear();
     RequestEnded();
   };
-  return Status::Ok();
+  return status;
 }
 
 std::vector<Model::LeavingInstance> Model::TakeOut(const std::vector<const ModelInstance*>& stay) {

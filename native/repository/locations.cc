@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "repository/plan.h"
 #include "repository/scan.h"
 
 namespace trident {
@@ -14,6 +15,9 @@ Status ModelLocations::Register(const std::string& path, const Mapping& mapping)
   }
   std::set<std::string> names;
   for (const auto& [directory, name] : mapping) {
+    // One component of a path, like a model's name: nothing outside of the repository.
+    TRIDENT_RETURN_IF_ERROR(CheckModelName(directory).WithPrefix(
+        StrCat("failed to register '", path, "': directory: ")));
     if (!names.insert(name).second) {
       return InvalidArg("failed to register '", path, "', there is a conflicting mapping for '",
                         name, "': two directories have it");

@@ -177,6 +177,9 @@ Result<std::shared_ptr<Model>> ModelLoader::TryLoad(const ModelPlan& plan, int64
   } catch (const std::bad_alloc&) {  // on a helper's thread nobody else would catch it
     return Unavailable("out of memory while loading model '", plan.model.Text(), "' version ",
                        version);
+  } catch (const std::exception& error) {
+    return Internal("loading model '", plan.model.Text(), "' version ", version,
+                    " failed: ", error.what());
   }
 }
 

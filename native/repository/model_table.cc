@@ -5,12 +5,6 @@
 #include "repository/plan.h"
 
 namespace trident {
-namespace {
-
-constexpr char kUnloaded[] = "unloaded";
-
-}  // namespace
-
 const char* ModelStateName(ModelState state) {
   switch (state) {
     case ModelState::kLoading:

@@ -24,11 +24,14 @@ namespace trident {
  */
 enum class ModelState { kLoading, kReady, kUnloading, kUnavailable };
 const char* ModelStateName(ModelState state);
+// Why a version is unavailable that was taken out of service on purpose.
+inline constexpr char kUnloaded[] = "unloaded";
 
 // One version after its load: a model, or why there is none.
 struct LoadedVersion {
   int64_t version = 0;
-  bool kept = false;  // it was in service before, and stays
+  bool kept = false;     // it was in service before, and stays
+  bool updated = false;  // kept, and its instances are as this load wants them
   std::shared_ptr<Model> model;
   Status status;
 };

@@ -81,8 +81,9 @@ std::vector<IndexRow> ModelTable::Index(std::map<ModelIdentity, int> on_disk,
     } else {
       for (const auto& [number, version] : entry->versions) {
         if (ready_only && version.state != ModelState::kReady) continue;
-        const bool leaves = version.state == ModelState::kUnloading;
-        rows.push_back({model, false, number, version.state, leaves ? "" : version.reason});
+        const bool on_its_way =
+            version.state == ModelState::kUnloading && version.reason == kUnloaded;
+        rows.push_back({model, false, number, version.state, on_its_way ? "" : version.reason});
       }
     }
   }
@@ -92,7 +93,7 @@ std::vector<IndexRow> ModelTable::Index(std::map<ModelIdentity, int> on_disk,
 bool ModelTable::AllReady() const {
   for (const auto& [model, entry] : entries_) {
     for (const auto& [number, version] : entry.versions) {
-      if (version.state != ModelState::kReady && version.reason != "unloaded") return false;
+      if (version.state != ModelState::kReady && version.reason != kUnloaded) return false;
     }
   }
   return true;

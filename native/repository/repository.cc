@@ -92,6 +92,29 @@ Status ModelRepository::WaitUnloaded(const ModelSet& models, uint64_t deadline_n
   }
 }
 
+// Gives versions that stay in service, though the load they took part in has failed, the instances
+// of the load that serves.
+void ModelRepository::UndoUpdates(const Job& job) {
+  std::vector<RetiredModel> updated;
+  {
+    MutexLock lock(mutex_);
+    const ModelTable::Entry* const entry = table_.Get(job.plan->model);
+    for (const LoadedVersion& version : job.versions) {
+      if (!version.updated) continue;
+      const ModelTable::Version& served = entry->versions.at(version.version);
+      if (served.plan != nullptr) updated.push_back({version.model, served.plan});
+    }
+  }
+  for (const auto& [model, plan] : updated) {
+    std::function<void()> finish;
+    const Status status = model->UpdateInstances(plan->config, &finish);
+    if (finish) drains_.Start(std::move(finish));
+    if (status.ok() || !model->accepting()) continue;
+    TRIDENT_LOG(*logger_, LogLevel::kError, "failed to restore the instances of '",
+                job.plan->model.Text(), "' version ", model->version(), ": ", status.message());
+  }
+}
+
 void ModelRepository::Retire(const ModelIdentity& model, std::vector<RetiredModel> retired) {
   if (retired.empty()) return;
   // Before the load or unload returns: what is submitted after it must see its effect.

@@ -94,6 +94,7 @@ class ModelRepository {
   bool StepsServe(const Change& change, const ModelPlan& plan) const REQUIRES(mutex_);
   void LoadVersion(Job* job, size_t index);
   Status Outcome(const Job& job) const;
+  void UndoUpdates(const Job& job) EXCLUDES(mutex_);
   void Finish(Job* job);
 
   // Polls

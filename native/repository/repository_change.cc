@@ -309,6 +309,7 @@ void ModelRepository::LoadVersion(Job* job, size_t index) {
   if (version.status.ok() && version.kept) {
     std::function<void()> finish;
     version.status = version.model->UpdateInstances(job->plan->config, &finish);
+    version.updated = version.status.ok();
     if (finish) drains_.Start(std::move(finish));
   } else if (version.status.ok()) {
     Result<std::shared_ptr<Model>> model = loader_.Load(
@@ -366,6 +367,7 @@ void ModelRepository::Finish(Job* job) {
       }
     }
   }
+  if (!outcome.ok()) UndoUpdates(*job);
   TRIDENT_LOG(*logger_, LogLevel::kInfo,
               outcome.ok() ? "successfully loaded '" : "failed to load '", model.Text(), "'");
   for (LoadedVersion& version : job->versions) {

@@ -13,7 +13,9 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <sstream>
+#include <utility>
 
 #include "base/mutex.h"
 #include "repository/plan.h"
@@ -130,32 +132,55 @@ class TemporaryDirectories {
 }  // namespace
 
 Fingerprint FingerprintOf(const std::string& directory) {
+  using Identity = std::pair<dev_t, ino_t>;
+  struct Directory {
+    std::string path;
+    std::string top;  // the entry of `directory` that leads here; empty: `directory` itself
+  };
   Fingerprint out;
   uint64_t shared = 0;
-  std::error_code error;
-  // Links to directories are followed, as model stores are made of them; the depth ends cycles.
-  constexpr int kMaxDepth = 16;
-  fs::recursive_directory_iterator it(directory, fs::directory_options::follow_directory_symlink,
-                                      error);
-  for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
-    if (it.depth() >= kMaxDepth) it.disable_recursion_pending();
-    struct stat info;
-    const std::string path = it->path().string();
-    if (stat(path.c_str(), &info) != 0) continue;
-    const uint64_t entry =
-        std::hash<std::string>()(StrCat(path, '\n', info.st_ino, '\n', info.st_size, '\n',
-                                        info.st_mtim.tv_sec, '.', info.st_mtim.tv_nsec));
-    // Sums, so that the order in which a directory lists does not matter.
+  // Links to directories are followed, as model stores are made of them. Versions may share a
+  // store, so each entry at the top goes everywhere once, which ends cycles.
+  std::map<std::string, std::set<Identity>> visited;
+  // Sums, so that the order in which they are found does not matter.
+  const auto add = [&](const std::string& top, bool in_version, const std::string& what) {
+    const uint64_t entry = std::hash<std::string>()(what);
     out.all += entry;
-    const std::string top = it->path().lexically_relative(directory).begin()->string();
     int64_t version = 0;
-    if (S_ISDIR(info.st_mode) || it.depth() > 0) {
-      if (ClassifyDirectory(top, &version) == DirectoryKind::kVersion) {
-        out.versions[version] += entry;
-        continue;
-      }
+    if (in_version && ClassifyDirectory(top, &version) == DirectoryKind::kVersion) {
+      out.versions[version] += entry;
+    } else if (top != "config.pbtxt" && top != "configs") {
+      shared += entry;
     }
-    if (top != "config.pbtxt" && top != "configs") shared += entry;
+  };
+  struct stat root = {};
+  if (stat(directory.c_str(), &root) != 0) return out;
+  std::vector<Directory> pending = {{directory, ""}};
+  while (!pending.empty()) {
+    const Directory current = std::move(pending.back());
+    pending.pop_back();
+    // Which path leads to a shared directory first must not depend on how the disk lists.
+    std::set<std::string> names;
+    std::error_code error;
+    fs::directory_iterator it(current.path, error);
+    for (; !error && it != fs::directory_iterator(); it.increment(error)) {
+      names.insert(it->path().filename().string());
+    }
+    // One that can't be read hides what is in it, not what is beside it.
+    if (error) add(current.top, true, StrCat(current.path, '\n', error.value()));
+    for (const std::string& name : names) {
+      const std::string path = current.path + "/" + name;
+      struct stat info;
+      if (stat(path.c_str(), &info) != 0) continue;
+      const std::string& top = current.top.empty() ? name : current.top;
+      const bool is_directory = S_ISDIR(info.st_mode);
+      add(top, is_directory || !current.top.empty(),
+          StrCat(path, '\n', info.st_ino, '\n', info.st_size, '\n', info.st_mtim.tv_sec, '.',
+                 info.st_mtim.tv_nsec));
+      const Identity identity(info.st_dev, info.st_ino);
+      if (!is_directory || identity == Identity(root.st_dev, root.st_ino)) continue;
+      if (visited[top].insert(identity).second) pending.push_back({path, top});
+    }
   }
   for (auto& [version, sum] : out.versions) sum += shared;
   return out;
@@ -177,6 +202,8 @@ Result<ModelFiles> ScanModel(const std::string& directory, const std::string& co
                              const Logger& logger) {
   ModelFiles files;
   files.directory = directory;
+  // First: what is rewritten while it is read below is then found changed, not taken for read.
+  files.fingerprint = FingerprintOf(directory);
   TRIDENT_ASSIGN_OR_RETURN(const std::set<std::string> names, SubdirectoriesOf(directory));
   for (const std::string& name : names) {
     int64_t version = 0;
@@ -201,7 +228,6 @@ Result<ModelFiles> ScanModel(const std::string& directory, const std::string& co
     std::sort(files.first_version_files.begin(), files.first_version_files.end());
   }
   TRIDENT_RETURN_IF_ERROR(ReadConfig(config_name, &files));
-  files.fingerprint = FingerprintOf(directory);
   return files;
 }
 

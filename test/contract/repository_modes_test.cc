@@ -273,7 +273,8 @@ TEST_F(Modes, PollsKeepEnsemblesInStepWithTheirSteps) {
   std::filesystem::rename(repository_.Path("two"), repository_.Path(".two"));
   ASSERT_TRUE(Succeeded(Poll(server)));
   EXPECT_FALSE(server.Ready("chain"));
-  EXPECT_NE(server.Reason("chain").find("not available or ambiguous: two"), std::string::npos);
+  EXPECT_NE(server.Reason("chain").find("not available or ambiguous: two"), std::string::npos)
+      << server.Reason("chain") << Index(server);
   EXPECT_FALSE(IsReady(server));
   std::filesystem::rename(repository_.Path(".two"), repository_.Path("two"));
   ASSERT_TRUE(Succeeded(Poll(server)));

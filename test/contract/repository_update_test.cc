@@ -1,11 +1,35 @@
 // What a reload leaves in service: versions that have not changed, and instances that are wanted as
 // they are (3.12.7).
 
+#include <pthread.h>
+
+#include <cstring>
+
 #include "life.h"
 #include "witness.h"
 
 namespace trident::contract {
 namespace {
+
+// While it exists, no thread can be started: its stack would fill the address space.
+class NoThreads {
+ public:
+  NoThreads() {
+    EXPECT_EQ(pthread_getattr_default_np(&former_), 0);
+    pthread_attr_t huge;
+    pthread_attr_init(&huge);
+    EXPECT_EQ(pthread_attr_setstacksize(&huge, size_t{1} << 47), 0);
+    EXPECT_EQ(pthread_setattr_default_np(&huge), 0);
+    pthread_attr_destroy(&huge);
+  }
+  ~NoThreads() {
+    EXPECT_EQ(pthread_setattr_default_np(&former_), 0);
+    pthread_attr_destroy(&former_);
+  }
+
+ private:
+  pthread_attr_t former_;
+};
 
 class Updates : public testing::Test {
  protected:
@@ -99,6 +123,46 @@ TEST_F(Updates, AnUpdateThatFailsChangesNothing) {
   EXPECT_EQ(server_.Config("echo").Size("/instance_group"), 1u);
   EXPECT_TRUE(Answers(server_, "echo"));
   EXPECT_EQ(server_.Successes("echo"), 2);
+}
+
+// One version takes its new instances, the other fails: neither has changed.
+TEST_F(Updates, AnUpdateOfWhichAPartFailsChangesNothing) {
+  const auto config = [](int instances) {
+    return EchoConfig("onnxruntime", TRITONSERVER_TYPE_FP32, "version_policy { all { } }",
+                      instances);
+  };
+  LoadEcho(&server_, "echo", "onnxruntime", TRITONSERVER_TYPE_FP32, "version_policy { all { } }");
+  EXPECT_TRUE(Answers(server_, "echo"));
+  server_.repository().Write("echo/config.pbtxt", config(3));
+  server_.repository().Write("echo/2/model.onnx", "no model");
+  EXPECT_FALSE(server_.Load("echo").ok());
+  EXPECT_EQ(Instances(), 1);
+  EXPECT_TRUE(Answers(server_, "echo"));
+  EXPECT_EQ(server_.Successes("echo"), 2) << "not reloaded";
+  server_.repository().Write("echo/2/model.onnx", OnnxFile("identity_fp32"));
+  ASSERT_TRUE(Succeeded(server_.Load("echo")));
+  EXPECT_EQ(Instances(), 3);
+}
+
+TEST_F(Updates, WithoutThreadsForNewInstancesTheOldOnesServe) {
+  ASSERT_TRUE(Succeeded(Load(1)));
+  Occupied running = Occupy(server_, "echo");
+  Request queued = EchoRequest(server_, "echo", {2});
+  ASSERT_TRUE(Succeeded(queued.Send()));
+  std::string config = Identity("", 2);
+  config.replace(config.find("KIND_CPU"), strlen("KIND_CPU"), "KIND_MODEL");
+  server_.repository().Write("echo/config.pbtxt", config);
+  {
+    const NoThreads none;
+    EXPECT_TRUE(FailedWith(server_.Load("echo"), TRITONSERVER_ERROR_UNAVAILABLE, {"thread"}));
+  }
+  running.Release();
+  EXPECT_TRUE(Succeeded(queued.Wait().outcome));
+  EXPECT_TRUE(Answers(server_, "echo"));
+  ASSERT_TRUE(Succeeded(server_.Load("echo")));
+  EXPECT_TRUE(Answers(server_, "echo"));
+  EXPECT_EQ(server_.Successes("echo"), 4);
+  ASSERT_TRUE(Succeeded(server_.UnloadAndWait("echo")));
 }
 
 TEST_F(Updates, AnythingElseIsAReload) {

@@ -156,7 +156,7 @@ TEST(RateRuleTest, AResourceIsGlobalForAllOrForNone) {
   Add(&rule, Need("R", 1));
   EXPECT_EQ(WhyNot(&rule, Need("R", 1, RateRule::kGlobal)),
             "Resource \"R\" is present as both global and device-specific resource in the model "
-            "configuration.");
+            "configuration. To change which it is, unload all models that ask for it first.");
 }
 
 TEST(RateRuleTest, TurnsGoByExecutionsTimesPriority) {

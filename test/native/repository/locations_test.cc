@@ -52,6 +52,9 @@ TEST_F(Locations, RegistrationIsCheckedAndUnregistrationUndoesIt) {
           "model repository '" + a_ + "' has already been registered");
   refused(locations.Register(b_, {{"two", "x"}, {"both", "x"}}), StatusCode::kInvalidArg,
           "there is a conflicting mapping for 'x'");
+  for (const char* outside : {"../a/one", "/", "..", ""}) {
+    refused(locations.Register(b_, {{outside, "x"}}), StatusCode::kInvalidArg, "directory: ");
+  }
   ASSERT_TRUE(locations.Register(b_, {{"two", "zwei"}}).ok());
   refused(locations.Register(root_.string(), {{"a", "zwei"}}), StatusCode::kAlreadyExists,
           "there is a conflicting mapping for 'zwei'");

@@ -79,6 +79,72 @@ TEST_F(Disk, TheFingerprintFollowsEveryFile) {
   EXPECT_NE(scan(), linked);
 }
 
+TEST_F(Disk, WhatIsRewrittenDuringAScanIsFoundChanged) {
+  Write("m/01/model.onnx", "x");  // is warned of in the middle of the scan
+  Write("m/config.pbtxt", "x");
+  const uint64_t before = FingerprintOf((root_ / "m").string()).all;
+  LogSettings settings;
+  settings.sink = [this](const LogRecord&) { Write("m/config.pbtxt", "xy"); };
+  const auto files = ScanModel((root_ / "m").string(), "", Logger(settings));
+  ASSERT_TRUE(files.ok());
+  EXPECT_EQ(files->fingerprint.all, before);
+  EXPECT_NE(FingerprintOf((root_ / "m").string()).all, before);
+}
+
+TEST_F(Disk, WhatCannotBeReadHidesNothingBesideIt) {
+  for (int version = 1; version <= 8; ++version) {
+    Write("m/" + std::to_string(version) + "/sub/model.onnx", "x");
+  }
+  const auto scan = [&] {
+    // The superuser may read everything.
+    const bool root = geteuid() == 0;
+    EXPECT_TRUE(!root || seteuid(65534) == 0);
+    const Fingerprint out = FingerprintOf((root_ / "m").string());
+    EXPECT_TRUE(!root || seteuid(0) == 0);
+    return out;
+  };
+  fs::permissions(root_, fs::perms(0755));
+  fs::permissions(root_ / "m/3/sub", fs::perms::none);
+  fs::permissions(root_ / "m/6/sub", fs::perms::none);
+  for (const int version : {1, 2, 4, 5, 7, 8}) {
+    const Fingerprint before = scan();
+    Write("m/" + std::to_string(version) + "/sub/model.onnx", "xy");
+    EXPECT_NE(scan().all, before.all) << version;
+  }
+  const Fingerprint hidden = scan();
+  for (const char* path : {"m/3/sub", "m/6/sub"}) fs::permissions(root_ / path, fs::perms(0755));
+  EXPECT_NE(scan().versions[3], hidden.versions.at(3));
+}
+
+TEST_F(Disk, LinksThatLeadBackEnd) {
+  constexpr int kDirectories = 12;  // along every path that repeats nothing: 12! ways
+  for (int i = 0; i < kDirectories; ++i) {
+    const fs::path from = root_ / "m/1" / std::to_string(i);
+    fs::create_directories(from);
+    for (int to = 0; to < kDirectories; ++to) {
+      fs::create_directory_symlink(root_ / "m/1" / std::to_string(to), from / std::to_string(to));
+    }
+  }
+  Write("m/1/7/weights", "x");
+  const Fingerprint first = FingerprintOf((root_ / "m").string());
+  Write("m/1/7/weights", "xy");
+  EXPECT_NE(FingerprintOf((root_ / "m").string()).all, first.all);
+}
+
+TEST_F(Disk, VersionsThatShareAStoreAreBothOfItsFiles) {
+  Write("store/model.onnx", "x");
+  fs::create_directories(root_ / "m");
+  for (const char* version : {"1", "2"}) {
+    fs::create_directory_symlink(root_ / "store", root_ / "m" / version);
+  }
+  const Fingerprint first = FingerprintOf((root_ / "m").string());
+  Write("store/model.onnx", "xy");
+  Fingerprint second = FingerprintOf((root_ / "m").string());
+  for (const int64_t version : {1, 2}) {
+    EXPECT_NE(second.versions[version], first.versions.at(version));
+  }
+}
+
 TEST_F(Disk, AMissingDirectoryIsAnError) {
   EXPECT_EQ(ScanModel((root_ / "absent").string(), "", logger_).status().code(),
             StatusCode::kInternal);
