@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <utility>
 
@@ -25,8 +26,11 @@ class CacheSink : public ResponseSink {
     return client_->Query(output_name, byte_size, attributes);
   }
   void Deliver(std::unique_ptr<InferenceResponse> response, uint32_t flags) override {
-    const bool whole = response != nullptr && (flags & kResponseFinal) != 0;
-    if (whole && response->status().ok()) cache_->Insert(key_, *response, lookup_ns_);
+    // One of several responses is not the answer.
+    const bool only = !delivered_.exchange(true) && (flags & kResponseFinal) != 0;
+    if (only && response != nullptr && response->status().ok()) {
+      cache_->Insert(key_, *response, lookup_ns_);
+    }
     client_->Deliver(std::move(response), flags);
   }
 
@@ -35,6 +39,7 @@ class CacheSink : public ResponseSink {
   const std::shared_ptr<ModelCache> cache_;
   const Digest key_;
   const uint64_t lookup_ns_;
+  std::atomic<bool> delivered_{false};
 };
 
 }  // namespace trident

@@ -27,6 +27,7 @@ class LocalCache : public ResponseCache {
 
   std::shared_ptr<const CachedResponse> Lookup(const Digest& key) override;
   // UNAVAILABLE for a response larger than the whole cache.
+  bool Fits(uint64_t byte_size) const override { return byte_size <= capacity_bytes_; }
   Status Insert(const Digest& key, std::shared_ptr<const CachedResponse> response) override;
 
   Counters Read() const;

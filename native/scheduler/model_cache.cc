@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 #include <string_view>
 
 #include "base/clock.h"
@@ -69,7 +70,7 @@ std::shared_ptr<const CachedResponse> Copy(const InferenceResponse& response,
     to.name = output->name();
     to.datatype = output->datatype();
     to.shape = output->shape();
-    if (!output->has_buffer()) continue;
+    if (!output->has_buffer()) return nullptr;  // a hit could not give it in its shape
     const OutputBuffer& buffer = output->buffer();
     if (buffer.attributes.memory_type == MemoryType::kGpu) return nullptr;
     to.bytes.assign(static_cast<const char*>(buffer.data), buffer.attributes.byte_size);
@@ -156,11 +157,27 @@ void ModelCache::Answer(RequestPtr request, const Hit& hit) {
   (void)InferenceResponse::Send(std::move(response), kResponseFinal);
 }
 
+Status ModelCache::CopyAndInsert(const Digest& key, const InferenceResponse& response) {
+  uint64_t byte_size = 0;
+  for (const auto& output : response.outputs()) {
+    if (output->has_buffer()) byte_size += output->buffer().attributes.byte_size;
+  }
+  if (!cache_->Fits(byte_size)) {
+    return Unavailable("a response of ", byte_size, " bytes does not fit the cache");
+  }
+  const auto copy = Copy(response, response.parameters());
+  if (copy == nullptr) return Unsupported("its bytes can't be kept");
+  return cache_->Insert(key, copy);
+}
+
 void ModelCache::Insert(const Digest& key, const InferenceResponse& response, uint64_t lookup_ns) {
   const uint64_t start_ns = NowNs();
-  const auto copy = Copy(response, response.parameters());
-  if (copy == nullptr) return;
-  const Status status = cache_->Insert(key, copy);
+  Status status;
+  try {
+    status = CopyAndInsert(key, response);
+  } catch (const std::bad_alloc&) {  // the client gets the response all the same
+    status = Unavailable("out of memory");
+  }
   // Somebody asked the same meanwhile and was first.
   if (status.code() == StatusCode::kAlreadyExists) return;
   statistics_.RecordCacheMiss(lookup_ns + (NowNs() - start_ns));

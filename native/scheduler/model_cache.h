@@ -38,6 +38,7 @@ class ModelCache : public std::enable_shared_from_this<ModelCache> {
   friend class CacheSink;
   std::optional<Digest> KeyOf(const InferenceRequest& request) const;
   void Insert(const Digest& key, const InferenceResponse& response, uint64_t lookup_ns);
+  Status CopyAndInsert(const Digest& key, const InferenceResponse& response);
 
   const std::shared_ptr<ResponseCache> cache_;
   ModelStatistics& statistics_;

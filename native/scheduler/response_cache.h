@@ -36,6 +36,8 @@ class ResponseCache {
 
   // Null when there is none.
   virtual std::shared_ptr<const CachedResponse> Lookup(const Digest& key) = 0;
+  // Whether a response of this size could be kept: asked before one is copied.
+  virtual bool Fits(uint64_t byte_size) const = 0;
   // ALREADY_EXISTS when `key` is known; the old response stays. Another failure: not remembered.
   virtual Status Insert(const Digest& key, std::shared_ptr<const CachedResponse> response) = 0;
 };

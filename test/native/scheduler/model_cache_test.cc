@@ -167,6 +167,38 @@ TEST_F(ModelCacheTest, FailuresAreNotRemembered) {
   EXPECT_EQ(target->statistics().Read().cache_miss.count, 1u) << "a failure is no cache miss";
 }
 
+// What does not fit is delivered all the same, and not even copied.
+TEST_F(ModelCacheTest, AResponseLargerThanTheCacheGoesBy) {
+  store = std::make_shared<LocalCache>(100);
+  cache = NewLoad();
+  const auto first = Request(1, {1, 1000}), second = Request(1, {1, 1000});
+  EXPECT_FALSE(Infer(first.get()));
+  EXPECT_FALSE(Infer(second.get()));
+  EXPECT_EQ(AnswerOf(*second), 10);
+  EXPECT_EQ(store->Read().entries, 0u);
+}
+
+TEST_F(ModelCacheTest, AnOutputWithoutBytesIsNotRemembered) {
+  for (int i = 0; i < 2; ++i) {
+    const auto request = Request(2);
+    RequestPtr submitted = request->Submit(1);
+    EXPECT_FALSE(cache->Find(submitted.get()));
+    auto response = std::make_unique<InferenceResponse>(submitted->channel());
+    response->AddOutput("out", DataType::kFp32, {1, 2});
+    EXPECT_TRUE(InferenceResponse::Send(std::move(response), kResponseFinal).ok());
+  }
+}
+
+TEST_F(ModelCacheTest, TheLastOfSeveralResponsesIsNotTheAnswer) {
+  const auto first = Request(3), second = Request(3);
+  RequestPtr submitted = first->Submit(1);
+  EXPECT_FALSE(cache->Find(submitted.get()));
+  auto part = std::make_unique<InferenceResponse>(submitted->channel());
+  EXPECT_TRUE(InferenceResponse::Send(std::move(part), 0).ok());
+  Execute(std::move(submitted), *first);
+  EXPECT_FALSE(Infer(second.get()));
+}
+
 TEST_F(ModelCacheTest, DeviceMemoryAndDataPerHostPolicyGoBy) {
   for (int turn = 0; turn < 2; ++turn) {
     const auto device = Request();
