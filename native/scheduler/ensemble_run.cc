@@ -158,6 +158,8 @@ void EnsembleRun::OnResponse(const std::shared_ptr<StepCall>& call,
   Effects effects;
   {
     MutexLock lock(shared_->mutex);
+    // Another thread's final response may have come first, and ended everything.
+    if (ended_ || call->final) return;
     ++holds_;
     if (final) EndCall(call, &effects);
     if (!status.ok()) Fail(status, &effects);

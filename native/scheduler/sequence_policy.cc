@@ -10,6 +10,9 @@
 namespace trident {
 namespace {
 
+// A slip in the dims must not cost the machine's memory; every sequence has its own copy.
+constexpr uint64_t kMaxInitialStateBytes = uint64_t{1} << 32;
+
 constexpr const char* kInitialStateDirectory = "initial_state";
 
 uint64_t Nanoseconds(uint64_t microseconds) {
@@ -50,6 +53,9 @@ Result<std::vector<char>> ReadStateFile(const std::string& model_directory, cons
   }
   const uint64_t available = std::filesystem::file_size(path, error);
   if (error) return Internal("can't read ", path.string(), ": ", error.message());
+  if (bytes_needed == 0 && available > kMaxInitialStateBytes) {
+    return InvalidArg(file, " is larger than ", kMaxInitialStateBytes, " bytes");
+  }
   if (available < bytes_needed) {
     return InvalidArg("initial_state setting expects ", bytes_needed,
                       " bytes, but the data provided from ", file, " only has ", available,
@@ -70,8 +76,9 @@ Result<std::vector<char>> InitialBytes(const SequenceState& state, const Shape& 
   uint64_t byte_size = 0;
   if (!CheckedMultiply(elements,
                        uint64_t{strings ? sizeof(uint32_t) : DataTypeByteSize(state.data_type)},
-                       &byte_size)) {
-    return InvalidArg("its size overflows 64 bits");
+                       &byte_size) ||
+      byte_size > kMaxInitialStateBytes) {
+    return InvalidArg("its initial value is larger than ", kMaxInitialStateBytes, " bytes");
   }
   // Zeros are empty strings, too.
   if (!from_file) return std::vector<char>(byte_size);

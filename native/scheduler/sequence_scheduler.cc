@@ -181,6 +181,10 @@ void SequenceScheduler::HandOutNull(size_t instance, const InferenceRequest& lik
 // Coming back ------------------------------------------------------------------------------------
 
 bool SequenceScheduler::Released(size_t instance, InferenceRequest* request, uint32_t flags) {
+  // A request that is kept may run and end on other threads before this one is done here: it no
+  // longer keeps the model, and with it this scheduler, alive.
+  const std::shared_ptr<InferenceTarget> target = request->target();
+  target->RequestStarted();
   Aftermath after;
   bool kept = false;
   {
@@ -191,6 +195,7 @@ bool SequenceScheduler::Released(size_t instance, InferenceRequest* request, uin
     Advance(clock_.Now(), &after);
   }
   Finish(&after);
+  target->RequestEnded();
   return kept;
 }
 

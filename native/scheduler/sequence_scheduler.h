@@ -18,7 +18,8 @@ namespace trident {
 // correlation id never overtake each other. A sequence that can't go on (one of its requests was
 // cancelled, its time in the backlog is over) loses what waits from there on; what was handed out
 // ends as it will. A sequence is idle while nothing of it waits and nothing is handed out.
-// After Stop running sequences may go on, until their instance has left. Thread-safe.
+// After Stop running sequences may go on, until their instance has left; what Model has closed gets
+// no more requests, though, so in service that is for what was under way. Thread-safe.
 class SequenceScheduler : public PullScheduler, private Alarm {
  public:
   ~SequenceScheduler() override;

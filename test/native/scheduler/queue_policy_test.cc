@@ -492,6 +492,8 @@ TEST_F(CustomStrategy, WhoIsAnsweredForACancelMayCancelMore) {
     EXPECT_EQ(second.sink->finals, 1);
     Batch batch;
     EXPECT_EQ(Take(1, &batch), Ids()) << "one at a time";
+    size_t instance = 9;
+    EXPECT_FALSE(scheduler_->TakeInline(&instance)) << "though the queue is empty";
   };
   strategy_.meanwhile = [&] { first.request.channel()->Cancel(); };
   EXPECT_EQ(Run(), Ids());

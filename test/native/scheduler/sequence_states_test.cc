@@ -282,6 +282,8 @@ TEST_F(InitialState, AFileOfStringsMustHoldAsManyAsTheStateHas) {
 TEST_F(InitialState, AStateTooLargeForAnyMemoryIsAnError) {
   state().dims = {INT64_MAX, INT64_MAX};
   ExpectRefused(StatusCode::kInvalidArg, "overflows");
+  state().dims = {INT64_MAX / 2};  // fits 64 bits, but no machine
+  ExpectRefused(StatusCode::kInvalidArg, "is larger than");
 }
 
 TEST(SequencePolicyOf, CandidatesAreTheSlotsOfOldest) {
