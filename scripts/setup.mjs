@@ -176,6 +176,7 @@ const nativeTests = [
   'native',
   'capi',
   'backends',
+  'strategies',
   'contract',
   'stress',
   'simulation',

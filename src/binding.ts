@@ -124,6 +124,8 @@ export interface NativeBridge {
     names: readonly (readonly [directory: string, model: string])[],
   ): void
   removeRepository(task: number, server: number, path: string): void
+  /** Loads and polls under way end at their next step, and none begins any more. */
+  endLoads(server: number): void
   pollRepository(task: number, server: number): void
   describe(server: number, what: NativeQuestion, model: string, version: number): string
   isTrue(

@@ -211,6 +211,7 @@ export class ServerState {
     if (!(await this.#drained(this.exitTimeout))) {
       const reason = new Failure('UNAVAILABLE', 'the server is closed')
       for (const plan of [...this.#plans]) plan.abandon(reason)
+      if (this.#tasks.size > 0) this.bridge.native.endLoads(this.id)
       // What waits in queues ends now. What executes can't be stopped: the core goes after it.
       if (!(await this.#drained(graceMs))) {
         this.#whenIdle = () => {

@@ -75,6 +75,14 @@ TRITONSERVER_Error* TRITONSERVER_TridentServerSetExitTimeoutMs(TRITONSERVER_Serv
   return nullptr;
 }
 
+TRITONSERVER_Error* TRITONSERVER_TridentServerEndLoads(TRITONSERVER_Server* server) {
+  TRIDENT_REQUIRE(server);
+  return Guard([&] {
+    Core(server)->EndLoads();
+    return Status::Ok();
+  });
+}
+
 TRITONSERVER_Error* TRITONSERVER_TridentServerOptionsSetPollSettleTimeMs(
     TRITONSERVER_ServerOptions* options, uint64_t settle_ms) {
   TRIDENT_REQUIRE(options);

@@ -86,8 +86,12 @@ napi_value ServerDelete(napi_env env, napi_callback_info info) {
         return Status(status.code(),
                       StrCat(status.message(), "; the server stays in memory: ", second.message()));
       },
-      [&bridge, id = handle->id, deleted](const Status&) {
-        if (*deleted) bridge.server_table.Remove(id);  // else the server still logs through it
+      [&bridge, handle, server, deleted](const Status&) {
+        if (*deleted) {
+          bridge.server_table.Remove(handle->id);
+        } else {
+          handle->undeleted = server;  // it still logs through the handle
+        }
       }));
 }
 
@@ -160,6 +164,14 @@ napi_value UnloadModel(napi_env env, napi_callback_info info) {
         return TakeError(TRITONSERVER_TridentServerUnloadModelAndWait(server, name.c_str(),
                                                                       dependents, timeout_ms));
       }));
+}
+
+// endLoads(server)
+napi_value EndLoads(napi_env env, napi_callback_info info) {
+  const JsCall call(env, info);
+  ServerHandle* handle = Running(call, 0);
+  if (handle == nullptr) return call.Throw(NoSuchServer());
+  return call.ThrowIfError(TakeError(TRITONSERVER_TridentServerEndLoads(handle->server.load())));
 }
 
 // pollRepository(task, server)
@@ -303,6 +315,7 @@ const std::vector<Method>& ServerMethods() {
       {"registerRepository", RegisterRepository},
       {"addRepository", AddRepository},
       {"removeRepository", RemoveRepository},
+      {"endLoads", EndLoads},
       {"pollRepository", PollRepository},
       {"describe", Describe},
       {"isTrue", IsTrue},

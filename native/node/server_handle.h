@@ -22,10 +22,11 @@ struct ServerHandle {
   RegionRegistry regions;
   int32_t id = -1;
   std::atomic<TRITONSERVER_Server*> server{
-      nullptr};                    // null before ServerNew and after ServerDelete
-  std::string private_repository;  // to remove at the environment's end
-  uint64_t inline_budget_ns = 0;   // 0: no inline lane
-  int slot_count = 0;              // JS thread only
+      nullptr};                              // null before ServerNew and after ServerDelete
+  TRITONSERVER_Server* undeleted = nullptr;  // ServerDelete has failed
+  std::string private_repository;            // to remove at the environment's end
+  uint64_t inline_budget_ns = 0;             // 0: no inline lane
+  int slot_count = 0;                        // JS thread only
 
   // What TRITONSERVER_ServerOptionsSetLogCallback calls; `userp` is the ServerHandle.
   static void OnLog(TRITONSERVER_LogLevel level, const char* file, int line, uint64_t timestamp_us,

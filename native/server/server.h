@@ -32,6 +32,8 @@ class Server {
   // Refuses new work, unloads everything, waits for requests up to the exit timeout. INTERNAL when
   // that expires; then it may be called again.
   Status Stop();
+  // The first part of Stop: no load begins any more, and those under way end at their next step.
+  void EndLoads() { repository_.BeginStop(); }
   void SetExitTimeoutMs(uint64_t timeout_ms) { exit_timeout_ms_.store(timeout_ms); }
 
   // Inference ------------------------------------------------------------------------------------

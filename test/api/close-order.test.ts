@@ -10,7 +10,7 @@ function stateWithTasks(exitTimeout: number) {
   const ends: (() => void)[] = []
   const bridge = {
     observers: new Map(),
-    native: { serverDelete: () => calls.push('delete') },
+    native: { serverDelete: () => calls.push('delete'), endLoads: () => calls.push('endLoads') },
     run: (start: (task: number) => void) => {
       start(ends.length)
       return new Promise<void>((resolve) => ends.push(resolve))
@@ -43,15 +43,15 @@ it('closes after the loads that are under way', async () => {
   await closing
 })
 
-it('gives up waiting for loads at its exit timeout, and ends after them', async () => {
+it('tells loads to end at its exit timeout, and ends after them', async () => {
   const { state, calls, ends, load, nextTurn } = stateWithTasks(1)
   const loading = load()
   await expectFailure(() => state.close(), 'UNAVAILABLE', '1 ms', 'load')
-  expect(calls).toEqual(['load'])
+  expect(calls).toEqual(['load', 'endLoads'])
   ends[0]!()
   await loading
   await nextTurn()
-  expect(calls).toEqual(['load', 'delete'])
+  expect(calls).toEqual(['load', 'endLoads', 'delete'])
 })
 
 it('starts no load from a path once it closes', async () => {

@@ -50,6 +50,11 @@ TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentServerOptio
 TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentServerSetExitTimeoutMs(
     struct TRITONSERVER_Server* server, uint64_t timeout_ms);
 
+/* Loads under way end with UNAVAILABLE at their next step, and none begins any more: what
+ * TRITONSERVER_ServerStop does first, for a host that waits for its requests before it stops. */
+TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentServerEndLoads(
+    struct TRITONSERVER_Server* server);
+
 /* Model control mode POLL: a model that is new or has changed is loaded when its files have not
  * changed for this long, and are the same after the load; until then what is in service stays.
  * TRITONSERVER_ServerPollModelRepository waits for it once; what is still being written after that
