@@ -224,7 +224,7 @@ void QueueJudge::CheckDelay(uint64_t next_ns) const {
   // While a late timer has news, nobody knows what to look at.
   for (const Submission* waiting : waiting_) {
     const uint64_t deadline = DeadlineOf(*waiting);
-    if (deadline < world_.now() && deadline + world_.timer->lateness_ns >= world_.now()) return;
+    if (deadline <= world_.now() && deadline + world_.timer->lateness_ns >= world_.now()) return;
   }
   world_.Require(!pending.closed && pending.marked == 0 && delay_ns_ != 0 && !stopped_,
                  "a batch that can't grow waits while an instance is free");
