@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "base/status.h"
 #include "inference/buffer.h"
@@ -41,5 +42,28 @@ class ResponseSink {
 };
 
 inline constexpr uint32_t kResponseFinal = 1;
+
+// Stands between a backend and `client`, which it leaves all memory to; what becomes of responses
+// is for who derives from it. As thread-safe as `client`.
+class ForwardingSink : public ResponseSink {
+ public:
+  explicit ForwardingSink(std::shared_ptr<ResponseSink> client) : client_(std::move(client)) {}
+
+  Status StartResponse() override { return client_->StartResponse(); }
+  Status Allocate(const char* output_name, uint64_t byte_size, OutputBuffer* buffer) override {
+    return client_->Allocate(output_name, byte_size, buffer);
+  }
+  void Free(const OutputBuffer& buffer) override { client_->Free(buffer); }
+  Status Query(const char* output_name, uint64_t* byte_size,
+               BufferAttributes* attributes) override {
+    return client_->Query(output_name, byte_size, attributes);
+  }
+
+ protected:
+  ResponseSink& client() { return *client_; }
+
+ private:
+  const std::shared_ptr<ResponseSink> client_;
+};
 
 }  // namespace trident

@@ -10,32 +10,25 @@ namespace trident {
 
 // Stands between a backend and the client of a request that was not in the cache: a final response
 // that succeeded is remembered before it is delivered. As thread-safe as the client's sink.
-class CacheSink : public ResponseSink {
+class CacheSink : public ForwardingSink {
  public:
   CacheSink(std::shared_ptr<ResponseSink> client, std::shared_ptr<ModelCache> cache,
             const Digest& key, uint64_t lookup_ns)
-      : client_(std::move(client)), cache_(std::move(cache)), key_(key), lookup_ns_(lookup_ns) {}
+      : ForwardingSink(std::move(client)),
+        cache_(std::move(cache)),
+        key_(key),
+        lookup_ns_(lookup_ns) {}
 
-  Status StartResponse() override { return client_->StartResponse(); }
-  Status Allocate(const char* output_name, uint64_t byte_size, OutputBuffer* buffer) override {
-    return client_->Allocate(output_name, byte_size, buffer);
-  }
-  void Free(const OutputBuffer& buffer) override { client_->Free(buffer); }
-  Status Query(const char* output_name, uint64_t* byte_size,
-               BufferAttributes* attributes) override {
-    return client_->Query(output_name, byte_size, attributes);
-  }
   void Deliver(std::unique_ptr<InferenceResponse> response, uint32_t flags) override {
     // One of several responses is not the answer.
     const bool only = !delivered_.exchange(true) && (flags & kResponseFinal) != 0;
     if (only && response != nullptr && response->status().ok()) {
       cache_->Insert(key_, *response, lookup_ns_);
     }
-    client_->Deliver(std::move(response), flags);
+    client().Deliver(std::move(response), flags);
   }
 
  private:
-  const std::shared_ptr<ResponseSink> client_;
   const std::shared_ptr<ModelCache> cache_;
   const Digest key_;
   const uint64_t lookup_ns_;

@@ -7,21 +7,12 @@ namespace trident {
 
 // One place in the line, between a request's backend and its client. Its links and `held` are
 // guarded by the order's mutex. Thread-safe.
-class OrderedSink : public ResponseSink, public std::enable_shared_from_this<OrderedSink> {
+class OrderedSink : public ForwardingSink, public std::enable_shared_from_this<OrderedSink> {
  public:
   OrderedSink(std::shared_ptr<ResponseOrder> order, std::shared_ptr<ResponseSink> client)
-      : order_(std::move(order)), client_(std::move(client)) {}
+      : ForwardingSink(std::move(client)), order_(std::move(order)) {}
   ~OrderedSink() override { order_->Leave(this); }
 
-  Status StartResponse() override { return client_->StartResponse(); }
-  Status Allocate(const char* output_name, uint64_t byte_size, OutputBuffer* buffer) override {
-    return client_->Allocate(output_name, byte_size, buffer);
-  }
-  void Free(const OutputBuffer& buffer) override { client_->Free(buffer); }
-  Status Query(const char* output_name, uint64_t* byte_size,
-               BufferAttributes* attributes) override {
-    return client_->Query(output_name, byte_size, attributes);
-  }
   void Deliver(std::unique_ptr<InferenceResponse> response, uint32_t flags) override {
     // The order may lose its last other holder to what this delivers.
     const std::shared_ptr<ResponseOrder> order = order_;
@@ -36,7 +27,6 @@ class OrderedSink : public ResponseSink, public std::enable_shared_from_this<Ord
   };
 
   const std::shared_ptr<ResponseOrder> order_;
-  const std::shared_ptr<ResponseSink> client_;
 
   bool in_line = false;
   OrderedSink* next = nullptr;
@@ -105,7 +95,7 @@ void ResponseOrder::DeliverWhatMayGo() {
       if ((going.back().flags & kResponseFinal) != 0) Unlink(place.get());
     }
     for (OrderedSink::Held& one : going) {
-      place->client_->Deliver(std::move(one.response), one.flags);
+      place->client().Deliver(std::move(one.response), one.flags);
     }
     going.clear();
   }

@@ -33,12 +33,16 @@ std::string Needing(int count, const std::string& more = "", int instances = 1) 
          " } ] } }";
 }
 
-TEST(RateLimit, InstancesExecuteBesideEachOtherWhileThereIsEnough) {
-  Server server(Limited({{"R", 2, 0}}));
+void ExpectTwoToExecuteBesideEachOther(ServerSettings settings) {
+  Server server(std::move(settings));
   ASSERT_TRUE(Succeeded(LoadWitness(&server, "a", Needing(1))));
   ASSERT_TRUE(Succeeded(LoadWitness(&server, "b", Needing(1))));
   const Occupied busy(WitnessRequest(server, "a"));
   EXPECT_TRUE(Succeeded(WitnessRequest(server, "b").Infer().outcome));
+}
+
+TEST(RateLimit, InstancesExecuteBesideEachOtherWhileThereIsEnough) {
+  ExpectTwoToExecuteBesideEachOther(Limited({{"R", 2, 0}}));
 }
 
 TEST(RateLimit, AnInstanceWaitsUntilItsResourceIsGivenBack) {
@@ -56,13 +60,7 @@ TEST(RateLimit, AnInstanceWaitsUntilItsResourceIsGivenBack) {
   EXPECT_TRUE(Succeeded(waiting.Wait().outcome));
 }
 
-TEST(RateLimit, TheModeIsOffByDefault) {
-  Server server;
-  ASSERT_TRUE(Succeeded(LoadWitness(&server, "a", Needing(1))));
-  ASSERT_TRUE(Succeeded(LoadWitness(&server, "b", Needing(1))));
-  const Occupied busy(WitnessRequest(server, "a"));
-  EXPECT_TRUE(Succeeded(WitnessRequest(server, "b").Infer().outcome));
-}
+TEST(RateLimit, TheModeIsOffByDefault) { ExpectTwoToExecuteBesideEachOther({}); }
 
 TEST(RateLimit, RequestsThatWaitForAResourceStillFormBatches) {
   Server server(Limited());

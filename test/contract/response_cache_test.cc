@@ -171,17 +171,21 @@ std::string PairConfig() {
          "output_map { key: \"output\" value: \"output\" } } } ";
 }
 
+void AskPairTwice(const Server& server) {
+  for (int i = 0; i < 2; ++i) {
+    const Answer answer = WitnessRequest(server, "pair", 5).Infer();
+    ASSERT_TRUE(Succeeded(answer.outcome));
+    EXPECT_EQ(answer.output("output").bytes, BytesOf(std::vector<float>{5, 5}));
+  }
+}
+
 TEST(ResponseCache, EnsemblesAreAnsweredAsAWhole) {
   Server server(WithLocalCache());
   ASSERT_TRUE(Succeeded(LoadWitness(&server, "a")));
   ASSERT_TRUE(Succeeded(LoadWitness(&server, "b")));
   server.repository().Add("pair", PairConfig() + kCached);
   ASSERT_TRUE(Succeeded(server.Load("pair")));
-  for (int i = 0; i < 2; ++i) {
-    const Answer answer = WitnessRequest(server, "pair", 5).Infer();
-    ASSERT_TRUE(Succeeded(answer.outcome));
-    EXPECT_EQ(answer.output("output").bytes, BytesOf(std::vector<float>{5, 5}));
-  }
+  AskPairTwice(server);
   EXPECT_EQ(Executions(&server, "a"), 1);
   EXPECT_EQ(Executions(&server, "b"), 1);
   EXPECT_EQ(CountsOf(server, "pair").hit, 1);
@@ -194,11 +198,7 @@ TEST(ResponseCache, StepsOfEnsemblesAreAnsweredToo) {
   ASSERT_TRUE(Succeeded(LoadWitness(&server, "b")));
   server.repository().Add("pair", PairConfig());
   ASSERT_TRUE(Succeeded(server.Load("pair")));
-  for (int i = 0; i < 2; ++i) {
-    const Answer answer = WitnessRequest(server, "pair", 5).Infer();
-    ASSERT_TRUE(Succeeded(answer.outcome));
-    EXPECT_EQ(answer.output("output").bytes, BytesOf(std::vector<float>{5, 5}));
-  }
+  AskPairTwice(server);
   EXPECT_EQ(Executions(&server, "a"), 1);
   EXPECT_EQ(Executions(&server, "b"), 2);
 }

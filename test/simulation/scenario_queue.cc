@@ -97,14 +97,7 @@ void PlayQueue(World& world) {
   service.Load();
   const ClientHabits habits = RandomClient(random, mean_ns);
   Client client(world, habits, [&](const ModelConfig& config) { return RandomAsk(world, config); });
-  service.Attach(&client);
-  service.Disturb(RandomDisturbances(random, habits));
-  client.Start();
-  world.Run();
-  service.Drain();
-  world.Run();
-  client.CheckOver();
-  service.CheckOver();
+  service.Serve(&client, RandomDisturbances(random, habits));
 }
 
 }  // namespace trident::simulation

@@ -182,14 +182,7 @@ void PlaySequence(World& world) {
   habits.again = 0;
   Talker talker(world);
   Client client(world, habits, [&](const ModelConfig& served) { return talker.Next(served); });
-  service.Attach(&client);
-  service.Disturb(RandomDisturbances(random, habits));
-  client.Start();
-  world.Run();
-  service.Drain();
-  world.Run();
-  client.CheckOver();
-  service.CheckOver();
+  service.Serve(&client, RandomDisturbances(random, habits));
 }
 
 }  // namespace trident::simulation

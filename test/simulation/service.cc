@@ -40,4 +40,15 @@ void Service::CheckOver() const {
   for (const auto& model : models_) model->CheckOver();
 }
 
+void Service::Serve(Client* client, const Disturbances& disturbances) {
+  Attach(client);
+  Disturb(disturbances);
+  client->Start();
+  world_.Run();
+  Drain();
+  world_.Run();
+  client->CheckOver();
+  CheckOver();
+}
+
 }  // namespace trident::simulation

@@ -27,14 +27,18 @@ class Service {
       : world_(world), configs_(std::move(configs)), habits_(habits), judges_(std::move(judges)) {}
 
   void Load();
+  // From the client's first request until everything is at rest, and what must hold then.
+  void Serve(Client* client, const Disturbances& disturbances);
+  // Reloads and changes instances, at random times.
   void Disturb(const Disturbances& disturbances);
-  void Attach(Client* client);
   void Drain() { model_->Drain(); }
   void CheckOver() const;
   SimulatedModel& model() { return *model_; }
   const std::shared_ptr<SimulatedModel>& shared_model() const { return model_; }
 
  private:
+  void Attach(Client* client);
+
   World& world_;
   const std::function<ModelConfig()> configs_;
   const BackendHabits habits_;

@@ -1,3 +1,4 @@
+#include "backends/common/attached.h"
 #include "backends/common/version.h"
 #include "backends/identity/identity.h"
 
@@ -22,56 +23,38 @@ TRITONSERVER_Error* TRITONBACKEND_ModelInitialize(TRITONBACKEND_Model* handle) {
   return Guard([handle]() -> Status {
     std::unique_ptr<Model> model;
     BACKEND_RETURN_IF_ERROR(Model::Create(handle, &model));
-    BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelSetState(handle, model.get()));
-    model.release();
-    return Status();
+    return trident::backend::Attach(handle, std::move(model));
   });
 }
 
 TRITONSERVER_Error* TRITONBACKEND_ModelFinalize(TRITONBACKEND_Model* handle) {
-  return Guard([handle]() -> Status {
-    void* state = nullptr;
-    BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelState(handle, &state));
-    delete static_cast<Model*>(state);
-    return Status();
-  });
+  return trident::backend::DeleteAttached<Model>(handle);
 }
 
 TRITONSERVER_Error* TRITONBACKEND_ModelInstanceInitialize(TRITONBACKEND_ModelInstance* handle) {
   return Guard([handle]() -> Status {
     TRITONBACKEND_Model* model_handle = nullptr;
-    void* state = nullptr;
+    Model* attached = nullptr;
     BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelInstanceModel(handle, &model_handle));
-    BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelState(model_handle, &state));
-    const Model& model = *static_cast<const Model*>(state);
+    BACKEND_RETURN_IF_ERROR(trident::backend::Attached(model_handle, &attached));
+    const Model& model = *attached;
     if (model.fail() == "instance_initialize") {
       return trident::backend::Internal("model '", model.name(),
                                         "': parameter 'fail' is 'instance_initialize'");
     }
     auto instance = std::make_unique<Instance>(model, handle);
-    BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelInstanceSetState(handle, instance.get()));
-    instance.release();
-    return Status();
+    return trident::backend::Attach(handle, std::move(instance));
   });
 }
 
 TRITONSERVER_Error* TRITONBACKEND_ModelInstanceFinalize(TRITONBACKEND_ModelInstance* handle) {
-  return Guard([handle]() -> Status {
-    void* state = nullptr;
-    BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelInstanceState(handle, &state));
-    delete static_cast<Instance*>(state);
-    return Status();
-  });
+  return trident::backend::DeleteAttached<Instance>(handle);
 }
 
 TRITONSERVER_Error* TRITONBACKEND_ModelInstanceExecute(TRITONBACKEND_ModelInstance* handle,
                                                        TRITONBACKEND_Request** requests,
                                                        uint32_t count) {
-  return Guard([=]() -> Status {
-    void* state = nullptr;
-    BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelInstanceState(handle, &state));
-    return static_cast<Instance*>(state)->Execute(requests, count);
-  });
+  return trident::backend::ExecuteAttached<Instance>(handle, requests, count);
 }
 
 }  // extern "C"

@@ -1,3 +1,4 @@
+#include "backends/common/attached.h"
 #include "backends/common/version.h"
 #include "backends/onnxruntime/instance.h"
 
@@ -20,19 +21,12 @@ TRITONSERVER_Error* TRITONBACKEND_Initialize(TRITONBACKEND_Backend* handle) {
     BACKEND_RETURN_IF_ERROR(trident::backend::CheckApiVersion("onnxruntime"));
     std::unique_ptr<Runtime> runtime;
     BACKEND_RETURN_IF_ERROR(Runtime::Load(handle, &runtime));
-    BACKEND_RETURN_IF_ERROR(TRITONBACKEND_BackendSetState(handle, runtime.get()));
-    runtime.release();
-    return Status();
+    return trident::backend::Attach(handle, std::move(runtime));
   });
 }
 
 TRITONSERVER_Error* TRITONBACKEND_Finalize(TRITONBACKEND_Backend* handle) {
-  return Guard([handle]() -> Status {
-    void* state = nullptr;
-    BACKEND_RETURN_IF_ERROR(TRITONBACKEND_BackendState(handle, &state));
-    delete static_cast<Runtime*>(state);
-    return Status();
-  });
+  return trident::backend::DeleteAttached<Runtime>(handle);
 }
 
 TRITONSERVER_Error* TRITONBACKEND_GetBackendAttribute(TRITONBACKEND_Backend*,
@@ -47,57 +41,39 @@ TRITONSERVER_Error* TRITONBACKEND_GetBackendAttribute(TRITONBACKEND_Backend*,
 TRITONSERVER_Error* TRITONBACKEND_ModelInitialize(TRITONBACKEND_Model* handle) {
   return Guard([handle]() -> Status {
     TRITONBACKEND_Backend* backend = nullptr;
-    void* runtime = nullptr;
+    Runtime* runtime = nullptr;
     BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelBackend(handle, &backend));
-    BACKEND_RETURN_IF_ERROR(TRITONBACKEND_BackendState(backend, &runtime));
+    BACKEND_RETURN_IF_ERROR(trident::backend::Attached(backend, &runtime));
     std::unique_ptr<Model> model;
-    BACKEND_RETURN_IF_ERROR(Model::Create(*static_cast<const Runtime*>(runtime), handle, &model));
-    BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelSetState(handle, model.get()));
-    model.release();
-    return Status();
+    BACKEND_RETURN_IF_ERROR(Model::Create(*runtime, handle, &model));
+    return trident::backend::Attach(handle, std::move(model));
   });
 }
 
 TRITONSERVER_Error* TRITONBACKEND_ModelFinalize(TRITONBACKEND_Model* handle) {
-  return Guard([handle]() -> Status {
-    void* state = nullptr;
-    BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelState(handle, &state));
-    delete static_cast<Model*>(state);
-    return Status();
-  });
+  return trident::backend::DeleteAttached<Model>(handle);
 }
 
 TRITONSERVER_Error* TRITONBACKEND_ModelInstanceInitialize(TRITONBACKEND_ModelInstance* handle) {
   return Guard([handle]() -> Status {
-    TRITONBACKEND_Model* model = nullptr;
-    void* state = nullptr;
-    BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelInstanceModel(handle, &model));
-    BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelState(model, &state));
+    TRITONBACKEND_Model* model_handle = nullptr;
+    Model* model = nullptr;
+    BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelInstanceModel(handle, &model_handle));
+    BACKEND_RETURN_IF_ERROR(trident::backend::Attached(model_handle, &model));
     std::unique_ptr<Instance> instance;
-    BACKEND_RETURN_IF_ERROR(Instance::Create(static_cast<Model*>(state), handle, &instance));
-    BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelInstanceSetState(handle, instance.get()));
-    instance.release();
-    return Status();
+    BACKEND_RETURN_IF_ERROR(Instance::Create(model, handle, &instance));
+    return trident::backend::Attach(handle, std::move(instance));
   });
 }
 
 TRITONSERVER_Error* TRITONBACKEND_ModelInstanceFinalize(TRITONBACKEND_ModelInstance* handle) {
-  return Guard([handle]() -> Status {
-    void* state = nullptr;
-    BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelInstanceState(handle, &state));
-    delete static_cast<Instance*>(state);
-    return Status();
-  });
+  return trident::backend::DeleteAttached<Instance>(handle);
 }
 
 TRITONSERVER_Error* TRITONBACKEND_ModelInstanceExecute(TRITONBACKEND_ModelInstance* handle,
                                                        TRITONBACKEND_Request** requests,
                                                        uint32_t count) {
-  return Guard([=]() -> Status {
-    void* state = nullptr;
-    BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelInstanceState(handle, &state));
-    return static_cast<Instance*>(state)->Execute(requests, count);
-  });
+  return trident::backend::ExecuteAttached<Instance>(handle, requests, count);
 }
 
 }  // extern "C"

@@ -29,6 +29,7 @@
 #include <memory>
 #include <thread>
 
+#include "backends/common/attached.h"
 #include "backends/common/clock.h"
 #include "backends/common/model_config.h"
 #include "backends/common/version.h"
@@ -175,13 +176,14 @@ class Instance {
     for (Worker& worker : workers_) worker.thread.join();
   }
 
-  void Execute(TRITONBACKEND_Request** requests, uint32_t count) {
+  Status Execute(TRITONBACKEND_Request** requests, uint32_t count) {
     JoinFinished();
     // Statistics go first: who has the answer also sees it counted.
     const uint64_t start = backend::NowNs();
     Must(TRITONBACKEND_ModelInstanceReportBatchStatistics(handle_, count, start, start, start,
                                                           start));
     for (uint32_t i = 0; i < count; ++i) Accept(requests[i], start);
+    return Status();
   }
 
  private:
@@ -246,28 +248,18 @@ TRITONSERVER_Error* TRITONBACKEND_ModelInstanceInitialize(TRITONBACKEND_ModelIns
     BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelInstanceModel(handle, &model));
     BACKEND_RETURN_IF_ERROR(trident::backend::ReadModelConfig(model, &config));
     BACKEND_RETURN_IF_ERROR(trident::test::CheckConfig(config));
-    return TRITONBACKEND_ModelInstanceSetState(handle, new Instance(handle, config.batched()));
+    return trident::backend::Attach(handle, std::make_unique<Instance>(handle, config.batched()));
   });
 }
 
 TRITONSERVER_Error* TRITONBACKEND_ModelInstanceFinalize(TRITONBACKEND_ModelInstance* handle) {
-  return Guard([handle]() -> Status {
-    void* state = nullptr;
-    BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelInstanceState(handle, &state));
-    delete static_cast<Instance*>(state);
-    return Status();
-  });
+  return trident::backend::DeleteAttached<Instance>(handle);
 }
 
 TRITONSERVER_Error* TRITONBACKEND_ModelInstanceExecute(TRITONBACKEND_ModelInstance* handle,
                                                        TRITONBACKEND_Request** requests,
                                                        uint32_t count) {
-  return Guard([=]() -> Status {
-    void* state = nullptr;
-    BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelInstanceState(handle, &state));
-    static_cast<Instance*>(state)->Execute(requests, count);
-    return Status();
-  });
+  return trident::backend::ExecuteAttached<Instance>(handle, requests, count);
 }
 
 }  // extern "C"

@@ -18,6 +18,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "backends/common/attached.h"
 #include "backends/common/clock.h"
 #include "backends/common/model_config.h"
 #include "backends/common/version.h"
@@ -65,13 +66,14 @@ class Instance {
     return Status();
   }
 
-  void Execute(TRITONBACKEND_Request** requests, uint32_t count) {
+  Status Execute(TRITONBACKEND_Request** requests, uint32_t count) {
     Write(backend::StrCat("execute ", name_, " requests=", count, " ", ThreadText()));
     const uint64_t start = backend::NowNs();
     // Before anybody is answered, so that a client finds all statistics of its answer.
     Must(TRITONBACKEND_ModelInstanceReportBatchStatistics(handle_, count, start, start, start,
                                                           backend::NowNs()));
     for (uint32_t i = 0; i < count; ++i) Answer(requests[i], start);
+    return Status();
   }
 
  private:
@@ -186,28 +188,18 @@ TRITONSERVER_Error* TRITONBACKEND_ModelInstanceInitialize(TRITONBACKEND_ModelIns
   return Guard([handle]() -> Status {
     std::unique_ptr<Instance> instance;
     BACKEND_RETURN_IF_ERROR(Instance::Create(handle, &instance));
-    return TRITONBACKEND_ModelInstanceSetState(handle, instance.release());
+    return trident::backend::Attach(handle, std::move(instance));
   });
 }
 
 TRITONSERVER_Error* TRITONBACKEND_ModelInstanceFinalize(TRITONBACKEND_ModelInstance* handle) {
-  return Guard([handle]() -> Status {
-    void* state = nullptr;
-    BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelInstanceState(handle, &state));
-    delete static_cast<Instance*>(state);
-    return Status();
-  });
+  return trident::backend::DeleteAttached<Instance>(handle);
 }
 
 TRITONSERVER_Error* TRITONBACKEND_ModelInstanceExecute(TRITONBACKEND_ModelInstance* handle,
                                                        TRITONBACKEND_Request** requests,
                                                        uint32_t request_count) {
-  return Guard([=]() -> Status {
-    void* state = nullptr;
-    BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelInstanceState(handle, &state));
-    static_cast<Instance*>(state)->Execute(requests, request_count);
-    return Status();
-  });
+  return trident::backend::ExecuteAttached<Instance>(handle, requests, request_count);
 }
 
 }  // extern "C"
