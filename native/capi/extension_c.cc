@@ -46,10 +46,17 @@ void TRITONSERVER_TridentServerInferAsyncMany(TRITONSERVER_Server* server,
 
 TRITONSERVER_Error* TRITONSERVER_TridentServerInferInline(TRITONSERVER_Server* server,
                                                           TRITONSERVER_InferenceRequest* request,
-                                                          bool* ran_inline) {
+                                                          uint64_t budget_ns, bool* ran_inline) {
   TRIDENT_REQUIRE(server, request, ran_inline);
   *ran_inline = false;
-  return Guard([&] { return Core(server)->InferInline(Core(request), ran_inline); });
+  return Guard([&] { return Core(server)->InferInline(Core(request), budget_ns, ran_inline); });
+}
+
+TRITONSERVER_Error* TRITONSERVER_TridentServerOptionsSetInlineBudgetNs(
+    TRITONSERVER_ServerOptions* options, uint64_t budget_ns) {
+  TRIDENT_REQUIRE(options);
+  Core(options)->inline_budget_ns = budget_ns;
+  return nullptr;
 }
 
 TRITONSERVER_Error* TRITONSERVER_TridentServerUnloadModelAndWait(TRITONSERVER_Server* server,

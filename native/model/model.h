@@ -60,8 +60,10 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   static Result<std::shared_ptr<Model>> Load(ModelSource source);
   ~Model() override;
 
-  // True: the calling thread has executed the request. False: nothing happened; use Submit.
-  bool RunInline(InferenceRequest* request);
+  // The inline lane, for a claimed request whose like are known to take at most `budget_ns`
+  // (kNever: however long). True: the calling thread has executed it. False: nothing happened; use
+  // Submit.
+  bool RunInline(InferenceRequest* request, uint64_t budget_ns);
 
   // From here on who asks for the model is sent elsewhere; requests already here go on.
   void Close();

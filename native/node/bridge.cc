@@ -23,10 +23,10 @@ napi_value Property(napi_env env, napi_value object, const char* name) {
   return value;
 }
 
-bool MayInline(const RequestSlot& slot) {
-  // A stream's backend waits for its consumer, which is this thread.
-  return slot.plan->server->inline_budget_ns > 0 && slot.stream == nullptr &&
-         slot.plan->lane.Allows();
+// How long `slot` may run on this thread. A stream's backend waits for its consumer, which is this
+// thread.
+uint64_t InlineBudgetOf(const RequestSlot& slot) {
+  return slot.stream == nullptr ? slot.plan->server->inline_budget_ns : 0;
 }
 
 }  // namespace
@@ -128,9 +128,9 @@ void Bridge::Complete(RequestSlot* slot) {
 uint32_t Bridge::Submit(uint32_t count, bool may_inline) {
   completion_count_ = 0;
   count = std::min(count, list_capacity_);
-  // A lone request: the chance to run it here, or to learn how long its like take.
-  RequestSlot* lone = count == 1 ? slot_table.Find(submissions_[0]) : nullptr;
-  if (may_inline && lone != nullptr && !lone->in_flight && MayInline(*lone) && SubmitInline(lone)) {
+  // A lone request gets the chance to run here.
+  RequestSlot* lone = may_inline && count == 1 ? slot_table.Find(submissions_[0]) : nullptr;
+  if (lone != nullptr && !lone->in_flight && InlineBudgetOf(*lone) > 0 && SubmitInline(lone)) {
     UpdateKeepAlive();
     return completion_count_;
   }
@@ -149,7 +149,6 @@ uint32_t Bridge::Submit(uint32_t count, bool may_inline) {
       Complete(slot);
       continue;
     }
-    if (lone != nullptr && slot->plan->server->inline_budget_ns > 0) slot->submitted_ns = NowNs();
     if (slot->plan->server != server && armed > group_begin) {
       SubmitGroup(server, group_begin, armed - group_begin);
       group_begin = armed;
@@ -183,16 +182,12 @@ bool Bridge::SubmitInline(RequestSlot* slot) {
   ++in_flight_;
   queue_.Await(slot);
   bool ran_inline = false;
-  const uint64_t start_ns = NowNs();
-  Status status = TakeError(TRITONSERVER_TridentServerInferInline(slot->plan->server->server.load(),
-                                                                  slot->request, &ran_inline));
+  Status status = TakeError(TRITONSERVER_TridentServerInferInline(
+      slot->plan->server->server.load(), slot->request, InlineBudgetOf(*slot), &ran_inline));
   if (!status.ok()) {
     slot->Refuse(std::move(status));
     Complete(slot);
     return true;
-  }
-  if (ran_inline) {
-    slot->plan->lane.RecordInline(NowNs() - start_ns, slot->plan->server->inline_budget_ns);
   }
   if (queue_.TakeOver(slot)) Complete(slot);
   return true;
@@ -206,20 +201,14 @@ int32_t Bridge::InferSync(RequestSlot* slot, double timeout_ms) {
   };
   if (Status status = slot->Arm(); !status.ok()) return failed(std::move(status));
   queue_.Await(slot);
-  bool ran_inline = false;
-  const uint64_t start_ns = NowNs();
-  TRITONSERVER_Server* server = slot->plan->server->server.load();
-  // What executes here can't be interrupted: with a timeout only what is known to be short does.
-  TRITONSERVER_Error* error =
-      timeout_ms > 0 && !MayInline(*slot)
-          ? TRITONSERVER_ServerInferAsync(server, slot->request, nullptr)
-          : TRITONSERVER_TridentServerInferInline(server, slot->request, &ran_inline);
-  if (error != nullptr) return failed(TakeError(error));
-  if (ran_inline) {
-    slot->plan->lane.RecordInline(NowNs() - start_ns, slot->plan->server->inline_budget_ns);
-  }
   const uint64_t deadline_ns =
-      timeout_ms > 0 ? start_ns + static_cast<uint64_t>(timeout_ms * 1e6) : 0;
+      timeout_ms > 0 ? NowNs() + static_cast<uint64_t>(timeout_ms * 1e6) : 0;
+  // What executes here can't be interrupted: with a timeout only what is known to be short does.
+  const uint64_t budget_ns = timeout_ms > 0 ? InlineBudgetOf(*slot) : UINT64_MAX;
+  bool ran_inline = false;
+  TRITONSERVER_Error* error = TRITONSERVER_TridentServerInferInline(
+      slot->plan->server->server.load(), slot->request, budget_ns, &ran_inline);
+  if (error != nullptr) return failed(TakeError(error));
   if (!queue_.Wait(slot, deadline_ns)) {
     ++in_flight_;
     (void)TakeError(TRITONSERVER_InferenceRequestCancel(slot->request));
@@ -266,10 +255,6 @@ void Bridge::DrainSlots() {
   while (completion_count_ < cap) {
     RequestSlot* slot = queue_.NextSlot();
     if (slot == nullptr) break;
-    if (slot->submitted_ns != 0) {
-      slot->plan->lane.RecordRoundTrip(slot->ended_ns - slot->submitted_ns,
-                                       slot->plan->server->inline_budget_ns);
-    }
     Complete(slot);
   }
   if (completion_count_ == cap) Wake(this);

@@ -183,7 +183,6 @@ Status RequestSlot::Arm() {
   parameters.clear();
   outcome = SlotOutcome::kAsPlanned;
   responses = 0;
-  submitted_ns = 0;
   awaited = false;
   ended = false;
   in_flight = true;

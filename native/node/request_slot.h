@@ -10,7 +10,6 @@
 #include "base/status.h"
 #include "memory/region_registry.h"
 #include "node/completion_queue.h"
-#include "node/inline_lane.h"
 #include "node/response_parameters.h"
 #include "node/response_stream.h"
 #include "node/server_handle.h"
@@ -46,7 +45,6 @@ struct RequestPlan {
   std::vector<PlanOutput> outputs;
   bool names_outputs = false;  // ask for exactly `outputs`; otherwise they are all the model has
   int slot_count = 0;          // JS thread only
-  InlineLane lane;             // JS thread only
 };
 
 // Memory of the slot's own for an output whose size was not known: only ever grows.
@@ -139,8 +137,6 @@ struct RequestSlot {
   SlotOutcome outcome = SlotOutcome::kAsPlanned;
   Status error;
   int responses = 0;
-  uint64_t submitted_ns = 0;  // 0: not measured
-  uint64_t ended_ns = 0;
   // Set where any number of responses may come: they go there instead.
   std::shared_ptr<ResponseStream> stream;
 

@@ -105,7 +105,6 @@ void Step(RequestSlot* slot) {
     Status status = FinishLeases(*bindings);
     if (!status.ok()) Fail(slot, std::move(status));
   }
-  if (slot->submitted_ns != 0) slot->ended_ns = NowNs();
   slot->queue->Push(slot);
 }
 

@@ -50,13 +50,22 @@ CondVar* PullScheduler::AnySleeper() {
   return free == sleepers_.rend() ? nullptr : Sleeper(*free);
 }
 
+CondVar* PullScheduler::PopFor(size_t instance, Batch* batch) {
+  CondVar* wake = Pop(instance, batch);
+  Instance& self = instances_[instance];
+  self.busy = true;
+  self.items = 0;
+  for (const RequestPtr& request : *batch) self.items += request->batch_size();
+  self.taken_ns = clock_.Now();
+  return wake;
+}
+
 bool PullScheduler::Take(size_t instance, Batch* batch) {
   CondVar* wake = nullptr;
   {
     MutexLock lock(mutex_);
     if (!WaitUntilDue(instance)) return false;
-    wake = Pop(instance, batch);
-    instances_[instance].busy = true;
+    wake = PopFor(instance, batch);
   }
   if (wake != nullptr) wake->NotifyOne();
   return true;
@@ -76,8 +85,7 @@ bool PullScheduler::TryTake(size_t instance, Batch* batch, uint64_t* look_again_
     const Due due = Look(instance);
     *look_again_ns = due.look_again_ns;
     if (!due.now) return false;
-    wake = Pop(instance, batch);
-    instances_[instance].busy = true;
+    wake = PopFor(instance, batch);
   }
   if (wake != nullptr) wake->NotifyOne();
   return true;
@@ -88,23 +96,29 @@ bool PullScheduler::IsDue(size_t instance) {
   return !instances_[instance].busy && Look(instance).now;
 }
 
-bool PullScheduler::TakeInline(size_t* instance) {
+bool PullScheduler::TakeInline(uint64_t items, uint64_t budget_ns, size_t* instance) {
+  const uint64_t now_ns = clock_.Now();
   MutexLock lock(mutex_);
   if (stopped_ || !MayRunInline()) return false;
+  if (budget_ns != kNever && !durations_.KnownWithin(items, budget_ns)) return false;
   const auto free = std::find_if(instances_.begin(), instances_.end(),
                                  [](const Instance& i) { return !i.busy && !i.removed; });
   if (free == instances_.end()) return false;
   free->busy = true;
   free->inline_run = true;
+  free->items = items;
+  free->taken_ns = now_ns;
   *instance = static_cast<size_t>(free - instances_.begin());
   return true;
 }
 
 void PullScheduler::Finished(size_t instance) {
+  const uint64_t now_ns = clock_.Now();
   CondVar* wake = nullptr;
   {
     MutexLock lock(mutex_);
     Instance& self = instances_[instance];
+    durations_.Record(self.items, now_ns - self.taken_ns);
     self.busy = false;
     // The thread of an instance that a caller had claimed may have missed a call.
     if (std::exchange(self.inline_run, false) && (stopped_ || self.removed || !Empty(instance))) {

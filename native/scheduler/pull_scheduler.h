@@ -4,12 +4,14 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "scheduler/duration_table.h"
 #include "scheduler/scheduler.h"
 
 namespace trident {
 
 // What all strategies with instances share: which instances are free, and the sleep of those who
-// have nothing to do. A strategy says what is due for an instance and wakes whom its news concerns.
+// have nothing to do. It also times the executions. A strategy says what is due for an instance and
+// wakes whom its news concerns.
 // Thread-safe.
 class PullScheduler : public Scheduler {
  public:
@@ -17,7 +19,7 @@ class PullScheduler : public Scheduler {
   bool Await(size_t instance) final;
   bool TryTake(size_t instance, Batch* batch, uint64_t* look_again_ns) final;
   bool IsDue(size_t instance) final;
-  bool TakeInline(size_t* instance) final;
+  bool TakeInline(uint64_t items, uint64_t budget_ns, size_t* instance) final;
   void Finished(size_t instance) final;
   size_t AddInstance() final;
   void RemoveInstance(size_t instance) final;
@@ -55,6 +57,8 @@ class PullScheduler : public Scheduler {
   bool busy(size_t instance) const REQUIRES(mutex_) { return instances_[instance].busy; }
   size_t instance_count() const REQUIRES(mutex_) { return instances_.size(); }
   bool stopped() const REQUIRES(mutex_) { return stopped_; }
+  // Of executions from Take to Finished.
+  const DurationTable& durations() const REQUIRES(mutex_) { return durations_; }
 
   Clock& clock_;
   Mutex mutex_;
@@ -66,13 +70,17 @@ class PullScheduler : public Scheduler {
     bool busy = false;
     bool inline_run = false;  // busy with a caller's thread
     bool removed = false;
+    uint64_t items = 0;  // of the batch it is busy with
+    uint64_t taken_ns = 0;
   };
   bool WaitUntilDue(size_t instance) REQUIRES(mutex_);
   void Sleep(size_t instance, uint64_t until_ns) REQUIRES(mutex_);
+  CondVar* PopFor(size_t instance, Batch* batch) REQUIRES(mutex_);
 
   // A deque: references to what is in it stay good when it grows.
   std::deque<Instance> instances_ GUARDED_BY(mutex_);
   std::vector<size_t> sleepers_ GUARDED_BY(mutex_);  // the last to fall asleep is the warmest
+  DurationTable durations_ GUARDED_BY(mutex_);
   bool stopped_ GUARDED_BY(mutex_) = false;
 };
 

@@ -56,10 +56,11 @@ class Scheduler {
   // Whether TryTake would have a batch for `instance` now.
   virtual bool IsDue(size_t /*instance*/) { return false; }
 
-  // The inline lane: if some instance is free, nothing waits, and the scheduler is not stopped,
+  // The inline lane: if some instance is free, nothing waits, the scheduler is not stopped, and
+  // executions of `items` are known to take at most `budget_ns` (kNever: however long they take),
   // claims that instance for the calling thread, which executes one request alone and then calls
   // Finished. False also where requests need more than an instance (order, sequences).
-  virtual bool TakeInline(size_t* instance) = 0;
+  virtual bool TakeInline(uint64_t items, uint64_t budget_ns, size_t* instance) = 0;
 
   // `instance` is done with its batch and free again.
   virtual void Finished(size_t instance) = 0;

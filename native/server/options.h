@@ -48,6 +48,10 @@ struct ServerOptions {
   std::map<std::string, std::vector<Setting>> backend_configs;
   std::map<std::string, std::string> cache_configs;  // JSON by cache name; a server takes one
 
+  // The inline lane: requests whose like are known to execute within this time may run on the
+  // thread that submits them. 0: never.
+  uint64_t inline_budget_ns = 0;
+
   // Instances: by host policy name, "numa-node" and "cpu-cores".
   std::map<std::string, std::map<std::string, std::string>> host_policies;
   RateLimitMode rate_limit_mode = RateLimitMode::kOff;

@@ -164,8 +164,8 @@ Result<std::shared_ptr<Model>> Server::PrepareClaimed(InferenceRequest* request)
 }
 
 Status Server::InferAsync(InferenceRequest* request) {
-  TRIDENT_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, PrepareFor(request));
-  return SubmitOne(request, *model);
+  bool ignored = false;
+  return InferInline(request, options_.inline_budget_ns, &ignored);
 }
 
 Status Server::SubmitOne(InferenceRequest* request, Model& model) {
@@ -215,9 +215,9 @@ void Server::InferAsyncMany(std::span<InferenceRequest*> requests, std::span<Sta
   }
 }
 
-Status Server::InferInline(InferenceRequest* request, bool* ran_inline) {
+Status Server::InferInline(InferenceRequest* request, uint64_t budget_ns, bool* ran_inline) {
   TRIDENT_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, PrepareFor(request));
-  *ran_inline = model->RunInline(request);
+  *ran_inline = budget_ns > 0 && model->RunInline(request, budget_ns);
   return *ran_inline ? Status::Ok() : SubmitOne(request, *model);
 }
 

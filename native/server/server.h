@@ -44,7 +44,7 @@ class Server {
   // The same for many at once; those of one model reach its queue together.
   void InferAsyncMany(std::span<InferenceRequest*> requests, std::span<Status> outcomes);
   // May execute on the calling thread; see TRITONSERVER_TridentServerInferInline.
-  Status InferInline(InferenceRequest* request, bool* ran_inline);
+  Status InferInline(InferenceRequest* request, uint64_t budget_ns, bool* ran_inline);
 
   // Models ----------------------------------------------------------------------------------------
   Status LoadModel(const std::string& name, const std::vector<Parameter>& parameters);

@@ -141,7 +141,7 @@ static void TestInline(TRITONSERVER_Server* server) {
   InitOutcome(&outcome);
   TRITONSERVER_InferenceRequest* request = NewEchoRequest(server, "single", kData, NULL, &outcome);
   bool ran_inline = false;
-  OK(TRITONSERVER_TridentServerInferInline(server, request, &ran_inline));
+  OK(TRITONSERVER_TridentServerInferInline(server, request, UINT64_MAX, &ran_inline));
   CHECK(ran_inline);
   CHECK(outcome.released == 1 && outcome.finals == 1);
   CHECK(pthread_equal(outcome.thread, pthread_self()) != 0);

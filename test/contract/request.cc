@@ -247,8 +247,8 @@ Outcome Request::Send() {
 
 Outcome Request::SendInline(bool* ran_inline) {
   state_->Prepare();
-  Outcome outcome = Outcome::Of(
-      TRITONSERVER_TridentServerInferInline(state_->server, state_->request, ran_inline));
+  Outcome outcome = Outcome::Of(TRITONSERVER_TridentServerInferInline(
+      state_->server, state_->request, UINT64_MAX, ran_inline));
   state_->sent = outcome.ok();
   return outcome;
 }

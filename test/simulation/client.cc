@@ -34,7 +34,9 @@ void Client::Arrive() {
     together.push_back(Fill(next_ask_(model_->config())));
   if (together.size() == 1 && world_.random.Chance(habits_.inlines)) {
     together.front()->request->Claim();
-    if (model_->RunInline(together.front()->request.get())) return;
+    // Either whatever it takes, or only what is known to be short.
+    const uint64_t budget_ns = world_.random.Chance(0.5) ? kNever : world_.random.Below(2'000'000);
+    if (model_->RunInline(together.front()->request.get(), budget_ns)) return;
     together.front()->request->Unclaim();
   }
   GiveAll(std::move(together));

@@ -189,10 +189,10 @@ void SimulatedModel::Submit(std::span<InferenceRequest*> requests, std::span<Sta
   }
 }
 
-bool SimulatedModel::RunInline(InferenceRequest* request) {
+bool SimulatedModel::RunInline(InferenceRequest* request, uint64_t budget_ns) {
   size_t index = 0;
   RequestStarted();
-  const bool claimed = scheduler_->TakeInline(&index);
+  const bool claimed = scheduler_->TakeInline(request->batch_size(), budget_ns, &index);
   if (claimed) {
     while (index >= instances_.size()) world_.threads.Yield();  // it is being added
     request->Submit(world_.now());

@@ -35,7 +35,7 @@ class SimulatedModel : public InferenceTarget,
   // A seeded one of those in service, if it is not the last.
   void RemoveSomeInstance();
   // The inline lane: true when the request runs.
-  bool RunInline(InferenceRequest* request);
+  bool RunInline(InferenceRequest* request, uint64_t budget_ns);
   // As unloading: closed at once, stopped when nobody has it reserved, over when it is empty.
   void Drain();
   // Requires that a drained model has come to its end.

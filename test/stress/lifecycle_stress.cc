@@ -126,7 +126,7 @@ void RunClient(TRITONSERVER_Server* server, TRITONSERVER_ResponseAllocator* allo
     TRITONSERVER_Error* error =
         random() % 2 == 0
             ? TRITONSERVER_ServerInferAsync(server, slot.request, nullptr)
-            : TRITONSERVER_TridentServerInferInline(server, slot.request, &ran_inline);
+            : TRITONSERVER_TridentServerInferInline(server, slot.request, UINT64_MAX, &ran_inline);
     if (OkOrAway(error, "Infer")) {
       accepted.fetch_add(1);
     } else {

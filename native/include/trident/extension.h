@@ -28,13 +28,21 @@ TRIDENT_EXTENSION_API void TRITONSERVER_TridentServerInferAsyncMany(
     struct TRITONSERVER_Server* server, struct TRITONSERVER_InferenceRequest** requests,
     uint32_t count, struct TRITONSERVER_Error** errors);
 
-/* As TRITONSERVER_ServerInferAsync without a trace, but when the model has an idle instance and
- * nothing waits in its queue, the calling thread executes the request itself: all callbacks have
- * run on this thread before the call returns and `*ran_inline` is true. Otherwise the request is
- * queued as usual and `*ran_inline` is false. On error the caller keeps the request. */
+/* As TRITONSERVER_ServerInferAsync without a trace, but when the model has an idle instance,
+ * nothing waits in its queue, and executions of this batch size are known to take at most
+ * `budget_ns` (measured; about one in a hundred may take longer), the calling thread executes the
+ * request itself: all callbacks have run on this thread before the call returns and `*ran_inline`
+ * is true. Otherwise the request is queued as usual and `*ran_inline` is false. A budget of
+ * UINT64_MAX is for callers who wait anyway: however long it takes. On error the caller keeps the
+ * request. */
 TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentServerInferInline(
     struct TRITONSERVER_Server* server, struct TRITONSERVER_InferenceRequest* request,
-    bool* ran_inline);
+    uint64_t budget_ns, bool* ran_inline);
+
+/* Has TRITONSERVER_ServerInferAsync do what TRITONSERVER_TridentServerInferInline does with this
+ * budget: for programs that hold no lock their callbacks take. The default, 0, is never. */
+TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentServerOptionsSetInlineBudgetNs(
+    struct TRITONSERVER_ServerOptions* options, uint64_t budget_ns);
 
 /* As TRITONSERVER_ServerUnloadModel (or ...AndDependents), but returns only when every request of
  * the model has ended and its instances are gone. UNAVAILABLE when that takes longer than

@@ -233,7 +233,7 @@ TEST_F(Ordered, MemoryIsTheClients) {
 TEST_F(Ordered, NothingRunsInline) {
   Make();
   size_t instance = 9;
-  EXPECT_FALSE(scheduler_->TakeInline(&instance));
+  EXPECT_FALSE(scheduler_->TakeInline(1, kNever, &instance));
 }
 
 // A client that asks for more from its callback gets its answers one after the

@@ -197,7 +197,7 @@ TEST_F(WaitingThreads, TheWatchOverABatchPassesOn) {
   watched_.waits.wait(0);
   CancelFirst();
   size_t claimed = 9;
-  ASSERT_TRUE(scheduler_->TakeInline(&claimed));
+  ASSERT_TRUE(scheduler_->TakeInline(1, kNever, &claimed));
   ASSERT_EQ(claimed, 0u);
   RunInstance(1);
   EnqueueNow();

@@ -184,7 +184,7 @@ TEST_P(Sequences, AnAbandonedSchedulerAnswersWhatWaits) {
 TEST_P(Sequences, NoInlineLane) {
   Make();
   size_t instance = 0;
-  EXPECT_FALSE(scheduler->TakeInline(&instance));
+  EXPECT_FALSE(scheduler->TakeInline(1, kNever, &instance));
 }
 
 TEST_P(Sequences, ManyGivenTogetherAreAcceptedOneByOne) {
