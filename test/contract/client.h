@@ -187,7 +187,7 @@ class Request {
   // Those with more than a flag. Stable inside of OnAnswer and after Wait.
   const std::vector<Answer>& answers() const;
   bool released() const;
-  // Send and Wait; the outcome is the refusal when it was not accepted.
+  // Send, inline in that lane, and Wait; the outcome is the refusal when it was not accepted.
   Answer Infer();
 
  private:

@@ -4,6 +4,10 @@
 
 namespace trident::contract {
 
+// How a test's requests that are waited for at once are executed: on a thread of the server or on
+// the test's own.
+enum class Lane { kOffloaded, kInline };
+
 // What the test program was started with. Set by main before any test runs.
 struct Environment {
   std::string backends;     // holds <name>/libtriton_<name>.so
@@ -11,6 +15,7 @@ struct Environment {
   std::string models;       // the files that make-models.mjs writes
   std::string sources;      // test/models
   std::string digits;       // examples/digits
+  Lane lane = Lane::kOffloaded;
 };
 
 extern Environment environment;

@@ -2,6 +2,7 @@
 // thread.
 
 #include "echo.h"
+#include "trident/extension.h"
 
 namespace trident::contract {
 namespace {
@@ -107,6 +108,26 @@ TEST_P(Lifetime, InlineRunsOnTheCallersThreadWhenTheInstanceIsIdle) {
   EXPECT_FALSE(request.answered());
   running.Release();
   EXPECT_NE(request.Wait().thread, std::this_thread::get_id());
+}
+
+TEST_P(Lifetime, OrdinaryRequestsRunInlineOnceKnownToFitTheBudget) {
+  ServerSettings settings;
+  settings.more = [](TRITONSERVER_ServerOptions* options) {
+    Must(TRITONSERVER_TridentServerOptionsSetInlineBudgetNs(options, UINT64_MAX - 1));
+  };
+  Server server(settings);
+  LoadInto(&server);
+  Request request = EchoRequest(server, "echo", {1});
+  ASSERT_TRUE(Succeeded(request.Send()));
+  EXPECT_NE(request.Wait().thread, std::this_thread::get_id()) << "nothing is known yet";
+  for (int runs = 0; runs < 8;) {
+    bool ran_inline = false;  // not while the instance's thread is still on its way back
+    ASSERT_TRUE(Succeeded(request.SendInline(&ran_inline)));
+    request.Wait();
+    runs += ran_inline ? 1 : 0;
+  }
+  ASSERT_TRUE(Succeeded(request.Send()));
+  EXPECT_EQ(request.Wait().thread, std::this_thread::get_id());
 }
 
 TEST_P(Lifetime, AResponseCallbackMayInferInline) {

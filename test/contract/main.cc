@@ -2,7 +2,8 @@
 //
 //   trident_backend_test --onnxruntime=<libonnxruntime.so.1> --models=<directory>
 //                        --sources=<test/models> --digits=<directory>
-//                        [--backends=<directory>] [GoogleTest flags]
+//                        [--backends=<directory>] [--lane=offloaded|inline]
+//                        [GoogleTest flags]
 //
 // The backends, ours and those of tests, are looked for beside libtritonserver.so, the library of
 // ONNX Runtime also in TRIDENT_ONNXRUNTIME_LIBRARY. TRIDENT_TEST_SEED repeats the random tests of
@@ -57,6 +58,14 @@ class HangGuard : public testing::EmptyTestEventListener {
   static inline char message_[256];
 };
 
+bool ReadLane(const std::string& name) {
+  const std::map<std::string, Lane> lanes = {{"offloaded", Lane::kOffloaded},
+                                             {"inline", Lane::kInline}};
+  const auto lane = lanes.find(name);
+  if (lane != lanes.end()) environment.lane = lane->second;
+  return lane != lanes.end();
+}
+
 bool ReadArguments(int argc, char** argv) {
   const std::map<std::string, std::string*> flags = {{"--backends", &environment.backends},
                                                      {"--onnxruntime", &environment.onnxruntime},
@@ -70,6 +79,7 @@ bool ReadArguments(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     const size_t equals = argument.find('=');
+    if (argument.starts_with("--lane=") && ReadLane(argument.substr(equals + 1))) continue;
     const auto flag = flags.find(argument.substr(0, equals));
     if (flag == flags.end() || equals == std::string::npos) {
       fprintf(stderr, "unknown argument '%s'\n", argv[i]);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "client.h"
+#include "environment.h"
 #include "trident/extension.h"
 
 namespace trident::contract {
@@ -286,7 +287,8 @@ const Answer& Request::Wait() {
 }
 
 Answer Request::Infer() {
-  Outcome refusal = Send();
+  bool ignored = false;
+  Outcome refusal = environment.lane == Lane::kInline ? SendInline(&ignored) : Send();
   if (refusal.ok()) return Wait();
   Answer answer;
   answer.outcome = std::move(refusal);
