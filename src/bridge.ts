@@ -2,17 +2,8 @@
 // of the event loop submits, hands it to the addon in one call, and settles what comes back.
 import { asPlanned, type Binding, failed, loadBinding, type NativeBridge } from './binding.js'
 import { errorCodes, Failure, TridentError } from './errors.js'
+import type { Group } from './group.js'
 import type { ModelEvent } from './server-options.js'
-
-/** Requests that may share a batch, since the last time requests crossed. */
-export interface Group {
-  /** As many items as one execution takes: waiting for more would gain nothing. */
-  readonly enough: number
-  /** Items of each request. */
-  readonly items: number
-  waiting: number
-  crossing: number
-}
 
 /** A request, as far as the bridge is concerned. */
 export interface Completion {
@@ -115,21 +106,16 @@ export class Bridge {
 
   /**
    * Submits `request` at the end of this turn, after the microtasks that may submit more, or as
-   * soon as a whole batch has come together: the model then starts while this thread goes on.
+   * soon as its group finds that there are enough.
    */
   submit(request: Completion): void {
     this.#slots[request.id] = request
     this.#submissions[this.#count++] = request.id
-    const { group } = request
-    if (group.crossing !== this.#crossing) {
-      group.crossing = this.#crossing
-      group.waiting = 0
-    }
-    group.waiting += group.items
+    const enough = request.group.join(this.#crossing)
     if (this.#count === 1) {
       if (this.#inlineRuns < inlineRunsPerTurn) process.nextTick(this.#flush)
       else setImmediate(this.#flush)
-    } else if (group.waiting >= group.enough || this.#count === listCapacity) {
+    } else if (enough || this.#count === listCapacity) {
       this.flush()
     }
   }
@@ -140,11 +126,13 @@ export class Bridge {
     if (at < 0) return false
     this.#submissions.copyWithin(at, at + 1, this.#count)
     this.#count--
+    request.group.leave(this.#crossing)
     return true
   }
 
   /** Remembers a request that is under way without having been submitted here. */
   adopt(request: Completion): void {
+    request.group.adopt()
     this.#slots[request.id] = request
   }
 
@@ -188,7 +176,9 @@ export class Bridge {
   #settle(count: number): void {
     const completions = this.#completions
     for (let i = 0; i < count; i++) {
-      this.#slots[completions[2 * i]!]!.complete(completions[2 * i + 1]!)
+      const request = this.#slots[completions[2 * i]!]!
+      request.group.leave(this.#crossing)
+      request.complete(completions[2 * i + 1]!)
     }
   }
 

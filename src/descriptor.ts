@@ -17,6 +17,8 @@ export interface Descriptor {
   /** The version that serves requests which name none. */
   readonly version: number
   readonly maxBatchSize: number
+  /** How many executions may run at once. */
+  readonly instances: number
   /** Any number of responses per request. */
   readonly decoupled: boolean
   /** Sequences of this model are named by strings: its correlation id control is one. */
@@ -37,10 +39,19 @@ interface ConfigTensor {
 
 interface ConfigJson {
   max_batch_size?: number
+  instance_group?: { count?: number; passive?: boolean }[]
   input?: ConfigTensor[]
   output?: ConfigTensor[]
   model_transaction_policy?: { decoupled?: boolean }
   sequence_batching?: { control_input?: { control?: { kind?: string; data_type?: string }[] }[] }
+}
+
+function countInstances({ instance_group: groups = [] }: ConfigJson): number {
+  const counts = groups.map((group) => (group.passive ? 0 : (group.count ?? 1)))
+  return Math.max(
+    1,
+    counts.reduce((sum, count) => sum + count, 0),
+  )
 }
 
 /** Asks the core; its errors are those for an unknown model or version. */
@@ -74,6 +85,7 @@ export function describeModel(
     model,
     version: version >= 0 ? version : Math.max(-1, ...versions),
     maxBatchSize,
+    instances: countInstances(config),
     decoupled: config.model_transaction_policy?.decoupled ?? false,
     stringCorrelation: controls.some(
       (control) =>

@@ -1,10 +1,11 @@
 // What requests with the same tensors have in common, and the reusable slots they travel in. All
 // per-request work of the common case is here and in slot.ts: no call into the addon, no string,
 // no lookup.
-import { asPlanned, type Bridge, failed, type Group } from './bridge.js'
+import { asPlanned, type Bridge, failed } from './bridge.js'
 import type { TypedArray, TypedArrayConstructor } from './datatypes.js'
 import type { Descriptor } from './descriptor.js'
 import { Failure, TridentError } from './errors.js'
+import { Group } from './group.js'
 import {
   alignment,
   layOut,
@@ -20,8 +21,6 @@ import { Slot } from './slot.js'
 import { StreamSlot } from './stream-slot.js'
 import { Tensor } from './tensor.js'
 
-/** Requests that cross together at least, if there are so many: a crossing has its price too. */
-const smallestCrossing = 32
 /** Slots of small tensors share memory blocks of about this size. */
 const blockBytes = 65536
 /** Idle slots of one plan keep at most this much memory. */
@@ -73,12 +72,8 @@ export class Plan {
     this.inputs = layout.inputs
     this.outputs = layout.outputs
     this.simple = layout.simple
-    this.group = {
-      enough: Math.max(model.maxBatchSize, smallestCrossing),
-      items: model.maxBatchSize > 0 ? (request.inputs[0]?.shape[0] ?? 1) : 1,
-      waiting: 0,
-      crossing: -1,
-    }
+    const items = model.maxBatchSize > 0 ? (request.inputs[0]?.shape[0] ?? 1) : 1
+    this.group = new Group(model.maxBatchSize, model.instances, items)
     this.#binds = layout.binds
     this.#slabBytes = layout.slabBytes
     this.#native = bridge.native.createPlan(

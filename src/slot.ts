@@ -1,8 +1,9 @@
 // One request under way.
 import type { NativeOption } from './binding.js'
-import { type Completion, failed, type Group } from './bridge.js'
+import { type Completion, failed } from './bridge.js'
 import type { TypedArray } from './datatypes.js'
 import { Failure } from './errors.js'
+import type { Group } from './group.js'
 import type { Plan } from './plan.js'
 import type { ReadRequest } from './request.js'
 import { type AnyResult, readResult } from './results.js'
