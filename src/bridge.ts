@@ -39,7 +39,7 @@ const logLevels = ['info', 'warn', 'error', 'verbose'] as const
 /** How many requests cross in one call at most; more go in several. */
 const listCapacity = 512
 /**
- * Short requests that may run on this thread between two turns of the event loop. A loop of
+ * Short batches that may run on this thread between two turns of the event loop. A loop of
  * `await infer()` over such requests never leaves the microtask queue by itself; after these many
  * it waits for the next turn, so that timers and I/O get theirs. One turn costs about as much as a
  * tenth of a tiny request.
@@ -141,7 +141,7 @@ export class Bridge {
     if (count === 0) return
     this.#count = 0
     this.#crossing++
-    const mayInline = count === 1 && this.#inlineRuns < inlineRunsPerTurn
+    const mayInline = this.#inlineRuns < inlineRunsPerTurn
     const completed = this.native.submit(count, mayInline)
     if (completed === 0) return
     if (mayInline && this.#inlineRuns++ === 0) setImmediate(this.#newTurn)

@@ -14,7 +14,7 @@ namespace {
 constexpr char kMany[] = "TRITONSERVER_TridentServerInferAsyncMany";
 
 Status InferMany(Server* server, TRITONSERVER_InferenceRequest** requests, uint32_t count,
-                 TRITONSERVER_Error** errors) {
+                 uint64_t budget_ns, TRITONSERVER_Error** errors) {
   if (server == nullptr) return InvalidArg(kMany, ": argument 'server' is null");
   std::vector<InferenceRequest*> given;
   given.reserve(count);
@@ -23,7 +23,7 @@ Status InferMany(Server* server, TRITONSERVER_InferenceRequest** requests, uint3
     given.push_back(Core(requests[i]));
   }
   std::vector<Status> outcomes(count);
-  server->InferAsyncMany(given, outcomes);
+  server->InferAsyncMany(given, budget_ns, outcomes);
   for (uint32_t i = 0; i < count; ++i) errors[i] = ToError(std::move(outcomes[i]));
   return Status::Ok();
 }
@@ -34,11 +34,12 @@ extern "C" {
 
 void TRITONSERVER_TridentServerInferAsyncMany(TRITONSERVER_Server* server,
                                               TRITONSERVER_InferenceRequest** requests,
-                                              uint32_t count, TRITONSERVER_Error** errors) {
+                                              uint32_t count, uint64_t budget_ns,
+                                              TRITONSERVER_Error** errors) {
   if (requests == nullptr || errors == nullptr) return;  // nothing to submit, or nowhere to say so
   // What fails as a whole has submitted nothing, and every request hears why.
   TRITONSERVER_Error* const failed =
-      Guard([&] { return InferMany(Core(server), requests, count, errors); });
+      Guard([&] { return InferMany(Core(server), requests, count, budget_ns, errors); });
   if (failed == nullptr) return;
   for (uint32_t i = 0; i < count; ++i) errors[i] = ToError(ReadError(failed));
   TRITONSERVER_ErrorDelete(failed);

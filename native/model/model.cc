@@ -243,20 +243,23 @@ void Model::SubmitThroughCache(std::span<InferenceRequest*> requests, std::span<
   for (auto& [request, hit] : hits) cache_->Answer(std::move(request), hit);
 }
 
-bool Model::RunInline(InferenceRequest* request, uint64_t budget_ns) {
+bool Model::RunInline(std::span<InferenceRequest* const> requests, uint64_t budget_ns) {
   // What the cache knows needs no lane: Submit answers it on this thread.
   if (cache_ != nullptr || !may_run_inline_.load(std::memory_order_relaxed)) return false;
   // This thread counts as a request of its own, so that a drain can't finalise the instance
   // between the end of the request and the end of Execute.
   RequestStarted();
   size_t index = 0;
-  const bool claimed = scheduler_->TakeInline(request->batch_size(), budget_ns, &index);
+  const bool claimed = scheduler_->TakeInline(requests, budget_ns, &index);
   if (claimed) {
-    request->Submit(NowNs());
+    const uint64_t now = NowNs();
     thread_local Batch batch;
     Batch mine;
     mine.swap(batch);  // a callback may come back here on the same thread
-    mine.emplace_back(request);
+    for (InferenceRequest* request : requests) {
+      request->Submit(now);
+      mine.emplace_back(request);
+    }
     active_.load(std::memory_order_acquire)[index]->Execute(&mine);
     scheduler_->Finished(index);
     batch.swap(mine);

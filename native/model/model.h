@@ -60,10 +60,10 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   static Result<std::shared_ptr<Model>> Load(ModelSource source);
   ~Model() override;
 
-  // The inline lane, for a claimed request whose like are known to take at most `budget_ns`
-  // (kNever: however long). True: the calling thread has executed it. False: nothing happened; use
-  // Submit.
-  bool RunInline(InferenceRequest* request, uint64_t budget_ns);
+  // The inline lane, for claimed requests that make one batch, known to take at most `budget_ns`
+  // (kNever: however long). True: the calling thread has executed them. False: nothing happened;
+  // use Submit.
+  bool RunInline(std::span<InferenceRequest* const> requests, uint64_t budget_ns);
 
   // From here on who asks for the model is sent elsewhere; requests already here go on.
   void Close();

@@ -128,16 +128,6 @@ void Bridge::Complete(RequestSlot* slot) {
 uint32_t Bridge::Submit(uint32_t count, bool may_inline) {
   completion_count_ = 0;
   count = std::min(count, list_capacity_);
-  // A lone request gets the chance to run here.
-  RequestSlot* lone = may_inline && count == 1 ? slot_table.Find(submissions_[0]) : nullptr;
-  if (lone != nullptr && !lone->in_flight && InlineBudgetOf(*lone) > 0 && SubmitInline(lone)) {
-    UpdateKeepAlive();
-    return completion_count_;
-  }
-  ServerHandle* server = nullptr;
-  group_requests_.clear();
-  uint32_t group_begin = 0;
-  uint32_t armed = 0;  // slots [group_begin, armed) of the list wait to be submitted
   for (uint32_t i = 0; i < count; ++i) {
     RequestSlot* slot = slot_table.Find(submissions_[i]);
     if (slot == nullptr || slot->in_flight) continue;
@@ -149,48 +139,47 @@ uint32_t Bridge::Submit(uint32_t count, bool may_inline) {
       Complete(slot);
       continue;
     }
-    if (slot->plan->server != server && armed > group_begin) {
-      SubmitGroup(server, group_begin, armed - group_begin);
-      group_begin = armed;
+    if (!group_.empty() && slot->plan->server != group_.front()->plan->server) {
+      SubmitGroup(may_inline);
     }
-    server = slot->plan->server;
-    submissions_[armed++] = slot->id;
-    group_requests_.push_back(slot->request);
+    group_.push_back(slot);
   }
-  if (armed > group_begin) SubmitGroup(server, group_begin, armed - group_begin);
+  if (!group_.empty()) SubmitGroup(may_inline);
   UpdateKeepAlive();
   return completion_count_;
 }
 
-// From here on an accepted slot belongs to the core: only refused ones may be touched.
-void Bridge::SubmitGroup(ServerHandle* server, uint32_t first, uint32_t count) {
-  group_errors_.assign(count, nullptr);
-  TRITONSERVER_TridentServerInferAsyncMany(server->server.load(), group_requests_.data(), count,
-                                           group_errors_.data());
+// Submits `group_`, whose requests are for one server, and empties it. An accepted slot belongs to
+// the core: only those refused, and those that have run on this thread, may be touched.
+void Bridge::SubmitGroup(bool may_inline) {
+  uint64_t budget_ns = may_inline ? UINT64_MAX : 0;
   group_requests_.clear();
-  for (uint32_t i = 0; i < count; ++i) {
-    if (group_errors_[i] == nullptr) continue;
-    RequestSlot* slot = slot_table.Find(submissions_[first + i]);
-    slot->Refuse(TakeError(group_errors_[i]));
-    Complete(slot);
+  for (RequestSlot* slot : group_) {
+    budget_ns = std::min(budget_ns, InlineBudgetOf(*slot));
+    group_requests_.push_back(slot->request);
   }
-}
-
-// False when the slot could not even be armed: the ordinary path says why.
-bool Bridge::SubmitInline(RequestSlot* slot) {
-  if (!slot->Arm().ok()) return false;
-  ++in_flight_;
-  queue_.Await(slot);
-  bool ran_inline = false;
-  Status status = TakeError(TRITONSERVER_TridentServerInferInline(
-      slot->plan->server->server.load(), slot->request, InlineBudgetOf(*slot), &ran_inline));
-  if (!status.ok()) {
-    slot->Refuse(std::move(status));
-    Complete(slot);
-    return true;
+  if (budget_ns > 0) {
+    for (RequestSlot* slot : group_) queue_.Await(slot);
   }
-  if (queue_.TakeOver(slot)) Complete(slot);
-  return true;
+  group_errors_.assign(group_.size(), nullptr);
+  TRITONSERVER_TridentServerInferAsyncMany(
+      group_.front()->plan->server->server.load(), group_requests_.data(),
+      static_cast<uint32_t>(group_.size()), budget_ns, group_errors_.data());
+  size_t accepted = 0;
+  for (size_t i = 0; i < group_.size(); ++i) {
+    if (group_errors_[i] == nullptr) {
+      group_[accepted++] = group_[i];
+    } else {
+      group_[i]->Refuse(TakeError(group_errors_[i]));
+      Complete(group_[i]);
+    }
+  }
+  group_.resize(accepted);
+  if (budget_ns > 0) {
+    queue_.TakeOver(&group_);
+    for (RequestSlot* slot : group_) Complete(slot);
+  }
+  group_.clear();
 }
 
 int32_t Bridge::InferSync(RequestSlot* slot, double timeout_ms) {

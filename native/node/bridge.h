@@ -47,7 +47,7 @@ class Bridge {
   CompletionQueue& queue() { return queue_; }
 
   // Submits the first `count` slots that the facade listed. Returns how many of them have ended
-  // already; these are listed as completions. `may_inline`: a short one may run on this thread.
+  // already; these are listed as completions. `may_inline`: short ones may run on this thread.
   uint32_t Submit(uint32_t count, bool may_inline);
   // Runs one request to its end on this thread, or waits for the thread that does. Returns its
   // outcome, or kTimedOut: then the request is cancelled and comes back as a completion.
@@ -80,8 +80,7 @@ class Bridge {
   void Call(napi_ref callback, size_t count, const napi_value* arguments);
   void UpdateKeepAlive();
 
-  void SubmitGroup(ServerHandle* server, uint32_t first, uint32_t count);
-  bool SubmitInline(RequestSlot* slot);
+  void SubmitGroup(bool may_inline);
   void Complete(RequestSlot* slot);
   void End();
 
@@ -104,6 +103,7 @@ class Bridge {
   CompletionQueue queue_;
   int in_flight_ = 0;  // requests and tasks
   bool keeps_alive_ = false;
+  std::vector<RequestSlot*> group_;  // armed, to be submitted together
   std::vector<TRITONSERVER_InferenceRequest*> group_requests_;
   std::vector<TRITONSERVER_Error*> group_errors_;
   TaskPool pool_;

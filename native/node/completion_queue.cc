@@ -109,10 +109,12 @@ bool CompletionQueue::Wait(RequestSlot* slot, uint64_t deadline_ns) {
   return slot->ended;
 }
 
-bool CompletionQueue::TakeOver(RequestSlot* slot) {
+void CompletionQueue::TakeOver(std::vector<RequestSlot*>* slots) {
   MutexLock lock(mutex_);
-  slot->awaited = false;
-  return slot->ended;
+  std::erase_if(*slots, [](RequestSlot* slot) {
+    slot->awaited = false;
+    return !slot->ended;
+  });
 }
 
 void CompletionQueue::WaitForAny() {

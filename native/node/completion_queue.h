@@ -73,8 +73,9 @@ class CompletionQueue {
   // Waits for a slot given to Await. False when `deadline_ns` (0: never) came first; the slot is
   // queued when it ends.
   bool Wait(RequestSlot* slot, uint64_t deadline_ns);
-  // True when the slot has ended already; otherwise it is queued when it ends.
-  bool TakeOver(RequestSlot* slot);
+  // Ends the wait for slots given to Await: leaves those in `slots` that have ended already; the
+  // others are queued when they end.
+  void TakeOver(std::vector<RequestSlot*>* slots);
 
   // For the end of the environment: waits until something arrives.
   void WaitForAny();

@@ -25,7 +25,7 @@ class EnsembleScheduler : public Scheduler {
     *look_again_ns = kNever;
     return false;
   }
-  bool TakeInline(uint64_t, uint64_t, size_t*) override { return false; }
+  bool TakeInline(std::span<InferenceRequest* const>, uint64_t, size_t*) override { return false; }
   void Finished(size_t) override {}
   size_t AddInstance() override { return 0; }
   void RemoveInstance(size_t) override {}

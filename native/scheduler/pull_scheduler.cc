@@ -96,10 +96,13 @@ bool PullScheduler::IsDue(size_t instance) {
   return !instances_[instance].busy && Look(instance).now;
 }
 
-bool PullScheduler::TakeInline(uint64_t items, uint64_t budget_ns, size_t* instance) {
+bool PullScheduler::TakeInline(std::span<InferenceRequest* const> requests, uint64_t budget_ns,
+                               size_t* instance) {
   const uint64_t now_ns = clock_.Now();
+  uint64_t items = 0;
+  for (const InferenceRequest* request : requests) items += request->batch_size();
   MutexLock lock(mutex_);
-  if (stopped_ || !MayRunInline()) return false;
+  if (stopped_ || !MayRunInline(requests)) return false;
   if (budget_ns != kNever && !durations_.KnownWithin(items, budget_ns)) return false;
   const auto free = std::find_if(instances_.begin(), instances_.end(),
                                  [](const Instance& i) { return !i.busy && !i.removed; });

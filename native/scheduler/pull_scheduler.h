@@ -19,7 +19,8 @@ class PullScheduler : public Scheduler {
   bool Await(size_t instance) final;
   bool TryTake(size_t instance, Batch* batch, uint64_t* look_again_ns) final;
   bool IsDue(size_t instance) final;
-  bool TakeInline(uint64_t items, uint64_t budget_ns, size_t* instance) final;
+  bool TakeInline(std::span<InferenceRequest* const> requests, uint64_t budget_ns,
+                  size_t* instance) final;
   void Finished(size_t instance) final;
   size_t AddInstance() final;
   void RemoveInstance(size_t instance) final;
@@ -41,8 +42,8 @@ class PullScheduler : public Scheduler {
   virtual CondVar* Pop(size_t instance, Batch* batch) REQUIRES(mutex_) = 0;
   // Nothing waits that `instance` would have to do.
   virtual bool Empty(size_t instance) const REQUIRES(mutex_) = 0;
-  // A request may run at once, alone, on any free instance.
-  virtual bool MayRunInline() const REQUIRES(mutex_) = 0;
+  // `requests`, which are not queued, may run at once, as one batch, on any free instance.
+  virtual bool MayRunInline(std::span<InferenceRequest* const> requests) REQUIRES(mutex_) = 0;
   virtual void InstanceAdded(size_t) REQUIRES(mutex_) {}
   virtual void InstanceRemoved(size_t) REQUIRES(mutex_) {}
   // The thread of `instance` has been told that no work will come for it any more.

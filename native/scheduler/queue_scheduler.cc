@@ -188,6 +188,21 @@ CondVar* QueueScheduler::Pop(size_t, Batch* batch) {
   return WhomToWake();  // what is left may be a batch for somebody else
 }
 
+bool QueueScheduler::MayRunInline(std::span<InferenceRequest* const> requests) {
+  // On the caller's thread a request would overtake those whose answers are held back. Who asks the
+  // strategy is about to take a batch, though the queue may be empty for a moment.
+  if (!queue_.empty() || order_ != nullptr || asking_) return false;
+  if (requests.size() == 1) return true;
+  if (strategy_ != nullptr || requests.size() > policy_.max_batch_size) return false;
+  head_sizes_.clear();
+  for (const InferenceRequest* request : requests) {
+    if (!CanShareBatch(signature_, *requests.front(), *request)) return false;
+    head_sizes_.push_back(request->batch_size());
+  }
+  // As if they had just come; a batch that would wait for more is not for now.
+  return Decide({head_sizes_, false, 0}, policy_, 0).take == requests.size();
+}
+
 // Early ends -------------------------------------------------------------------------------------
 
 void QueueScheduler::Expire(uint64_t now_ns) {

@@ -29,9 +29,7 @@ class QueueScheduler : public PullScheduler, private Alarm {
   Due Look(size_t instance) override;
   CondVar* Pop(size_t instance, Batch* batch) override;
   bool Empty(size_t instance) const override { return queue_.empty() || removed(instance); }
-  // Alone on the caller's thread, a request would overtake those whose answers are held back.
-  // Who asks the strategy is about to take a batch, though the queue may be empty for a moment.
-  bool MayRunInline() const override { return queue_.empty() && order_ == nullptr && !asking_; }
+  bool MayRunInline(std::span<InferenceRequest* const> requests) override;
   void InstanceRemoved(size_t instance) override {
     if (watcher_ == instance) watcher_ = kNobody;
   }

@@ -56,11 +56,13 @@ class Scheduler {
   // Whether TryTake would have a batch for `instance` now.
   virtual bool IsDue(size_t /*instance*/) { return false; }
 
-  // The inline lane: if some instance is free, nothing waits, the scheduler is not stopped, and
-  // executions of `items` are known to take at most `budget_ns` (kNever: however long they take),
-  // claims that instance for the calling thread, which executes one request alone and then calls
-  // Finished. False also where requests need more than an instance (order, sequences).
-  virtual bool TakeInline(uint64_t items, uint64_t budget_ns, size_t* instance) = 0;
+  // The inline lane: if some instance is free, nothing waits, the scheduler is not stopped,
+  // `requests` would be one batch, and executions of its size are known to take at most `budget_ns`
+  // (kNever: however long they take), claims that instance for the calling thread, which executes
+  // them and then calls Finished. False also where requests need more than an instance (order,
+  // sequences).
+  virtual bool TakeInline(std::span<InferenceRequest* const> requests, uint64_t budget_ns,
+                          size_t* instance) = 0;
 
   // `instance` is done with its batch and free again.
   virtual void Finished(size_t instance) = 0;

@@ -75,7 +75,8 @@ class SequenceScheduler : public PullScheduler, private Alarm {
   };
 
   bool Empty(size_t instance) const final;
-  bool MayRunInline() const final { return false; }  // a request needs its sequence's slot
+  // A request needs its sequence's slot.
+  bool MayRunInline(std::span<InferenceRequest* const>) final { return false; }
   void InstanceAdded(size_t instance) final;
   void InstanceRemoved(size_t instance) final { table_.RemoveInstance(instance); }
   void InstanceLeft(size_t instance) final { left_[instance] = true; }

@@ -185,7 +185,13 @@ Status Server::SubmitToSuccessor(InferenceRequest* request) {
   }
 }
 
-void Server::InferAsyncMany(std::span<InferenceRequest*> requests, std::span<Status> outcomes) {
+void Server::InferAsyncMany(std::span<InferenceRequest*> requests, uint64_t budget_ns,
+                            std::span<Status> outcomes) {
+  if (requests.size() == 1) {
+    bool ignored = false;
+    outcomes[0] = InferInline(requests[0], budget_ns, &ignored);
+    return;
+  }
   std::vector<std::shared_ptr<Model>> models(requests.size());
   for (size_t i = 0; i < requests.size(); ++i) {
     Result<std::shared_ptr<Model>> model = PrepareFor(requests[i]);
@@ -206,6 +212,7 @@ void Server::InferAsyncMany(std::span<InferenceRequest*> requests, std::span<Sta
       group.push_back(requests[i]);
       models[i] = nullptr;
     }
+    if (budget_ns > 0 && model->RunInline(group, budget_ns)) continue;
     group_outcomes.assign(group.size(), Status::Ok());
     model->Submit(group, group_outcomes);
     for (size_t i = 0; i < group.size(); ++i) {
@@ -217,7 +224,7 @@ void Server::InferAsyncMany(std::span<InferenceRequest*> requests, std::span<Sta
 
 Status Server::InferInline(InferenceRequest* request, uint64_t budget_ns, bool* ran_inline) {
   TRIDENT_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, PrepareFor(request));
-  *ran_inline = budget_ns > 0 && model->RunInline(request, budget_ns);
+  *ran_inline = budget_ns > 0 && model->RunInline({&request, 1}, budget_ns);
   return *ran_inline ? Status::Ok() : SubmitOne(request, *model);
 }
 

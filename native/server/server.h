@@ -41,8 +41,10 @@ class Server {
                                                      int64_t version) const;
   // OK: the request is the server's until its release callback. Otherwise it stays the caller's.
   Status InferAsync(InferenceRequest* request);
-  // The same for many at once; those of one model reach its queue together.
-  void InferAsyncMany(std::span<InferenceRequest*> requests, std::span<Status> outcomes);
+  // The same for many at once; those of one model reach its queue together, or execute together on
+  // the calling thread, as TRITONSERVER_TridentServerInferAsyncMany says.
+  void InferAsyncMany(std::span<InferenceRequest*> requests, uint64_t budget_ns,
+                      std::span<Status> outcomes);
   // May execute on the calling thread; see TRITONSERVER_TridentServerInferInline.
   Status InferInline(InferenceRequest* request, uint64_t budget_ns, bool* ran_inline);
 

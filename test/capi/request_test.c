@@ -115,7 +115,7 @@ static void TestManyTogether(TRITONSERVER_Server* server) {
   const int wrong = kCount - 1;
   data[3][2] = INT32_MIN;  // the backend refuses it
   OK(TRITONSERVER_InferenceRequestRemoveAllInputData(requests[wrong], "INPUT0"));  // the core does
-  TRITONSERVER_TridentServerInferAsyncMany(server, requests, kCount, errors);
+  TRITONSERVER_TridentServerInferAsyncMany(server, requests, kCount, 0, errors);
   for (int i = 0; i < kCount; ++i) {
     if (i == wrong) {
       FAILS(errors[i], kInvalid, "Expected 16, got 0");
@@ -130,9 +130,9 @@ static void TestManyTogether(TRITONSERVER_Server* server) {
     ClearOutcome(&outcomes[i]);
     OK(TRITONSERVER_InferenceRequestDelete(requests[i]));
   }
-  TRITONSERVER_TridentServerInferAsyncMany(server, requests, 0, errors);
+  TRITONSERVER_TridentServerInferAsyncMany(server, requests, 0, 0, errors);
   requests[0] = NULL;
-  TRITONSERVER_TridentServerInferAsyncMany(server, requests, 1, errors);
+  TRITONSERVER_TridentServerInferAsyncMany(server, requests, 1, 0, errors);
   FAILS(errors[0], kInvalid, "request 0 is null");
 }
 

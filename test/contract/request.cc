@@ -261,8 +261,10 @@ std::vector<Outcome> Request::SendTogether(const Server& server, std::vector<Req
     handles.push_back(request.state_->request);
   }
   std::vector<TRITONSERVER_Error*> errors(requests.size());
+  const uint64_t budget_ns = environment.lane == Lane::kInline ? UINT64_MAX : 0;
   TRITONSERVER_TridentServerInferAsyncMany(server.handle(), handles.data(),
-                                           static_cast<uint32_t>(handles.size()), errors.data());
+                                           static_cast<uint32_t>(handles.size()), budget_ns,
+                                           errors.data());
   std::vector<Outcome> outcomes;
   for (size_t i = 0; i < requests.size(); ++i) {
     outcomes.push_back(Outcome::Of(errors[i]));

@@ -32,14 +32,18 @@ void Client::Arrive() {
   std::vector<Slot*> together;
   for (size_t i = 0; i < count && !finished(); ++i)
     together.push_back(Fill(next_ask_(model_->config())));
-  if (together.size() == 1 && world_.random.Chance(habits_.inlines)) {
-    together.front()->request->Claim();
-    // Either whatever it takes, or only what is known to be short.
-    const uint64_t budget_ns = world_.random.Chance(0.5) ? kNever : world_.random.Below(2'000'000);
-    if (model_->RunInline(together.front()->request.get(), budget_ns)) return;
-    together.front()->request->Unclaim();
-  }
-  GiveAll(std::move(together));
+  if (!world_.random.Chance(habits_.inlines) || !RunInline(together)) GiveAll(std::move(together));
+}
+
+bool Client::RunInline(const std::vector<Slot*>& together) {
+  std::vector<InferenceRequest*> requests;
+  for (const Slot* slot : together) requests.push_back(slot->request.get());
+  for (InferenceRequest* request : requests) request->Claim();
+  // Either whatever it takes, or only what is known to be short.
+  const uint64_t budget_ns = world_.random.Chance(0.5) ? kNever : world_.random.Below(2'000'000);
+  if (!requests.empty() && model_->RunInline(requests, budget_ns)) return true;
+  for (InferenceRequest* request : requests) request->Unclaim();
+  return false;
 }
 
 // A request object, new or used, that says what `ask` does.

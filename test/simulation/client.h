@@ -44,6 +44,7 @@ class Client {
 
   void ScheduleArrival();
   void Arrive();
+  bool RunInline(const std::vector<Slot*>& together);
   Slot* Fill(const Ask& ask);
   bool Give(Slot* slot);
   void GiveAll(std::vector<Slot*> slots);

@@ -19,7 +19,7 @@ class Judge : public Resident {
   // A batch as an instance got it, before it runs.
   virtual void Handed(size_t /*instance*/, const std::vector<RequestPtr>& /*batch*/) {}
   // A request that its caller runs itself.
-  virtual void HandedInline(size_t /*instance*/, Submission&) {}
+  virtual void HandedInline(size_t /*instance*/, const std::vector<RequestPtr>& /*batch*/) {}
   virtual void Finished(size_t /*instance*/) {}
   // The core itself answered: why it may.
   virtual void CoreAnswered(Submission&, const InferenceResponse* /*response*/, const Status&) {}

@@ -22,7 +22,7 @@ class EnsembleJudge : public Judge {
 
   void Stopped() override { stopped_ = true; }
   void Submitted(Submission& submission, const Status& outcome) override;
-  void HandedInline(size_t, Submission&) override {
+  void HandedInline(size_t, const std::vector<RequestPtr>&) override {
     Violation("an ensemble runs on its caller's thread");
   }
   void CoreAnswered(Submission& submission, const InferenceResponse* response,

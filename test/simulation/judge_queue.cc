@@ -161,13 +161,17 @@ void QueueJudge::Claim(size_t instance) {
   instances_[instance].busy = true;
 }
 
-void QueueJudge::HandedInline(size_t instance, Submission& submission) {
+void QueueJudge::HandedInline(size_t instance, const std::vector<RequestPtr>& batch) {
   Claim(instance);
-  world_.Require(!batching_.preserve_ordering, "request ", submission.number,
-                 " runs out of order on its caller's thread");
-  std::erase(waiting_, &submission);
-  world_.Require(world_.preemptive() || SurelyWaiting().empty(), "request ", submission.number,
-                 " runs on its caller's thread while others wait");
+  world_.Require(!batching_.preserve_ordering, "a batch runs out of order on its caller's thread");
+  Queue taken;
+  for (const RequestPtr& request : batch) {
+    taken.push_back(Submission::Of(*request));
+    std::erase(waiting_, taken.back());
+  }
+  if (taken.size() > 1) CheckSize(taken, taken.size());
+  world_.Require(world_.preemptive() || SurelyWaiting().empty(),
+                 "a batch runs on its caller's thread while others wait");
 }
 
 void QueueJudge::NoteBatch(const std::vector<RequestPtr>& batch, const Queue& queue) const {

@@ -20,7 +20,7 @@ class QueueJudge : public Judge {
   void Stopped() override { stopped_ = true; }
   void Submitted(Submission& submission, const Status& outcome) override;
   void Handed(size_t instance, const std::vector<RequestPtr>& batch) override;
-  void HandedInline(size_t instance, Submission& submission) override;
+  void HandedInline(size_t instance, const std::vector<RequestPtr>& batch) override;
   void Finished(size_t instance) override { instances_[instance].busy = false; }
   void CoreAnswered(Submission& submission, const InferenceResponse* response,
                     const Status& status) override;

@@ -24,7 +24,7 @@ class SequenceJudge : public Judge {
   void Stopped() override { stopped_ = true; }
   void Submitted(Submission& submission, const Status& outcome) override;
   void Handed(size_t instance, const std::vector<RequestPtr>& batch) override;
-  void HandedInline(size_t, Submission&) override {
+  void HandedInline(size_t, const std::vector<RequestPtr>&) override {
     Violation("a request of a sequence runs on its caller's thread");
   }
   void Finished(size_t instance) override { instances_[instance].busy = false; }

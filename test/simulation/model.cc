@@ -82,12 +82,10 @@ bool Instance::Poll() {
   return true;
 }
 
-void Instance::RunInline(RequestPtr request) {
+void Instance::RunInline(Batch batch) {
   busy_ = true;
   world_.Note("inline", static_cast<int64_t>(index_));
-  model_.judge().HandedInline(index_, *Submission::Of(*request));
-  Batch batch;
-  batch.push_back(std::move(request));
+  model_.judge().HandedInline(index_, batch);
   const uint64_t end_ns = backend_->Begin(&batch, static_cast<int64_t>(index_));
   // The caller counts as a request of its own until the instance is free again.
   model_.RequestStarted();
@@ -189,15 +187,19 @@ void SimulatedModel::Submit(std::span<InferenceRequest*> requests, std::span<Sta
   }
 }
 
-bool SimulatedModel::RunInline(InferenceRequest* request, uint64_t budget_ns) {
+bool SimulatedModel::RunInline(std::span<InferenceRequest* const> requests, uint64_t budget_ns) {
   size_t index = 0;
   RequestStarted();
-  const bool claimed = scheduler_->TakeInline(request->batch_size(), budget_ns, &index);
+  const bool claimed = scheduler_->TakeInline(requests, budget_ns, &index);
   if (claimed) {
     while (index >= instances_.size()) world_.threads.Yield();  // it is being added
-    request->Submit(world_.now());
-    Submission::Of(*request)->OnSubmitted(Status::Ok());
-    instances_[index]->RunInline(RequestPtr(request));
+    Batch batch;
+    for (InferenceRequest* request : requests) {
+      request->Submit(world_.now());
+      Submission::Of(*request)->OnSubmitted(Status::Ok());
+      batch.emplace_back(request);
+    }
+    instances_[index]->RunInline(std::move(batch));
   }
   RequestEnded();
   return claimed;

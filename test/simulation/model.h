@@ -34,8 +34,8 @@ class SimulatedModel : public InferenceTarget,
   void AddInstance();
   // A seeded one of those in service, if it is not the last.
   void RemoveSomeInstance();
-  // The inline lane: true when the request runs.
-  bool RunInline(InferenceRequest* request, uint64_t budget_ns);
+  // The inline lane: true when the requests run.
+  bool RunInline(std::span<InferenceRequest* const> requests, uint64_t budget_ns);
   // As unloading: closed at once, stopped when nobody has it reserved, over when it is empty.
   void Drain();
   // Requires that a drained model has come to its end.
@@ -93,8 +93,8 @@ class Instance {
 
   // A poll, for an instance that has no thread; true when it took a batch.
   bool Poll();
-  // A caller has claimed it and runs `request`.
-  void RunInline(RequestPtr request);
+  // A caller has claimed it and runs `batch`.
+  void RunInline(Batch batch);
   // The scheduler will give it nothing any more.
   void Retire() { retired_ = true; }
   bool retired() const { return retired_; }

@@ -21,12 +21,13 @@ extern "C" {
 #endif
 
 /* As `count` calls of TRITONSERVER_ServerInferAsync without a trace, but requests of one model
- * reach its queue together, so they batch with no delay. `errors[i]` becomes null when request i
- * was accepted (the server owns it until its release callback); otherwise the caller keeps the
- * request and owns the error. */
+ * reach its queue together, so they batch with no delay. With a budget they may execute together on
+ * the calling thread, as TRITONSERVER_TridentServerInferInline says of one; 0 is never.
+ * `errors[i]` becomes null when request i was accepted (the server owns it until its release
+ * callback); otherwise the caller keeps the request and owns the error. */
 TRIDENT_EXTENSION_API void TRITONSERVER_TridentServerInferAsyncMany(
     struct TRITONSERVER_Server* server, struct TRITONSERVER_InferenceRequest** requests,
-    uint32_t count, struct TRITONSERVER_Error** errors);
+    uint32_t count, uint64_t budget_ns, struct TRITONSERVER_Error** errors);
 
 /* As TRITONSERVER_ServerInferAsync without a trace, but when the model has an idle instance,
  * nothing waits in its queue, and executions of this batch size are known to take at most

@@ -9,6 +9,7 @@
 #include "scheduler/sequence_direct.h"
 #include "scheduler/sequence_oldest.h"
 #include "support/fake_model.h"
+#include "support/take_inline.h"
 
 namespace trident {
 namespace {
@@ -299,23 +300,23 @@ TEST_P(SchedulerContract, InlineClaimsOnlyAFreeInstanceOfAnEmptyQueue) {
   Make(0, 2);
   size_t first = 9, second = 9, third = 9;
   if (!GetParam().runs_inline) {
-    EXPECT_FALSE(scheduler_->TakeInline(1, kNever, &first));
+    EXPECT_FALSE(TakeInline(*scheduler_, target_, 1, kNever, &first));
     return;
   }
-  ASSERT_TRUE(scheduler_->TakeInline(1, kNever, &first));
-  ASSERT_TRUE(scheduler_->TakeInline(1, kNever, &second));
+  ASSERT_TRUE(TakeInline(*scheduler_, target_, 1, kNever, &first));
+  ASSERT_TRUE(TakeInline(*scheduler_, target_, 1, kNever, &second));
   EXPECT_NE(first, second);
-  EXPECT_FALSE(scheduler_->TakeInline(1, kNever, &third)) << "both instances are busy";
+  EXPECT_FALSE(TakeInline(*scheduler_, target_, 1, kNever, &third)) << "both instances are busy";
   scheduler_->Finished(first);
-  EXPECT_TRUE(scheduler_->TakeInline(1, kNever, &third));
+  EXPECT_TRUE(TakeInline(*scheduler_, target_, 1, kNever, &third));
   EXPECT_EQ(third, first);
   scheduler_->Finished(third);
   ASSERT_TRUE(Enqueue(Add()).ok());
-  EXPECT_FALSE(scheduler_->TakeInline(1, kNever, &third)) << "somebody waits";
+  EXPECT_FALSE(TakeInline(*scheduler_, target_, 1, kNever, &third)) << "somebody waits";
   scheduler_->Finished(second);
   RunDry(second);
   scheduler_->Stop();
-  EXPECT_FALSE(scheduler_->TakeInline(1, kNever, &third)) << "stopped";
+  EXPECT_FALSE(TakeInline(*scheduler_, target_, 1, kNever, &third)) << "stopped";
   ExpectAllEndedOnce();
 }
 
@@ -324,26 +325,27 @@ TEST_P(SchedulerContract, InlineTakesWhatIsKnownToBeShort) {
   Make();
   const auto run_for = [&](uint64_t duration_ns) {
     size_t instance = 9;
-    ASSERT_TRUE(scheduler_->TakeInline(1, kNever, &instance));
+    ASSERT_TRUE(TakeInline(*scheduler_, target_, 1, kNever, &instance));
     clock_.now_ns += duration_ns;
     scheduler_->Finished(instance);
   };
   size_t instance = 9;
-  EXPECT_FALSE(scheduler_->TakeInline(1, 1000, &instance)) << "nothing is known";
+  EXPECT_FALSE(TakeInline(*scheduler_, target_, 1, 1000, &instance)) << "nothing is known";
   for (int i = 0; i < 8; ++i) run_for(900);
-  EXPECT_FALSE(scheduler_->TakeInline(1, 899, &instance));
-  EXPECT_FALSE(scheduler_->TakeInline(2, 1000, &instance)) << "of this size nothing is known";
-  ASSERT_TRUE(scheduler_->TakeInline(1, 1000, &instance));
+  EXPECT_FALSE(TakeInline(*scheduler_, target_, 1, 899, &instance));
+  EXPECT_FALSE(TakeInline(*scheduler_, target_, 2, 1000, &instance))
+      << "of this size nothing is known";
+  ASSERT_TRUE(TakeInline(*scheduler_, target_, 1, 1000, &instance));
   scheduler_->Finished(instance);
   run_for(1001);
-  EXPECT_FALSE(scheduler_->TakeInline(1, 1000, &instance)) << "the last one was longer";
+  EXPECT_FALSE(TakeInline(*scheduler_, target_, 1, 1000, &instance)) << "the last one was longer";
 }
 
 TEST_P(SchedulerContract, AnInlineClaimHidesTheInstanceFromItsThread) {
   if (!GetParam().runs_inline) GTEST_SKIP() << "has no inline lane";
   Make();
   size_t instance = 9;
-  ASSERT_TRUE(scheduler_->TakeInline(1, kNever, &instance));
+  ASSERT_TRUE(TakeInline(*scheduler_, target_, 1, kNever, &instance));
   ASSERT_TRUE(Enqueue(Add()).ok());
   clock_.now_ns += 1000000;
   Batch batch;
@@ -386,7 +388,7 @@ TEST_P(SchedulerContract, EndsEveryRequestOnceUnderConcurrency) {
       for (size_t i = 0; i < kEach; ++i) {
         FakeRequest &fake = *requests_[p * kEach + i];
         size_t instance = 0;
-        if (i % 3 == 0 && scheduler_->TakeInline(1, kNever, &instance)) {
+        if (i % 3 == 0 && TakeInline(*scheduler_, target_, 1, kNever, &instance)) {
           Answer(fake.Submit(NowNs()));
           scheduler_->Finished(instance);
           continue;

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "queue_fixture.h"
+#include "support/take_inline.h"
 
 namespace trident {
 namespace {
@@ -233,7 +234,7 @@ TEST_F(Ordered, MemoryIsTheClients) {
 TEST_F(Ordered, NothingRunsInline) {
   Make();
   size_t instance = 9;
-  EXPECT_FALSE(scheduler_->TakeInline(1, kNever, &instance));
+  EXPECT_FALSE(TakeInline(*scheduler_, target_, 1, kNever, &instance));
 }
 
 // A client that asks for more from its callback gets its answers one after the

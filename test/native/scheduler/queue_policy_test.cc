@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "queue_fixture.h"
+#include "support/take_inline.h"
 
 namespace trident {
 namespace {
@@ -493,7 +494,8 @@ TEST_F(CustomStrategy, WhoIsAnsweredForACancelMayCancelMore) {
     Batch batch;
     EXPECT_EQ(Take(1, &batch), Ids()) << "one at a time";
     size_t instance = 9;
-    EXPECT_FALSE(scheduler_->TakeInline(1, kNever, &instance)) << "though the queue is empty";
+    EXPECT_FALSE(TakeInline(*scheduler_, target_, 1, kNever, &instance))
+        << "though the queue is empty";
   };
   strategy_.meanwhile = [&] { first.request.channel()->Cancel(); };
   EXPECT_EQ(Run(), Ids());
@@ -507,7 +509,7 @@ TEST_F(CustomStrategy, OneInstanceAsksAtATime) {
     Batch batch;
     EXPECT_EQ(Take(1, &batch), Ids());
     size_t instance = 9;
-    EXPECT_FALSE(scheduler_->TakeInline(1, kNever, &instance));
+    EXPECT_FALSE(TakeInline(*scheduler_, target_, 1, kNever, &instance));
   };
   EXPECT_EQ(Run(), Ids({"0"}));
 }

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "support/fake_model.h"
+#include "support/take_inline.h"
 
 namespace trident {
 namespace {
@@ -58,6 +59,37 @@ TEST_F(DynamicQueue, DelayHoldsAPartialBatchUntilItsOldestHasWaited) {
   EXPECT_EQ(look_again_, 1u + 5000u) << "the delay counts from the oldest request";
   clock_.now_ns = look_again_;
   EXPECT_EQ(Take(0), 2u);
+}
+
+// What would be one batch may run inline as one; anything else would not be the same.
+TEST_F(DynamicQueue, InlineTakesRequestsThatMakeOneBatch) {
+  Make();
+  const auto take = [&](const std::vector<Shape>& shapes) {
+    std::vector<std::unique_ptr<FakeRequest>> fakes;
+    std::vector<InferenceRequest*> requests;
+    for (const Shape& shape : shapes) {
+      fakes.push_back(std::make_unique<FakeRequest>(target_, shape));
+      EXPECT_TRUE(fakes.back()->request.Prepare().ok());
+      requests.push_back(&fakes.back()->request);
+    }
+    size_t instance = 9;
+    const bool taken = scheduler_->TakeInline(requests, kNever, &instance);
+    if (taken) scheduler_->Finished(instance);
+    return taken;
+  };
+  EXPECT_TRUE(take({{1, 1}, {2, 1}, {1, 1}}));
+  EXPECT_TRUE(take({{4, 1}, {4, 1}}));
+  EXPECT_FALSE(take({{4, 1}, {4, 1}, {1, 1}})) << "more than a batch";
+  policy_.preferred = {2, 4};
+  Make();
+  EXPECT_TRUE(take({{1, 1}, {1, 1}}));
+  EXPECT_FALSE(take({{2, 1}, {2, 1}, {1, 1}})) << "the preferred size would go first";
+  policy_.max_queue_delay_ns = 5000;
+  Make();
+  EXPECT_FALSE(take({{1, 1}, {1, 1}, {1, 1}})) << "it would wait for a fourth";
+  policy_ = BatchPolicy{};
+  Make();
+  EXPECT_FALSE(take({{1, 1}, {1, 1}})) << "a model that does not batch";
 }
 
 TEST_F(DynamicQueue, AFullBatchDoesNotWait) {
@@ -197,7 +229,7 @@ TEST_F(WaitingThreads, TheWatchOverABatchPassesOn) {
   watched_.waits.wait(0);
   CancelFirst();
   size_t claimed = 9;
-  ASSERT_TRUE(scheduler_->TakeInline(1, kNever, &claimed));
+  ASSERT_TRUE(TakeInline(*scheduler_, target_, 1, kNever, &claimed));
   ASSERT_EQ(claimed, 0u);
   RunInstance(1);
   EnqueueNow();

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "scheduler/sequence_fixture.h"
+#include "support/take_inline.h"
 
 namespace trident {
 namespace {
@@ -184,7 +185,7 @@ TEST_P(Sequences, AnAbandonedSchedulerAnswersWhatWaits) {
 TEST_P(Sequences, NoInlineLane) {
   Make();
   size_t instance = 0;
-  EXPECT_FALSE(scheduler->TakeInline(1, kNever, &instance));
+  EXPECT_FALSE(TakeInline(*scheduler, target, 1, kNever, &instance));
 }
 
 TEST_P(Sequences, ManyGivenTogetherAreAcceptedOneByOne) {
