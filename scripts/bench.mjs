@@ -1,4 +1,4 @@
-// npm run bench [-- --quick] [-- --models digits,mlp512] [-- --only micro|table|idle|queue]
+// npm run bench [-- --quick] [-- --models digits,mlp512] [-- --only table,slo,...]
 import { join } from 'node:path'
 import { ensureReady, root, run, runMain } from './setup.mjs'
 

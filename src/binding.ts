@@ -12,7 +12,7 @@ export type NativeSetting =
   | ['control', 'none' | 'explicit' | 'poll']
   | ['strictConfig' | 'strictReadiness' | 'exitOnError' | 'namespacing' | 'limitRate', boolean]
   | ['exitTimeoutMs' | 'pollSettleMs' | 'inlineBudgetNs', number]
-  | ['loadThreads' | 'loadRetries' | 'logLevel', number]
+  | ['loadThreads' | 'loadRetries' | 'logLevel' | 'spinUs', number]
   | ['backendConfig', backend: string, setting: string, value: string]
   | ['cache', name: string, json: string]
   | ['rateResource', name: string, count: number, device: number]
@@ -160,6 +160,7 @@ export interface NativeBridge {
   resizeInput(slot: number, index: number, byteSize: number): void
   unbind(slot: number): void
   setTimeout(slot: number, microseconds: number): void
+  setDeadline(slot: number, microseconds: number): void
   setOptions(slot: number, options: NativeOption[]): void
   /** Submits the first `count` slots of the submissions array; returns how many have completed. */
   submit(count: number, mayInline: boolean): number

@@ -61,6 +61,7 @@ export class Bridge {
   #nextTask = 1
   #count = 0
   #crossing = 0
+  #settlements = 0
   #inlineRuns = 0
 
   readonly #flush = (): void => this.flush()
@@ -126,7 +127,7 @@ export class Bridge {
     if (at < 0) return false
     this.#submissions.copyWithin(at, at + 1, this.#count)
     this.#count--
-    request.group.leave(this.#crossing)
+    request.group.withdraw()
     return true
   }
 
@@ -175,9 +176,10 @@ export class Bridge {
 
   #settle(count: number): void {
     const completions = this.#completions
+    const settlement = this.#settlements++
     for (let i = 0; i < count; i++) {
       const request = this.#slots[completions[2 * i]!]!
-      request.group.leave(this.#crossing)
+      request.group.leave(settlement)
       request.complete(completions[2 * i + 1]!)
     }
   }

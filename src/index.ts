@@ -1,3 +1,5 @@
+export type { BatchSlot, SlotRegionTensors, SlotTensor, SlotTensors } from './batch-slot.js'
+export { BatchSlots, type BatchSlotsLayout } from './batch-slots.js'
 export type { LogRecord } from './bridge.js'
 export { createServer } from './create-server.js'
 export { type ArrayOf, type Datatype, datatypes, type TypedArray } from './datatypes.js'
@@ -9,6 +11,7 @@ export type {
   BatchInputConfig,
   BatchOutputConfig,
   ConfigDatatype,
+  DeadlineBatchingConfig,
   DynamicBatchingConfig,
   EnsembleConfig,
   InstanceGroupConfig,

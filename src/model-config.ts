@@ -161,6 +161,14 @@ export interface QueuePolicyConfig extends Fields {
   maxQueueSize?: number
 }
 
+/** Batching by deadlines, from measured durations. Not Triton's: its servers refuse the field. */
+export interface DeadlineBatchingConfig extends Fields {
+  /** The deadline of a request that brings none, from submission to answer; 0 is none. */
+  sloMicroseconds?: Int64
+  /** A free instance waits for the next request where that pays. */
+  adaptiveQueueDelay?: boolean
+}
+
 export interface DynamicBatchingConfig extends Fields {
   preferredBatchSize?: number[]
   /** How long a partial batch waits for more. */
@@ -173,6 +181,8 @@ export interface DynamicBatchingConfig extends Fields {
   defaultQueuePolicy?: QueuePolicyConfig
   /** By level. */
   priorityQueuePolicy?: Record<string, QueuePolicyConfig>
+  /** Present: requests that can't be answered by their deadline are refused at once. */
+  deadline?: DeadlineBatchingConfig
 }
 
 /** A tensor that tells the backend about the sequence of a request. */

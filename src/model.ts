@@ -8,6 +8,7 @@ import {
   type Deadline,
   type InferOptions,
   nativeOptions,
+  readDeadline,
   readTimeout,
 } from './options.js'
 import { Prepared, type PrepareOptions } from './prepared.js'
@@ -299,6 +300,7 @@ function setOptions(slot: Slot, options: InferOptions, timeout: Deadline | null)
     const extra = nativeOptions(options)
     if (extra.length > 0) slot.setOptions(extra)
     if (timeout !== null) slot.setTimeout(timeout.microseconds)
+    if (options.deadline !== undefined) slot.setDeadline(readDeadline(options.deadline))
   } catch (error) {
     slot.discard()
     throw error

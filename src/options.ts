@@ -31,6 +31,12 @@ export interface InferOptions {
    * timeout as well.
    */
   timeout?: number
+  /**
+   * Milliseconds from submission to answer, more than 0: of no use later. For models with
+   * `dynamicBatching.deadline`, whose batches are formed so that answers come in time; a request
+   * that can't make it rejects with UNAVAILABLE at once. Other models take no notice.
+   */
+  deadline?: number
   /** Aborting rejects the promise with CANCELLED at once and takes the request out of its queue. */
   signal?: AbortSignal
   /** Appears in error messages and logs. */
@@ -46,6 +52,7 @@ export const inferOptionNames: readonly (keyof InferOptions)[] = Object.keys({
   version: 0,
   priority: 0,
   timeout: 0,
+  deadline: 0,
   signal: 0,
   requestId: 0,
   parameters: 0,
@@ -89,6 +96,19 @@ export function readTimeout(options: InferOptions): Deadline | null {
     )
   }
   return { milliseconds, microseconds: Math.max(1, Math.round(milliseconds * 1000)) }
+}
+
+/** A deadline in microseconds. */
+export function readDeadline(milliseconds: unknown): number {
+  if (typeof milliseconds !== 'number') {
+    throw new TypeError(`deadline is a number of milliseconds, got ${typeName(milliseconds)}`)
+  }
+  if (!(milliseconds > 0 && milliseconds <= maxTimeoutMs)) {
+    throw new RangeError(
+      `deadline is more than 0 and at most ${maxTimeoutMs} milliseconds, got ${milliseconds}`,
+    )
+  }
+  return Math.max(1, Math.round(milliseconds * 1000))
 }
 
 /** What has to be said to the core; [] in the common case. */

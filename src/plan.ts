@@ -210,7 +210,7 @@ export class Plan {
         native.bindArray(slot.id, false, i, data!)
       } else {
         if (expected.datatype.array !== null) {
-          this.#checkUnchanged(`input '${name}'`, data!, expected.length)
+          this.#checkUnchanged('input', name, data!, expected.length)
         }
         slot.inputs[i]!.set(this.counted(data!) as never)
         if (expected.datatype.array === null) native.resizeInput(slot.id, i, data!.byteLength)
@@ -251,12 +251,12 @@ export class Plan {
     for (let i = 0; i < inputs.length; i++) {
       const { name, data, inPlace } = inputs[i]!
       if (inPlace !== null) currentMemory(inPlace)
-      else if (data !== null) this.#checkUnchanged(`input '${name}'`, data, this.inputs[i]!.length)
+      else if (data !== null) this.#checkUnchanged('input', name, data, this.inputs[i]!.length)
     }
     for (let i = 0; i < targets.length; i++) {
       const { name, target, targetLength, inPlace } = targets[i]!
       if (inPlace !== null) currentMemory(inPlace)
-      else if (target !== null) this.#checkUnchanged(`output '${name}'`, target, targetLength)
+      else if (target !== null) this.#checkUnchanged('output', name, target, targetLength)
     }
     const outcome = this.bridge.native.inferSync(slot.id, 0)
     if (outcome === asPlanned) return outputs
@@ -273,12 +273,13 @@ export class Plan {
   }
 
   /** Between runs of a prepared request anything may happen to its arrays. */
-  #checkUnchanged(what: string, array: TypedArray, length: number): void {
+  #checkUnchanged(role: 'input' | 'output', name: string, array: TypedArray, length: number): void {
     if (array.length === length) return
-    checkAttached(`${what} of model '${this.model.model}'`, array)
+    const what = `${role} '${name}' of model '${this.model.model}'`
+    checkAttached(what, array)
     throw new TridentError(
       'INVALID_ARG',
-      `${what} of model '${this.model.model}': expected ${length} elements, found ${array.length}`,
+      `${what}: expected ${length} elements, found ${array.length}`,
     )
   }
 

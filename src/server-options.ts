@@ -119,6 +119,12 @@ export interface ServerOptions {
    * than waking a thread. 0.1 unless given; 0 is never.
    */
   inlineBudget?: number
+  /**
+   * Microseconds. A thread that has executed a batch and finds no other looks for one this long
+   * before it sleeps: a request that comes meanwhile need not wait for a thread to wake, at the
+   * price of a busy core. 0, never, unless given.
+   */
+  spinMicroseconds?: number
   /** Path of the native addon, when it is not where the package has it. First use decides. */
   nativeBinding?: string
 }
@@ -149,5 +155,6 @@ export const serverOptionNames = Object.keys({
   onModelState: 0,
   sharedMemory: 0,
   inlineBudget: 0,
+  spinMicroseconds: 0,
   nativeBinding: 0,
 } satisfies Record<keyof ServerOptions, 0>)

@@ -81,6 +81,7 @@ function modelSettings(options: ServerOptions): NativeSetting[] {
 function executionSettings(options: ServerOptions): NativeSetting[] {
   return [
     ['inlineBudgetNs', Math.round(readNumber(options.inlineBudget ?? 0.1, 'inlineBudget') * 1e6)],
+    ['spinUs', readCount(options.spinMicroseconds ?? 0, 'spinMicroseconds')],
     ...cacheSettings(options.cache),
     ...rateSettings(options.rateLimiter),
     ...hostPolicySettings(options.hostPolicies),

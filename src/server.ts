@@ -225,7 +225,8 @@ export class Server {
    *
    * @throws TridentError ALREADY_EXISTS: the name is taken; UNSUPPORTED: this process did not
    *   create the object and `sharedMemory.allow` does not list its key; INVALID_ARG: the object is
-   *   smaller; INTERNAL: it can't be opened
+   *   smaller; UNAVAILABLE: there are no more files or mappings for this process; INTERNAL: it can't
+   *   be opened
    */
   registerSystemSharedMemory(name: string, region: SystemSharedMemoryRegion): void {
     readText(name, 'name')

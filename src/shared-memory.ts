@@ -1,3 +1,5 @@
+import type { NoTensors, SlotTensors } from './batch-slot.js'
+import { BatchSlots, type BatchSlotsLayout } from './batch-slots.js'
 import { type Bridge, getBridge } from './bridge.js'
 import { checkKeys } from './check-keys.js'
 import { arrayName, type Datatype, typeName } from './datatypes.js'
@@ -43,6 +45,8 @@ export class SharedMemory {
   /** A number of the addon; null when closed. */
   #memory: number | null
   #view: WeakRef<ArrayBuffer> | null = null
+  /** What to call when the region is closed. @internal */
+  readonly closing = new Set<() => void>()
   readonly #source: RegionSource = { memory: () => this.#open() }
 
   private constructor(bridge: Bridge, key: string, created: boolean, region: [number, number]) {
@@ -129,6 +133,21 @@ export class SharedMemory {
   }
 
   /**
+   * Lays slots for the items of batches out: requests that use them together are executed without
+   * a copy. Several layouts may share a region at different offsets; that they don't overlap is
+   * theirs to see to. `BatchSlots.byteSize(layout)` says how large a region must be.
+   *
+   * @throws TridentError INVALID_ARG: the region is too small, or there can be no such slots;
+   *   UNAVAILABLE: the region is closed
+   */
+  batchSlots<const I extends SlotTensors, const O extends SlotTensors = NoTensors>(
+    layout: BatchSlotsLayout<I, O>,
+  ): BatchSlots<I, O> {
+    this.#open()
+    return new BatchSlots<I, O>(this, layout)
+  }
+
+  /**
    * Ends the use of the region by this object, and removes its name if this object created it.
    * Requests under way and views keep the memory. Further calls do nothing.
    */
@@ -136,11 +155,17 @@ export class SharedMemory {
     if (this.#memory === null) return
     collected.unregister(this)
     this.#memory = null
+    for (const call of this.closing) call()
     release(this.#held)
   }
 
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  /** @internal */
+  checkOpen(): void {
+    this.#open()
   }
 
   #open(): number {

@@ -34,6 +34,7 @@ export class Slot implements Completion {
   /** Carries options that can't be taken back. */
   #once = false
   #timed = false
+  #due = false
 
   constructor(
     plan: Plan,
@@ -59,6 +60,11 @@ export class Slot implements Completion {
   setTimeout(microseconds: number): void {
     this.#timed = microseconds > 0
     this.plan.bridge.native.setTimeout(this.id, microseconds)
+  }
+
+  setDeadline(microseconds: number): void {
+    this.#due = microseconds > 0
+    this.plan.bridge.native.setDeadline(this.id, microseconds)
   }
 
   /** Submits; exactly one of the callbacks is called. */
@@ -136,6 +142,7 @@ export class Slot implements Completion {
     this.request = null
     if (this.fresh.length > 0) this.fresh.length = 0
     if (this.#timed) this.setTimeout(0)
+    if (this.#due) this.setDeadline(0)
     this.plan.release(this, reusable && !this.#once)
   }
 }

@@ -81,7 +81,8 @@ TRITONSERVER_Error* TRITONBACKEND_ResponseNew(TRITONBACKEND_Response** response,
                                               TRITONBACKEND_Request* request) {
   TRIDENT_REQUIRE(response, request);
   return Guard([&] {
-    *response = HandleOf<TRITONBACKEND_Response>(new InferenceResponse(Core(request)->channel()));
+    *response = HandleOf<TRITONBACKEND_Response>(
+        InferenceResponse::New(Core(request)->channel()).release());
     return Status::Ok();
   });
 }
@@ -90,14 +91,15 @@ TRITONSERVER_Error* TRITONBACKEND_ResponseNewFromFactory(TRITONBACKEND_Response*
                                                          TRITONBACKEND_ResponseFactory* factory) {
   TRIDENT_REQUIRE(response, factory);
   return Guard([&] {
-    *response = HandleOf<TRITONBACKEND_Response>(new InferenceResponse(Core(factory)->channel));
+    *response =
+        HandleOf<TRITONBACKEND_Response>(InferenceResponse::New(Core(factory)->channel).release());
     return Status::Ok();
   });
 }
 
 TRITONSERVER_Error* TRITONBACKEND_ResponseDelete(TRITONBACKEND_Response* response) {
   return Guard([&] {
-    delete Core(response);
+    ResponsePtr(Core(response)).reset();
     return Status::Ok();
   });
 }
@@ -134,7 +136,7 @@ TRITONSERVER_Error* TRITONBACKEND_ResponseOutput(TRITONBACKEND_Response* respons
   if (dims_count > 0) TRIDENT_REQUIRE(shape);
   return Guard([&] {
     *output = HandleOf<TRITONBACKEND_Output>(Core(response)->AddOutput(
-        name, ReadEnum<DataType>(datatype), Shape(shape, shape + dims_count)));
+        name, ReadEnum<DataType>(datatype), std::span(shape, dims_count)));
     return Status::Ok();
   });
 }
@@ -143,7 +145,7 @@ TRITONSERVER_Error* TRITONBACKEND_ResponseSend(TRITONBACKEND_Response* response,
                                                uint32_t send_flags, TRITONSERVER_Error* error) {
   TRIDENT_REQUIRE(response);
   return Guard([&] {
-    std::unique_ptr<InferenceResponse> owned(Core(response));
+    ResponsePtr owned(Core(response));
     owned->set_status(ReadError(error));
     return InferenceResponse::Send(std::move(owned), send_flags);
   });
@@ -156,7 +158,7 @@ TRITONSERVER_Error* TRITONBACKEND_InferenceResponseOutput(TRITONBACKEND_Response
                                                           uint64_t* dim_count) {
   TRIDENT_REQUIRE(response, name, datatype, shape, dim_count);
   return Guard([&] {
-    const auto& outputs = Core(response)->outputs();
+    const auto outputs = Core(response)->outputs();
     if (index >= outputs.size()) {
       return InvalidArg("out of bounds index ", index, ": response has ", outputs.size(),
                         " outputs");

@@ -81,7 +81,7 @@ Status CallbackSink::Query(const char* output_name, uint64_t* byte_size,
   return Status::Ok();
 }
 
-void CallbackSink::Deliver(std::unique_ptr<InferenceResponse> response, uint32_t flags) {
+void CallbackSink::Deliver(ResponsePtr response, uint32_t flags) {
   complete_(HandleOf<TRITONSERVER_InferenceResponse>(response.release()), flags, complete_userp_);
 }
 

@@ -32,7 +32,7 @@ class CallbackSink : public ResponseSink {
   void Free(const OutputBuffer& buffer) override;
   // UNAVAILABLE when the client has no query function.
   Status Query(const char* output_name, uint64_t* byte_size, BufferAttributes* attributes) override;
-  void Deliver(std::unique_ptr<InferenceResponse> response, uint32_t flags) override;
+  void Deliver(ResponsePtr response, uint32_t flags) override;
 
  private:
   ResponseAllocator* const allocator_;

@@ -1,8 +1,8 @@
 // Trident's own additions, declared in trident/extension.h.
 
-#include <vector>
-
+#include "base/scratch.h"
 #include "capi/handles.h"
+#include "capi/request_access.h"
 #include "model/model.h"
 #include "server/server.h"
 #include "trident/extension.h"
@@ -16,14 +16,13 @@ constexpr char kMany[] = "TRITONSERVER_TridentServerInferAsyncMany";
 Status InferMany(Server* server, TRITONSERVER_InferenceRequest** requests, uint32_t count,
                  uint64_t budget_ns, TRITONSERVER_Error** errors) {
   if (server == nullptr) return InvalidArg(kMany, ": argument 'server' is null");
-  std::vector<InferenceRequest*> given;
-  given.reserve(count);
+  Scratch<InferenceRequest*> given(count);
   for (uint32_t i = 0; i < count; ++i) {
     if (requests[i] == nullptr) return InvalidArg(kMany, ": request ", i, " is null");
-    given.push_back(Core(requests[i]));
+    given[i] = Core(requests[i]);
   }
-  std::vector<Status> outcomes(count);
-  server->InferAsyncMany(given, budget_ns, outcomes);
+  Scratch<Status> outcomes(count);
+  server->InferAsyncMany(*given, budget_ns, *outcomes);
   for (uint32_t i = 0; i < count; ++i) errors[i] = ToError(std::move(outcomes[i]));
   return Status::Ok();
 }
@@ -58,6 +57,22 @@ TRITONSERVER_Error* TRITONSERVER_TridentServerOptionsSetInlineBudgetNs(
   TRIDENT_REQUIRE(options);
   Core(options)->inline_budget_ns = budget_ns;
   return nullptr;
+}
+
+TRITONSERVER_Error* TRITONSERVER_TridentServerOptionsSetSpinMicroseconds(
+    TRITONSERVER_ServerOptions* options, uint64_t spin_us) {
+  TRIDENT_REQUIRE(options);
+  Core(options)->spin_us = spin_us;
+  return nullptr;
+}
+
+TRITONSERVER_Error* TRITONSERVER_TridentInferenceRequestSetDeadlineMicroseconds(
+    TRITONSERVER_InferenceRequest* request, uint64_t deadline_us) {
+  TRIDENT_REQUIRE(request);
+  return ChangeRequest(__func__, request, [&](InferenceRequest* idle) {
+    idle->deadline_us = deadline_us;
+    return Status::Ok();
+  });
 }
 
 TRITONSERVER_Error* TRITONSERVER_TridentServerUnloadModelAndWait(TRITONSERVER_Server* server,

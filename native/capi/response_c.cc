@@ -18,7 +18,7 @@ extern "C" {
 TRITONSERVER_Error* TRITONSERVER_InferenceResponseDelete(
     TRITONSERVER_InferenceResponse* inference_response) {
   return Guard([&] {
-    delete Core(inference_response);
+    ResponsePtr(Core(inference_response)).reset();
     return Status::Ok();
   });
 }
@@ -82,7 +82,7 @@ TRITONSERVER_Error* TRITONSERVER_InferenceResponseOutput(
   TRIDENT_REQUIRE(inference_response, name, datatype, shape, dim_count, base, byte_size,
                   memory_type, memory_type_id, userp);
   return Guard([&] {
-    const auto& outputs = Core(inference_response)->outputs();
+    const auto outputs = Core(inference_response)->outputs();
     if (index >= outputs.size()) return OutOfBounds(index, outputs.size(), "outputs");
     const OutputTensor& output = *outputs[index];
     const OutputBuffer none;
@@ -105,7 +105,7 @@ TRITONSERVER_Error* TRITONSERVER_InferenceResponseOutputClassificationLabel(
     const char** label) {
   TRIDENT_REQUIRE(inference_response, label);
   return Guard([&] {
-    const auto& outputs = Core(inference_response)->outputs();
+    const auto outputs = Core(inference_response)->outputs();
     if (index >= outputs.size()) return OutOfBounds(index, outputs.size(), "outputs");
     *label = nullptr;
     const std::vector<TensorSpec>& specs = Core(inference_response)->model().outputs;

@@ -215,6 +215,15 @@ struct QueuePolicy {
   bool operator==(const QueuePolicy&) const = default;
 };
 
+// Not Triton's: batching by deadlines. Present: on.
+struct ModelDeadlineBatching {
+  uint64_t slo_microseconds =
+      0;  // from submission to answer, of a request that says nothing; 0 = none
+  bool adaptive_queue_delay =
+      false;  // wait for the next arrival where that pays, instead of a time
+  bool operator==(const ModelDeadlineBatching&) const = default;
+};
+
 struct ModelDynamicBatching {
   std::vector<int32_t> preferred_batch_size;
   uint64_t max_queue_delay_microseconds = 0;
@@ -223,6 +232,7 @@ struct ModelDynamicBatching {
   uint64_t default_priority_level = 0;
   std::optional<QueuePolicy> default_queue_policy;
   std::map<uint64_t, QueuePolicy> priority_queue_policy;
+  std::optional<ModelDeadlineBatching> deadline;
   bool operator==(const ModelDynamicBatching&) const = default;
 };
 

@@ -188,6 +188,13 @@ MessageSchema Describe<QueuePolicy>() {
 }
 
 template <>
+MessageSchema Describe<ModelDeadlineBatching>() {
+  return {"ModelDeadlineBatching",
+          {Row<&ModelDeadlineBatching::slo_microseconds>("slo_microseconds"),
+           Row<&ModelDeadlineBatching::adaptive_queue_delay>("adaptive_queue_delay")}};
+}
+
+template <>
 MessageSchema Describe<ModelDynamicBatching>() {
   using B = ModelDynamicBatching;
   return {
@@ -197,7 +204,7 @@ MessageSchema Describe<ModelDynamicBatching>() {
        Row<&B::preserve_ordering>("preserve_ordering"), Row<&B::priority_levels>("priority_levels"),
        Row<&B::default_priority_level>("default_priority_level"),
        Row<&B::default_queue_policy>("default_queue_policy"),
-       Row<&B::priority_queue_policy>("priority_queue_policy")}};
+       Row<&B::priority_queue_policy>("priority_queue_policy"), Row<&B::deadline>("deadline")}};
 }
 
 // Sequence batching ------------------------------------------------------------------------------

@@ -126,20 +126,37 @@ Status ValidatePriorities(const ModelDynamicBatching& batching) {
   return Status::Ok();
 }
 
+bool AnyDelay(const ModelDynamicBatching& batching) {
+  return (batching.default_queue_policy && IsDelay(*batching.default_queue_policy)) ||
+         std::any_of(batching.priority_queue_policy.begin(), batching.priority_queue_policy.end(),
+                     [](const auto& level) { return IsDelay(level.second); });
+}
+
 Status ValidatePreserveOrdering(const ModelDynamicBatching& batching) {
   if (!batching.preserve_ordering) return Status::Ok();
   if (batching.priority_levels > 1) {
     return InvalidArg("only one priority level is allowed with 'preserve_ordering', got ",
                       batching.priority_levels);
   }
-  bool delay = batching.default_queue_policy && IsDelay(*batching.default_queue_policy);
-  for (const auto& [level, policy] : batching.priority_queue_policy) {
-    delay = delay || IsDelay(policy);
-  }
-  if (!delay) return Status::Ok();
+  if (!AnyDelay(batching)) return Status::Ok();
   return InvalidArg(
       "a queue policy with 'timeout_action' DELAY is not allowed with "
       "'preserve_ordering'");
+}
+
+// What would break the promise: an answer that waits for others after its execution, and a request
+// that waits on when its time is over.
+Status ValidateDeadline(const ModelDynamicBatching& batching) {
+  if (!batching.deadline) return Status::Ok();
+  if (batching.preserve_ordering) {
+    return InvalidArg(
+        "'preserve_ordering' is not allowed with 'deadline': a response that is held back for the "
+        "order would miss the deadline its batch has met");
+  }
+  if (!AnyDelay(batching)) return Status::Ok();
+  return InvalidArg(
+      "a queue policy with 'timeout_action' DELAY is not allowed with 'deadline': a request that "
+      "is late is refused");
 }
 
 }  // namespace
@@ -160,7 +177,8 @@ Status ValidateDynamicBatching(const ModelDynamicBatching& batching, int32_t max
   TRIDENT_RETURN_IF_ERROR(ValidatePreferredSizes("dynamic_batching.preferred_batch_size",
                                                  batching.preferred_batch_size, max_batch_size));
   TRIDENT_RETURN_IF_ERROR(ValidatePriorities(batching));
-  return ValidatePreserveOrdering(batching);
+  TRIDENT_RETURN_IF_ERROR(ValidatePreserveOrdering(batching));
+  return ValidateDeadline(batching);
 }
 
 Status Validate(const ModelConfig& config) {

@@ -17,7 +17,7 @@ class NullSink : public ResponseSink {
   Status Query(const char* output_name, uint64_t*, BufferAttributes*) override {
     return Internal("output '", output_name, "' of a null request is wanted by nobody");
   }
-  void Deliver(std::unique_ptr<InferenceResponse>, uint32_t) override {}
+  void Deliver(ResponsePtr, uint32_t) override {}
 };
 
 uint64_t ZeroBytes(const InputTensor& input) {

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cassert>
+#include <new>
 
 #include "base/checked.h"
 #include "base/clock.h"
+#include "base/slab.h"
 
 namespace trident {
 
@@ -53,6 +55,31 @@ void InputTensor::RemoveData() {
   host_policy_buffers_.clear();
 }
 
+#if defined(__SANITIZE_ADDRESS__)  // which then sees each request come and go
+void* InferenceRequest::operator new(size_t size) {
+  return ::operator new(size, std::align_val_t(alignof(InferenceRequest)));
+}
+void InferenceRequest::operator delete(void* request) {
+  ::operator delete(request, std::align_val_t(alignof(InferenceRequest)));
+}
+#else
+namespace {
+
+// Never deleted: requests may live longer than anything else.
+Slab& Requests() {
+  static Slab& slab = *new Slab(sizeof(InferenceRequest));
+  return slab;
+}
+
+}  // namespace
+
+void* InferenceRequest::operator new([[maybe_unused]] size_t size) {
+  assert(size == sizeof(InferenceRequest));
+  return Requests().Allocate();
+}
+void InferenceRequest::operator delete(void* request) { Requests().Free(request); }
+#endif
+
 void RequestReleaser::operator()(InferenceRequest* request) const { request->Release(kReleaseAll); }
 
 InferenceRequest::InferenceRequest(std::shared_ptr<InferenceTarget> target,
@@ -93,14 +120,14 @@ Status InferenceRequest::AddRawInput(std::string name) {
   return Status::Ok();
 }
 
-Result<InputTensor*> InferenceRequest::FindInput(const std::string& name) {
+Result<InputTensor*> InferenceRequest::FindInput(std::string_view name) {
   for (const auto& input : inputs_) {
     if (input->name_ == name) return input.get();
   }
   return InvalidArg(LogPrefix(), "input '", name, "' does not exist in request");
 }
 
-Status InferenceRequest::RemoveInput(const std::string& name) {
+Status InferenceRequest::RemoveInput(std::string_view name) {
   const auto found = std::find_if(inputs_.begin(), inputs_.end(),
                                   [&](const auto& input) { return input->name_ == name; });
   if (found == inputs_.end()) {
@@ -114,7 +141,7 @@ void InferenceRequest::AddOverrideInput(std::shared_ptr<InputTensor> input) {
   overrides_.push_back(std::move(input));
 }
 
-Result<InputTensor*> InferenceRequest::FindBackendInput(const std::string& name) {
+Result<InputTensor*> InferenceRequest::FindBackendInput(std::string_view name) {
   for (const auto& input : overrides_) {
     if (input->name() == name) return input.get();
   }
@@ -211,7 +238,7 @@ void InferenceRequest::Release(uint32_t flags) {
 void RespondError(RequestPtr request, const Status& status) {
   const std::shared_ptr<InferenceTarget>& target = request->target();
   if (!request->is_null) target->statistics().RecordFailure(request->start_ns(), NowNs());
-  auto response = std::make_unique<InferenceResponse>(request->channel());
+  ResponsePtr response = InferenceResponse::New(request->channel());
   response->set_status(Status(status.code(), request->LogPrefix() + status.message()));
   // Fails only if a backend already ended the request; then there is nothing left to say.
   (void)InferenceResponse::Send(std::move(response), kResponseFinal);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/datatype.h"
@@ -114,6 +115,9 @@ class InferenceRequest {
   ~InferenceRequest();
   InferenceRequest(const InferenceRequest&) = delete;
   InferenceRequest& operator=(const InferenceRequest&) = delete;
+  // Requests lie together, for those of a long queue.
+  static void* operator new(size_t size);
+  static void operator delete(void* request);
 
   // What the client says ------------------------------------------------------------------------
   std::string id;
@@ -121,6 +125,7 @@ class InferenceRequest {
   CorrelationId correlation_id;
   uint64_t priority = 0;
   uint64_t timeout_us = 0;
+  uint64_t deadline_us = 0;  // from submission to answer; 0: none. For models with such batching
   std::vector<Parameter> parameters;
   ReleaseCallback on_release;
   std::shared_ptr<ResponseSink> sink;
@@ -130,8 +135,8 @@ class InferenceRequest {
   Result<InputTensor*> AddInput(std::string name, DataType datatype, Shape shape);
   // The model's only input, whose datatype and shape follow from the model and the bytes.
   Status AddRawInput(std::string name);
-  Result<InputTensor*> FindInput(const std::string& name);
-  Status RemoveInput(const std::string& name);
+  Result<InputTensor*> FindInput(std::string_view name);
+  Status RemoveInput(std::string_view name);
   void RemoveAllInputs() { inputs_.clear(); }
   const std::vector<std::unique_ptr<InputTensor>>& inputs() const { return inputs_; }
 
@@ -146,7 +151,7 @@ class InferenceRequest {
     return index < inputs_.size() ? inputs_[index].get() : overrides_[index - inputs_.size()].get();
   }
 
-  Result<InputTensor*> FindBackendInput(const std::string& name);
+  Result<InputTensor*> FindBackendInput(std::string_view name);
 
   Status AddRequestedOutput(std::string name);
   Status RemoveRequestedOutput(const std::string& name);
@@ -206,6 +211,9 @@ class InferenceRequest {
 
   const std::shared_ptr<ResponseChannel>& channel() const { return channel_; }
   uint64_t start_ns() const { return start_ns_; }
+  // When its answer is due, where its scheduler goes by deadlines; kNever: at no time.
+  uint64_t deadline_ns() const { return deadline_ns_; }
+  void set_deadline_ns(uint64_t deadline_ns) { deadline_ns_ = deadline_ns; }
   State state() const { return state_.load(std::memory_order_acquire); }
 
  private:
@@ -232,10 +240,13 @@ class InferenceRequest {
   // line is cold. The links are guarded by the scheduler's mutex.
   alignas(64) InferenceRequest* next_ = nullptr;
   InferenceRequest* previous_ = nullptr;
-  RequestQueue* queue_ = nullptr;             // the one it is in
-  const void* some_places_behind_ = nullptr;  // to be prefetched, never read
-  ExpiryEntry* expiry_entry_ = nullptr;       // null: it may wait for ever
+  RequestQueue* queue_ = nullptr;  // the one it is in
+  // Of the request some places behind; to be prefetched, never read.
+  const void* some_places_behind_ = nullptr;
+  const void* its_expiry_entry_ = nullptr;
+  ExpiryEntry* expiry_entry_ = nullptr;  // null: it may wait for ever
   uint64_t start_ns_ = 0;
+  uint64_t deadline_ns_ = UINT64_MAX;
   uint32_t batch_size_ = 0;
   uint16_t expiry_slot_ = 0;
 };

@@ -22,7 +22,7 @@ void ResponseChannel::LetGo() {
   const std::shared_ptr<InferenceTarget> target = target_;
   if (!final_sent_.exchange(true, std::memory_order_acq_rel)) {
     const std::shared_ptr<ResponseSink> sink = sink_;
-    std::unique_ptr<InferenceResponse> response(new InferenceResponse(target, sink, request_id_));
+    ResponsePtr response = InferenceResponse::NewFor(*this);
     response->set_status(Internal("model '", target->signature().name,
                                   "' released the request without a final response"));
     sink->Deliver(std::move(response), kResponseFinal);
@@ -30,7 +30,7 @@ void ResponseChannel::LetGo() {
   target->RequestEnded();
 }
 
-Status ResponseChannel::Send(std::unique_ptr<InferenceResponse> response, uint32_t flags) {
+Status ResponseChannel::Send(ResponsePtr response, uint32_t flags) {
   const bool final = (flags & kResponseFinal) != 0;
   const bool ended = final ? final_sent_.exchange(true, std::memory_order_acq_rel)
                            : final_sent_.load(std::memory_order_acquire);
@@ -70,51 +70,76 @@ void OutputTensor::Adopt(const OutputBuffer& buffer) {
   allocated_ = true;
 }
 
-InferenceResponse::InferenceResponse(std::shared_ptr<ResponseChannel> channel)
-    : InferenceResponse(channel->target(), channel->sink(), channel->request_id()) {
-  channel_ = std::move(channel);
-  channel_->Hold();
+ResponsePtr InferenceResponse::NewFor(const ResponseChannel& channel) {
+  InferenceResponse* const response = channel.target()->responses().Take();
+  response->target_ = channel.target();
+  response->sink_ = channel.sink();
+  response->request_id_ = channel.request_id();
+  return ResponsePtr(response);
 }
 
-InferenceResponse::InferenceResponse(std::shared_ptr<InferenceTarget> target,
-                                     std::shared_ptr<ResponseSink> sink, std::string request_id)
-    : target_(std::move(target)), sink_(std::move(sink)), request_id_(std::move(request_id)) {}
+ResponsePtr InferenceResponse::New(std::shared_ptr<ResponseChannel> channel) {
+  ResponsePtr response = NewFor(*channel);
+  response->channel_ = std::move(channel);
+  response->channel_->Hold();
+  return response;
+}
 
-InferenceResponse::~InferenceResponse() {
-  for (const auto& output : outputs_) {
+void ResponseRecycler::operator()(InferenceResponse* response) const { response->Recycle(); }
+
+void InferenceResponse::Recycle() {
+  for (const auto& output : outputs()) {
     if (output->allocated_) sink_->Free(output->buffer_);
   }
-  if (channel_ != nullptr) channel_->LetGo();
+  output_count_ = 0;
+  parameters_.clear();
+  allocating_ = false;
+  status_ = Status::Ok();
+  // Once it is in the pool it may serve somebody else; and the last to let go of its model deletes
+  // the pool.
+  const std::shared_ptr<ResponseChannel> channel = std::move(channel_);
+  const std::shared_ptr<InferenceTarget> target = std::move(target_);
+  const std::shared_ptr<ResponseSink> sink = std::move(sink_);
+  target->responses().Give(this);
+  if (channel != nullptr) channel->LetGo();
 }
 
-OutputTensor* InferenceResponse::AddOutput(std::string name, DataType datatype, Shape shape) {
+OutputTensor* InferenceResponse::AddOutput(std::string_view name, DataType datatype,
+                                           std::span<const int64_t> shape) {
   const ModelSignature& signature = target_->signature();
+  OutputTensor* const output = RestoreOutput(name, datatype, shape);
   const auto index = ModelSignature::Find(signature.outputs, name);
   if (index && signature.outputs[*index].reshape) {
     const TensorSpec& spec = signature.outputs[*index];
     const size_t leading = signature.batching() ? 1 : 0;
     // A backend that gives another rank than configured is its own problem: nothing to map.
     if (shape.size() == leading + spec.reshape->size()) {
-      shape = Reshape(shape, leading, *spec.reshape, spec.dims);
+      output->shape_ = Reshape(output->shape_, leading, *spec.reshape, spec.dims);
     }
   }
-  return RestoreOutput(std::move(name), datatype, std::move(shape));
+  return output;
 }
 
-OutputTensor* InferenceResponse::RestoreOutput(std::string name, DataType datatype, Shape shape) {
-  outputs_.push_back(
-      std::make_unique<OutputTensor>(this, std::move(name), datatype, std::move(shape)));
-  return outputs_.back().get();
+OutputTensor* InferenceResponse::RestoreOutput(std::string_view name, DataType datatype,
+                                               std::span<const int64_t> shape) {
+  if (output_count_ == outputs_.size()) outputs_.push_back(std::make_unique<OutputTensor>(this));
+  OutputTensor& output = *outputs_[output_count_++];
+  output.name_ = name;
+  output.datatype_ = datatype;
+  output.shape_.assign(shape.begin(), shape.end());
+  output.allocated_ = false;
+  output.buffer_ = {};
+  return &output;
 }
 
-OutputTensor* InferenceResponse::FindOutput(const std::string& name) {
-  for (const auto& output : outputs_) {
+OutputTensor* InferenceResponse::FindOutput(std::string_view name) {
+  for (const auto& output : outputs()) {
     if (output->name() == name) return output.get();
   }
   return nullptr;
 }
 
-Status InferenceResponse::Send(std::unique_ptr<InferenceResponse> response, uint32_t flags) {
+Status InferenceResponse::Send(ResponsePtr response, uint32_t flags) {
   // Once sent, a response belongs to its receiver and no longer keeps the model from unloading.
   const std::shared_ptr<ResponseChannel> channel = std::move(response->channel_);
   Status status = channel->Send(std::move(response), flags);

@@ -2,7 +2,9 @@
 
 #include <atomic>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/datatype.h"
@@ -38,7 +40,7 @@ class ResponseChannel {
   void LetGo();
 
   // Delivers to the sink. INVALID_ARG, and the response dropped, after a final one.
-  Status Send(std::unique_ptr<InferenceResponse> response, uint32_t flags);
+  Status Send(ResponsePtr response, uint32_t flags);
 
   void Cancel() { cancelled_.store(true, std::memory_order_release); }
   bool cancelled() const { return cancelled_.load(std::memory_order_acquire); }
@@ -57,15 +59,10 @@ class ResponseChannel {
   std::atomic<bool> shared_{false};
 };
 
-// One output of a response; its bytes lie where the sink put them.
+// One output of a response, which owns it; its bytes lie where the sink put them.
 class OutputTensor {
  public:
-  // Part of `response`, which owns it.
-  OutputTensor(InferenceResponse* response, std::string name, DataType datatype, Shape shape)
-      : response_(response),
-        name_(std::move(name)),
-        datatype_(datatype),
-        shape_(std::move(shape)) {}
+  explicit OutputTensor(InferenceResponse* response) : response_(response) {}
 
   const std::string& name() const { return name_; }
   DataType datatype() const { return datatype_; }
@@ -84,30 +81,36 @@ class OutputTensor {
   friend class InferenceResponse;
   InferenceResponse* const response_;
   std::string name_;
-  DataType datatype_;
+  DataType datatype_ = DataType::kInvalid;
   Shape shape_;
   bool allocated_ = false;
   OutputBuffer buffer_;
 };
 
 // A response: built by a backend, sent once, then owned by whoever got it. Frees its outputs'
-// memory with the sink that allocated it. Externally synchronised by its owner.
+// memory with the sink that allocated it when it is dropped, and goes back to its model's pool.
+// Externally synchronised by its owner.
 class InferenceResponse {
  public:
-  // Takes part in `channel` (holds it) until sent or destroyed.
-  explicit InferenceResponse(std::shared_ptr<ResponseChannel> channel);
-  ~InferenceResponse();
+  // Takes part in `channel` (holds it) until sent or dropped.
+  static ResponsePtr New(std::shared_ptr<ResponseChannel> channel);
   InferenceResponse(const InferenceResponse&) = delete;
   InferenceResponse& operator=(const InferenceResponse&) = delete;
 
-  // `shape` is the backend's; the receiver sees the form that the model's configuration gives it.
-  OutputTensor* AddOutput(std::string name, DataType datatype, Shape shape);
-  // `shape` is already the receiver's.
-  OutputTensor* RestoreOutput(std::string name, DataType datatype, Shape shape);
-  OutputTensor* FindOutput(const std::string& name);
+  // The shape is the backend's; the receiver sees the form that the model's configuration gives it.
+  OutputTensor* AddOutput(std::string_view name, DataType datatype, std::span<const int64_t> shape);
+  OutputTensor* AddOutput(std::string_view name, DataType datatype, const Shape& shape) {
+    return AddOutput(name, datatype, std::span(shape));
+  }
+  // The shape is already the receiver's.
+  OutputTensor* RestoreOutput(std::string_view name, DataType datatype,
+                              std::span<const int64_t> shape);
+  OutputTensor* FindOutput(std::string_view name);
   // Its sink has been told of it already.
   void MarkStarted() { allocating_ = true; }
-  const std::vector<std::unique_ptr<OutputTensor>>& outputs() const { return outputs_; }
+  std::span<const std::unique_ptr<OutputTensor>> outputs() const {
+    return {outputs_.data(), output_count_};
+  }
 
   std::vector<Parameter>& parameters() { return parameters_; }
   const std::vector<Parameter>& parameters() const { return parameters_; }
@@ -119,22 +122,27 @@ class InferenceResponse {
   const Status& status() const { return status_; }
 
   // Consumes `response`.
-  static Status Send(std::unique_ptr<InferenceResponse> response, uint32_t flags);
+  static Status Send(ResponsePtr response, uint32_t flags);
 
  private:
   friend class OutputTensor;
   friend class ResponseChannel;
-  InferenceResponse(std::shared_ptr<InferenceTarget> target, std::shared_ptr<ResponseSink> sink,
-                    std::string request_id);
+  friend class ResponsePool;
+  friend struct ResponseRecycler;
+  InferenceResponse() = default;
+  static ResponsePtr NewFor(const ResponseChannel& channel);
+  void Recycle();
 
   std::shared_ptr<ResponseChannel> channel_;  // until sent
-  const std::shared_ptr<InferenceTarget> target_;
-  const std::shared_ptr<ResponseSink> sink_;
-  const std::string request_id_;
-  std::vector<std::unique_ptr<OutputTensor>> outputs_;
+  std::shared_ptr<InferenceTarget> target_;   // null: it is in the pool
+  std::shared_ptr<ResponseSink> sink_;
+  std::string request_id_;
+  std::vector<std::unique_ptr<OutputTensor>> outputs_;  // those in use, then those that were
+  size_t output_count_ = 0;
   std::vector<Parameter> parameters_;
   bool allocating_ = false;  // the sink knows of this response
   Status status_;
+  InferenceResponse* next_spare_ = nullptr;  // guarded by the pool's mutex
 };
 
 }  // namespace trident

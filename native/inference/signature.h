@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/datatype.h"
@@ -42,7 +43,7 @@ struct ModelSignature {
   bool batching() const { return max_batch_size > 0; }
 
   // Position by name, or nothing. Linear: models have few tensors, and a compare beats a hash.
-  static std::optional<size_t> Find(const std::vector<TensorSpec>& specs, const std::string& name) {
+  static std::optional<size_t> Find(const std::vector<TensorSpec>& specs, std::string_view name) {
     for (size_t i = 0; i < specs.size(); ++i) {
       if (specs[i].name == name) return i;
     }

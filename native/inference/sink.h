@@ -6,10 +6,9 @@
 
 #include "base/status.h"
 #include "inference/buffer.h"
+#include "inference/response_pool.h"
 
 namespace trident {
-
-class InferenceResponse;
 
 // Memory for one output, got from a sink and given back to it.
 struct OutputBuffer {
@@ -38,7 +37,7 @@ class ResponseSink {
                        BufferAttributes* attributes) = 0;
 
   // `response` is null when the final flag travels alone.
-  virtual void Deliver(std::unique_ptr<InferenceResponse> response, uint32_t flags) = 0;
+  virtual void Deliver(ResponsePtr response, uint32_t flags) = 0;
 };
 
 inline constexpr uint32_t kResponseFinal = 1;

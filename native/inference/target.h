@@ -3,6 +3,7 @@
 #include <span>
 
 #include "base/status.h"
+#include "inference/response_pool.h"
 #include "inference/signature.h"
 #include "inference/statistics.h"
 
@@ -36,6 +37,11 @@ class InferenceTarget {
 
   // Ends `request` with CANCELLED if it still waits in the queue.
   virtual void CancelQueued(InferenceRequest* request) = 0;
+
+  ResponsePool& responses() { return responses_; }
+
+ private:
+  ResponsePool responses_;
 };
 
 }  // namespace trident

@@ -49,12 +49,14 @@ ino_t InodeOf(int descriptor) {
   return fstat(descriptor, &status) == 0 ? status.st_ino : 0;
 }
 
-// Unlinks `name` if it is still the object with this inode.
+// Unlinks `name` if it is still the object with this inode. Opens nothing: a process that has used
+// up its files must still be able to clean up.
 void UnlinkObject(const std::string& name, ino_t inode) {
-  const int descriptor = shm_open(("/" + name).c_str(), O_RDONLY | O_CLOEXEC, 0);
-  if (descriptor < 0) return;
-  if (InodeOf(descriptor) == inode) shm_unlink(("/" + name).c_str());
-  close(descriptor);
+  struct stat status;
+  const std::string file = StrCat(kObjectFolder, "/", name);
+  if (lstat(file.c_str(), &status) == 0 && status.st_ino == inode) {
+    shm_unlink(("/" + name).c_str());
+  }
 }
 
 std::string ReadAll(int descriptor) {

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <limits>
-#include <map>
 
 #include "base/checked.h"
-#include "base/mutex.h"
+#include "memory/region_table.h"
 
 namespace trident {
 namespace {
@@ -52,70 +51,16 @@ Status CheckRange(std::string_view name, uint64_t region_bytes, uint64_t offset,
 
 }  // namespace
 
-struct RegionEntry {
-  std::string key;
-  std::shared_ptr<SharedMemoryRegion> region;
-  // Both guarded by the table's mutex.
-  uint64_t leases = 0;
-  bool awaiting_unregister = false;
-};
-
-struct RegionTable {
-  using Map = std::map<std::string, std::shared_ptr<RegionEntry>, std::less<>>;
-
-  mutable Mutex mutex;
-  Map entries GUARDED_BY(mutex);
-
-  // Returns the entry when the caller is to drop it: unmapping doesn't belong under the lock.
-  std::shared_ptr<RegionEntry> Unregister(Map::iterator* position) REQUIRES(mutex) {
-    std::shared_ptr<RegionEntry> entry = (*position)->second;
-    if (entry->leases > 0) {
-      entry->awaiting_unregister = true;
-      ++*position;
-      return nullptr;
-    }
-    *position = entries.erase(*position);
-    return entry;
-  }
-};
-
-// Keys
-// ---------------------------------------------------------------------------------------------
-
-Result<AllowedKeys> AllowedKeys::Parse(const std::vector<std::string>& patterns) {
-  AllowedKeys allowed;
-  for (const std::string& pattern : patterns) {
-    const std::string name = NormaliseSharedMemoryKey(pattern);
-    const size_t star = name.find('*');
-    if (name.empty() || (star != std::string::npos && star + 1 != name.size())) {
-      return InvalidArg("allowed shared memory key '", pattern,
-                        "': expected a key, or a prefix that ends with '*'");
-    }
-    if (star == std::string::npos) {
-      allowed.exact_.push_back(name);
-    } else {
-      allowed.prefixes_.push_back(name.substr(0, star));
-    }
-  }
-  return allowed;
-}
-
-bool AllowedKeys::Allows(const std::string& key) const {
-  const std::string name = NormaliseSharedMemoryKey(key);
-  const auto starts = [&name](const std::string& prefix) { return name.starts_with(prefix); };
-  return std::find(exact_.begin(), exact_.end(), name) != exact_.end() ||
-         std::any_of(prefixes_.begin(), prefixes_.end(), starts) || SharedMemoryCreatedHere(key);
-}
-
 // Leases
 // -------------------------------------------------------------------------------------------
 
 RegionLease& RegionLease::operator=(RegionLease&& other) noexcept {
   if (this != &other) {
     Release();
-    region_ = std::move(other.region_);
+    region_ = std::exchange(other.region_, nullptr);
+    direct_ = std::move(other.direct_);
     table_ = std::move(other.table_);
-    entry_ = std::move(other.entry_);
+    registered_ = std::exchange(other.registered_, nullptr);
     data_ = std::exchange(other.data_, nullptr);
     byte_size_ = std::exchange(other.byte_size_, 0);
   }
@@ -132,7 +77,8 @@ Result<RegionLease> RegionLease::Direct(std::shared_ptr<SharedMemoryRegion> regi
   RegionLease lease;
   lease.data_ = region->data() + offset;
   lease.byte_size_ = byte_size;
-  lease.region_ = std::move(region);
+  lease.region_ = region.get();
+  lease.direct_ = std::move(region);
   return lease;
 }
 
@@ -144,23 +90,17 @@ Status RegionLease::Finish() {
 }
 
 void RegionLease::Release() {
-  if (entry_ != nullptr) {
-    std::shared_ptr<RegionEntry> dropped;
-    {
-      MutexLock lock(table_->mutex);
-      if (--entry_->leases == 0 && entry_->awaiting_unregister) {
-        for (auto it = table_->entries.begin(); it != table_->entries.end(); ++it) {
-          if (it->second == entry_) {
-            dropped = table_->Unregister(&it);
-            break;
-          }
-        }
-      }
+  if (registered_ != nullptr) {
+    RegionTable::Map::node_type dropped;
+    MutexLock lock(table_->mutex);
+    if (--registered_->leases == 0 && registered_->awaiting_unregister) {
+      dropped = table_->regions.extract(*registered_->name);
     }
-    entry_.reset();
-    table_.reset();
+    registered_ = nullptr;
   }
-  region_.reset();
+  table_.reset();
+  direct_.reset();
+  region_ = nullptr;
   data_ = nullptr;
   byte_size_ = 0;
 }
@@ -184,57 +124,59 @@ Status RegionRegistry::Register(const std::string& name, const std::string& key,
   const Status taken = AlreadyExists("shared memory region '", name, "' already in manager");
   {
     MutexLock lock(table_->mutex);
-    if (table_->entries.contains(name)) return taken;
+    if (table_->regions.contains(name)) return taken;
   }
   if (byte_size == 0) return InvalidArg(context, "invalid args: byte size 0");
-  auto region = SharedMemoryRegion::Open(key, offset, byte_size, /*read_only=*/false);
-  if (!region.ok()) {
+  auto object = table_->MapObject(key, offset, byte_size);
+  if (!object.ok()) {
     // A missing object is INTERNAL here, as in Triton: the name to register was not looked for.
-    const Status& status = region.status();
+    const Status& status = object.status();
     const bool missing = status.code() == StatusCode::kNotFound;
     return missing ? Internal(status.message()) : status.WithPrefix(context);
   }
-  auto entry = std::make_shared<RegionEntry>();
-  entry->key = key;
-  entry->region = std::move(region).value();
+  RegisteredRegion region;
+  region.key = key;
+  region.object = std::move(object).value();
+  region.offset = offset;
+  region.byte_size = byte_size;
   MutexLock lock(table_->mutex);
-  return table_->entries.emplace(name, std::move(entry)).second ? Status::Ok() : taken;
+  const auto [position, added] = table_->regions.try_emplace(name, std::move(region));
+  position->second.name = &position->first;
+  return added ? Status::Ok() : taken;
 }
 
 void RegionRegistry::Unregister(std::string_view name) {
-  std::shared_ptr<RegionEntry> dropped;
+  RegionTable::Map::node_type dropped;
   MutexLock lock(table_->mutex);
-  auto it = table_->entries.find(name);
-  if (it != table_->entries.end()) dropped = table_->Unregister(&it);
+  const auto position = table_->regions.find(name);
+  if (position != table_->regions.end()) dropped = table_->Unregister(position);
 }
 
 void RegionRegistry::UnregisterAll() {
-  std::vector<std::shared_ptr<RegionEntry>> dropped;
+  std::vector<RegionTable::Map::node_type> dropped;
   MutexLock lock(table_->mutex);
-  for (auto it = table_->entries.begin(); it != table_->entries.end();) {
-    dropped.push_back(table_->Unregister(&it));
+  dropped.reserve(table_->regions.size());
+  for (auto next = table_->regions.begin(); next != table_->regions.end();) {
+    dropped.push_back(table_->Unregister(next++));
   }
 }
 
-namespace {
-
-RegionStatus StatusOf(const std::string& name, const RegionEntry& entry) {
-  return {name, entry.key, entry.region->offset(), entry.region->byte_size()};
-}
-
-}  // namespace
-
 std::vector<RegionStatus> RegionRegistry::List() const {
   std::vector<RegionStatus> list;
-  MutexLock lock(table_->mutex);
-  for (const auto& [name, entry] : table_->entries) list.push_back(StatusOf(name, *entry));
+  {
+    MutexLock lock(table_->mutex);
+    list.reserve(table_->regions.size());
+    for (const auto& [name, region] : table_->regions) list.push_back(region.status());
+  }
+  std::sort(list.begin(), list.end(),
+            [](const RegionStatus& a, const RegionStatus& b) { return a.name < b.name; });
   return list;
 }
 
 Result<RegionStatus> RegionRegistry::Find(std::string_view name) const {
   MutexLock lock(table_->mutex);
-  const auto it = table_->entries.find(name);
-  if (it != table_->entries.end()) return StatusOf(it->first, *it->second);
+  const auto position = table_->regions.find(name);
+  if (position != table_->regions.end()) return position->second.status();
   return NotFound("Unable to find system shared memory region: '", name, "'");
 }
 
@@ -243,19 +185,19 @@ Result<RegionLease> RegionRegistry::Acquire(std::string_view name, uint64_t offs
   RegionLease lease;
   {
     MutexLock lock(table_->mutex);
-    const auto it = table_->entries.find(name);
-    if (it == table_->entries.end() || it->second->awaiting_unregister) {
+    const auto position = table_->regions.find(name);
+    if (position == table_->regions.end() || position->second.awaiting_unregister) {
       return NotFound("Unable to find shared memory region: '", name, "'");
     }
-    const std::shared_ptr<RegionEntry>& entry = it->second;
-    TRIDENT_RETURN_IF_ERROR(CheckRange(name, entry->region->byte_size(), offset, byte_size));
-    ++entry->leases;
-    lease.table_ = table_;
-    lease.entry_ = entry;
-    lease.region_ = entry->region;
+    RegisteredRegion& region = position->second;
+    TRIDENT_RETURN_IF_ERROR(CheckRange(name, region.byte_size, offset, byte_size));
+    ++region.leases;
+    lease.registered_ = &region;
   }
-  TRIDENT_RETURN_IF_ERROR(lease.region_->CheckUsable());
-  lease.data_ = lease.region_->data() + offset;
+  lease.table_ = table_;
+  lease.region_ = lease.registered_->object.get();
+  TRIDENT_RETURN_IF_ERROR(lease.registered_->CheckUsable());
+  lease.data_ = lease.region_->data() + lease.registered_->offset + offset;
   lease.byte_size_ = byte_size;
   return lease;
 }

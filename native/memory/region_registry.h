@@ -8,29 +8,14 @@
 #include <vector>
 
 #include "base/status.h"
+#include "memory/allowed_keys.h"
 #include "memory/shared_memory.h"
 
 namespace trident {
 
-// Which keys may be registered: those this process created, and those its host listed, each one
-// exactly or as "prefix*". Immutable after construction.
-class AllowedKeys {
- public:
-  AllowedKeys() = default;
-
-  // INVALID_ARG for an empty entry or a '*' that is not the last character.
-  static Result<AllowedKeys> Parse(const std::vector<std::string>& patterns);
-
-  bool Allows(const std::string& key) const;
-
- private:
-  std::vector<std::string> exact_;
-  std::vector<std::string> prefixes_;
-};
-
 enum class RegionAccess { kRead, kWrite };
 
-struct RegionEntry;  // one registered region
+struct RegisteredRegion;
 struct RegionTable;  // all of a server's
 
 // A request's hold on bytes of a region: mapped and registered until the lease ends. Movable.
@@ -58,9 +43,12 @@ class RegionLease {
   friend class RegionRegistry;
   void Release();
 
-  std::shared_ptr<SharedMemoryRegion> region_;
-  std::shared_ptr<RegionTable> table_;  // null for a direct lease, as is entry_
-  std::shared_ptr<RegionEntry> entry_;
+  SharedMemoryRegion* region_ = nullptr;
+  // What keeps the region: itself when the lease is direct, else its registration, which stays in
+  // the table while it has leases.
+  std::shared_ptr<SharedMemoryRegion> direct_;
+  std::shared_ptr<RegionTable> table_;
+  RegisteredRegion* registered_ = nullptr;
   void* data_ = nullptr;
   uint64_t byte_size_ = 0;
 };
@@ -73,14 +61,18 @@ struct RegionStatus {
 };
 
 // A server's registered system shared-memory regions, with the checks, their order and the codes
-// of Triton's shared-memory extension. Leases may outlive it. Thread-safe.
+// of Triton's shared-memory extension. However many regions are registered of an object, it is
+// opened and mapped once: a process may have some 65,000 mappings, and often fewer files. A peer
+// that shrinks an object under a request may so fail all regions of that object. Leases may outlive
+// the registry. Thread-safe.
 class RegionRegistry {
  public:
   explicit RegionRegistry(AllowedKeys allowed);
 
   // INVALID_ARG: name or key breaks its grammar, size 0, the object is too small. UNSUPPORTED:
   // the key is neither ours nor allowed. ALREADY_EXISTS: the name is taken, also while its
-  // unregistration waits. INTERNAL: the object can't be opened.
+  // unregistration waits. UNAVAILABLE: the process may have no more files or mappings. INTERNAL:
+  // the object can't be opened.
   Status Register(const std::string& name, const std::string& key, uint64_t offset,
                   uint64_t byte_size);
 

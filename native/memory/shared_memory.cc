@@ -3,65 +3,35 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <limits>
-#include <utility>
 
 #include "base/checked.h"
+#include "memory/huge_pages.h"
 #include "memory/key_ledger.h"
 #include "memory/sigbus_guard.h"
 
 namespace trident {
 namespace {
 
-constexpr char kReservedPrefix[] = "triton_python_backend_shm_region_";
-constexpr size_t kMaxKeyBytes = 255;  // of a file name
-
 std::string ErrorText(int error) { return std::strerror(error); }
 
-class ScopedDescriptor {
- public:
-  explicit ScopedDescriptor(int descriptor) : descriptor_(descriptor) {}
-  ~ScopedDescriptor() {
-    if (descriptor_ >= 0) close(descriptor_);
+// Makes a new object as large as it shall be, still without memory. An errno.
+int Resize(int descriptor, uint64_t byte_size) {
+  struct statvfs system;
+  // Seen now rather than when most of the machine's memory has been taken.
+  if (fstatvfs(descriptor, &system) == 0 && system.f_blocks > 0 &&
+      system.f_bavail * system.f_frsize < byte_size) {
+    return ENOSPC;
   }
-  ScopedDescriptor(const ScopedDescriptor&) = delete;
-  ScopedDescriptor& operator=(const ScopedDescriptor&) = delete;
-
-  int get() const { return descriptor_; }
-  int Take() { return std::exchange(descriptor_, -1); }
-
- private:
-  int descriptor_;
-};
-
-int OpenObject(const std::string& key, int flags) {
-  return shm_open(("/" + NormaliseSharedMemoryKey(key)).c_str(), flags | O_CLOEXEC, 0600);
+  return ftruncate(descriptor, static_cast<off_t>(byte_size)) == 0 ? 0 : errno;
 }
 
-Status OpenError(const std::string& key, int error) {
-  const StatusCode code = error == ENOENT ? StatusCode::kNotFound : StatusCode::kInternal;
-  return Error(code, "Unable to open shared memory region: '", key, "': ", ErrorText(error));
-}
-
-// The object's size, after making sure that it is a plain object of this user.
-Result<uint64_t> OwnObjectSize(const std::string& key, int descriptor) {
-  struct stat status;
-  if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size < 0) {
-    return Internal("Invalid shared memory region: '", key, "'");
-  }
-  if (status.st_uid != geteuid()) {
-    return Unsupported("shared memory region '", key, "' belongs to another user (id ",
-                       status.st_uid, ")");
-  }
-  return static_cast<uint64_t>(status.st_size);
-}
-
-// Reserves the object's memory. Signals interrupt the reservation of large objects.
+// Reserves the object's memory. Signals interrupt the reservation of large objects. An errno.
 int Reserve(int descriptor, uint64_t byte_size) {
   int error;
   do {
@@ -72,38 +42,6 @@ int Reserve(int descriptor, uint64_t byte_size) {
 
 }  // namespace
 
-std::string NormaliseSharedMemoryKey(const std::string& key) {
-  return key.substr(key.starts_with('/') ? 1 : 0);
-}
-
-Status CheckSharedMemoryKey(const std::string& key) {
-  const size_t start = key.find_first_not_of('/');
-  if (start == std::string::npos) return InvalidArg("invalid shm key '", key, "'");
-  const std::string name = key.substr(start);
-  for (const char* reserved : {kReservedPrefix, kLedgerPrefix}) {
-    if (name.starts_with(reserved)) {
-      return InvalidArg("key '", key, "': the key contains the reserved prefix '", reserved, "'");
-    }
-  }
-  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
-  if (std::any_of(name.begin(), name.end(), is_control)) {
-    return InvalidArg("invalid shm key: it contains a control character");
-  }
-  if (start > 1 || name.find('/') != std::string::npos || name == "." || name == "..") {
-    return InvalidArg("invalid shm key '", key,
-                      "': expected one name, with or without a leading slash");
-  }
-  if (name.size() > kMaxKeyBytes) {
-    return InvalidArg("invalid shm key: it has ", name.size(), " bytes, the limit is ",
-                      kMaxKeyBytes);
-  }
-  return Status::Ok();
-}
-
-bool SharedMemoryCreatedHere(const std::string& key) {
-  return KeyLedger::Contains(NormaliseSharedMemoryKey(key));
-}
-
 Result<std::shared_ptr<SharedMemoryRegion>> SharedMemoryRegion::Create(const std::string& key,
                                                                        uint64_t byte_size) {
   const std::string context = StrCat("failed to create shared memory region '", key, "': ");
@@ -113,25 +51,39 @@ Result<std::shared_ptr<SharedMemoryRegion>> SharedMemoryRegion::Create(const std
     return InvalidArg(context, byte_size, " bytes is not a possible size");
   }
   KeyLedger::Begin();
-  ScopedDescriptor descriptor(OpenObject(key, O_RDWR | O_CREAT | O_EXCL));
+  ScopedDescriptor descriptor(OpenSharedMemoryObject(key, O_RDWR | O_CREAT | O_EXCL));
   if (descriptor.get() < 0) {
     if (errno == EEXIST) return AlreadyExists(context, "an object with this key exists");
-    return Internal(context, ErrorText(errno));
+    return OpenError(key, errno).WithPrefix(context);
   }
   const std::string name = NormaliseSharedMemoryKey(key);
   KeyLedger::Add(name, descriptor.get());
-  int error = fchmod(descriptor.get(), 0600) == 0 ? 0 : errno;  // whatever the umask took away
-  if (error == 0) error = Reserve(descriptor.get(), byte_size);
-  if (error != 0) {
+  auto region = MapNew(key, descriptor.Take(), byte_size);
+  if (!region.ok()) {
     KeyLedger::Unlink(name);
-    return Unavailable(context, "no room for ", byte_size, " bytes: ", ErrorText(error));
+    return region.status().WithPrefix(context);
   }
-  auto region = Map(key, descriptor.Take(), 0, byte_size, /*read_only=*/false);
-  if (region.ok()) {
-    (*region)->owns_name_ = true;
-  } else {
-    KeyLedger::Unlink(name);
-  }
+  (*region)->owns_name_ = true;
+  return region;
+}
+
+// Owns `descriptor` whatever happens.
+Result<std::shared_ptr<SharedMemoryRegion>> SharedMemoryRegion::MapNew(const std::string& key,
+                                                                       int descriptor,
+                                                                       uint64_t byte_size) {
+  ScopedDescriptor owned(descriptor);
+  const auto no_room = [byte_size](int error) {
+    return Unavailable("no room for ", byte_size, " bytes: ", ErrorText(error));
+  };
+  int error = fchmod(descriptor, 0600) == 0 ? 0 : errno;  // whatever the umask took away
+  if (error == 0) error = Resize(descriptor, byte_size);
+  if (error != 0) return no_room(error);
+  TRIDENT_ASSIGN_OR_RETURN(std::shared_ptr<SharedMemoryRegion> region,
+                           Map(key, owned.Take(), 0, byte_size, /*read_only=*/false));
+  PopulateHugePages(region->mapping_, region->mapping_bytes_);
+  error = Reserve(descriptor, byte_size);
+  if (error != 0) return no_room(error);
+  TRIDENT_ASSIGN_OR_RETURN(region->object_, DescribeSharedMemoryObject(key, descriptor));
   return region;
 }
 
@@ -141,16 +93,15 @@ Result<std::shared_ptr<SharedMemoryRegion>> SharedMemoryRegion::Open(const std::
                                                                      bool read_only) {
   Status valid = CheckSharedMemoryKey(key);
   if (!valid.ok()) return valid.WithPrefix("failed to open shared memory region: ");
-  ScopedDescriptor descriptor(OpenObject(key, read_only ? O_RDONLY : O_RDWR));
+  ScopedDescriptor descriptor(OpenSharedMemoryObject(key, read_only ? O_RDONLY : O_RDWR));
   if (descriptor.get() < 0) return OpenError(key, errno);
-  TRIDENT_ASSIGN_OR_RETURN(const uint64_t object_bytes, OwnObjectSize(key, descriptor.get()));
-  if (byte_size == 0 && offset < object_bytes) byte_size = object_bytes - offset;
-  uint64_t end = 0;
-  if (byte_size == 0 || !CheckedAdd(offset, byte_size, &end) || end > object_bytes) {
-    return InvalidArg("shared memory region '", key, "' has ", object_bytes, " bytes, too few for ",
-                      byte_size, " bytes at offset ", offset);
-  }
-  return Map(key, descriptor.Take(), offset, byte_size, read_only);
+  TRIDENT_ASSIGN_OR_RETURN(const SharedMemoryObject object,
+                           DescribeSharedMemoryObject(key, descriptor.get()));
+  if (byte_size == 0 && offset < object.byte_size) byte_size = object.byte_size - offset;
+  TRIDENT_RETURN_IF_ERROR(CheckInsideObject(key, object, offset, byte_size));
+  auto region = Map(key, descriptor.Take(), offset, byte_size, read_only);
+  if (region.ok()) (*region)->object_ = object;
+  return region;
 }
 
 // Owns `descriptor` whatever happens. The range has been checked against the object.
@@ -172,8 +123,11 @@ Result<std::shared_ptr<SharedMemoryRegion>> SharedMemoryRegion::Map(const std::s
   }
   region->mapping_bytes_ = padded / page * page;
   const int protection = PROT_READ | (read_only ? 0 : PROT_WRITE);
-  void* mapping = mmap(nullptr, region->mapping_bytes_, protection, MAP_SHARED, descriptor,
-                       static_cast<off_t>(offset - lead));
+  void* mapping = MapShared(descriptor, offset - lead, region->mapping_bytes_, protection);
+  if (mapping == MAP_FAILED && errno == ENOMEM) {
+    return Unavailable("shared memory region '", key, "': the process may have no more address ",
+                       "space (ulimit -v) or mappings (vm.max_map_count)");
+  }
   if (mapping == MAP_FAILED) {
     return InvalidArg("shared memory region '", key,
                       "': unable to process address space: ", ErrorText(errno));
@@ -199,14 +153,15 @@ Status SharedMemoryRegion::PoisonedError() const {
   return Internal("shared memory region '", key_, "' shrank while it was in use");
 }
 
-Status SharedMemoryRegion::CheckUsable() const {
+Status SharedMemoryRegion::CheckUsable(uint64_t byte_size) const {
   if (poisoned()) return PoisonedError();
-  struct stat status;
-  if (fstat(descriptor_, &status) != 0)
-    return Internal("Invalid shared memory region: '", key_, "'");
-  const uint64_t needed = offset_ + byte_size_;
-  if (static_cast<uint64_t>(status.st_size) < needed) {
-    return Internal("shared memory region '", key_, "' shrank to ", status.st_size, " bytes, ",
+  // What fstat would tell, at half its price: this is on the path of every request, and nobody
+  // reads through the descriptor's position.
+  const off_t object_bytes = lseek(descriptor_, 0, SEEK_END);
+  if (object_bytes < 0) return Internal("Invalid shared memory region: '", key_, "'");
+  const uint64_t needed = offset_ + byte_size;
+  if (static_cast<uint64_t>(object_bytes) < needed) {
+    return Internal("shared memory region '", key_, "' shrank to ", object_bytes, " bytes, ",
                     needed, " are needed");
   }
   return Status::Ok();

@@ -6,27 +6,18 @@
 #include <string>
 
 #include "base/status.h"
+#include "memory/shared_memory_object.h"
 
 namespace trident {
 
 class GuardedRange;
 
-// What is wrong with a shared-memory key: INVALID_ARG for an empty one, the prefix that Triton's
-// Python backend keeps for itself, a slash other than one leading, a control character, "." or
-// "..", or more than 255 bytes. The prefix is looked for behind any number of leading slashes.
-Status CheckSharedMemoryKey(const std::string& key);
-
-// `key` without its leading slash: two keys name the same object when these are equal.
-std::string NormaliseSharedMemoryKey(const std::string& key);
-
-// True while an object that this process created under `key` has not been unlinked by it.
-bool SharedMemoryCreatedHere(const std::string& key);
-
 // A mapped part of a POSIX shared-memory object. Promises that reading or writing inside it never
 // ends the process, even when a peer shrinks the object meanwhile: the mapping then turns into
 // private zeros, poisoned() becomes true for good and every use answers INTERNAL. Keeps the
 // object's descriptor, close-on-exec, to see its size again before each use. The mapping lasts as
-// long as the shared_ptr. Thread-safe; the bytes themselves are the users' to synchronise.
+// long as the shared_ptr; from 2 MiB on it is of huge pages where the machine has them.
+// Thread-safe; the bytes themselves are the users' to synchronise.
 class SharedMemoryRegion {
  public:
   // A new object of `byte_size` zeros, mode 0600, its memory reserved now: a full /dev/shm is
@@ -36,7 +27,8 @@ class SharedMemoryRegion {
 
   // Maps [offset, offset + byte_size) of an existing object; `byte_size` 0 means up to its end.
   // The offset needs no alignment. NOT_FOUND without such an object, INVALID_ARG when it is
-  // smaller, UNSUPPORTED when another user owns it.
+  // smaller, UNSUPPORTED when another user owns it, UNAVAILABLE when the process may have no more
+  // files or mappings.
   static Result<std::shared_ptr<SharedMemoryRegion>> Open(const std::string& key, uint64_t offset,
                                                           uint64_t byte_size, bool read_only);
 
@@ -50,10 +42,15 @@ class SharedMemoryRegion {
   bool read_only() const { return read_only_; }
   uint8_t* data() const { return data_; }
 
+  // As it was when mapped.
+  const SharedMemoryObject& object() const { return object_; }
+
   bool poisoned() const;
 
   // INTERNAL when the region is poisoned or the object is by now too small for it.
-  Status CheckUsable() const;
+  Status CheckUsable() const { return CheckUsable(byte_size_); }
+  // The same for who uses only the region's first bytes.
+  Status CheckUsable(uint64_t byte_size) const;
 
   // Copies between the region and private memory. INVALID_ARG outside the region or writing a
   // read-only one; INTERNAL as CheckUsable, also when the object shrank during the copy.
@@ -69,11 +66,14 @@ class SharedMemoryRegion {
   static Result<std::shared_ptr<SharedMemoryRegion>> Map(const std::string& key, int descriptor,
                                                          uint64_t offset, uint64_t byte_size,
                                                          bool read_only);
+  static Result<std::shared_ptr<SharedMemoryRegion>> MapNew(const std::string& key, int descriptor,
+                                                            uint64_t byte_size);
   Status CheckBounds(uint64_t offset, uint64_t byte_size) const;
   Status PoisonedError() const;
 
   std::string key_;
   int descriptor_ = -1;
+  SharedMemoryObject object_;
   uint64_t offset_ = 0;
   uint64_t byte_size_ = 0;
   bool read_only_ = false;

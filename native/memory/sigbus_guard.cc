@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <vector>
 
 #include "base/mutex.h"
 
@@ -24,22 +25,23 @@ struct GuardedRangeTable {
   std::atomic<Block*> blocks{nullptr};
   struct sigaction previous = {};
   bool installed GUARDED_BY(mutex) = false;
+  std::vector<GuardedRange*> free GUARDED_BY(mutex);
 
   static GuardedRangeTable& Get() {
     static GuardedRangeTable* const table = new GuardedRangeTable;
     return *table;
   }
 
-  GuardedRange* FindFree() REQUIRES(mutex) {
-    for (Block* block = blocks.load(std::memory_order_relaxed); block; block = block->next) {
-      for (GuardedRange& range : block->ranges) {
-        if (range.begin_.load(std::memory_order_relaxed) == 0) return &range;
-      }
+  GuardedRange* TakeFree() REQUIRES(mutex) {
+    if (free.empty()) {
+      Block* block = new Block;
+      block->next = blocks.load(std::memory_order_relaxed);
+      blocks.store(block, std::memory_order_release);
+      for (GuardedRange& range : block->ranges) free.push_back(&range);
     }
-    Block* block = new Block;
-    block->next = blocks.load(std::memory_order_relaxed);
-    blocks.store(block, std::memory_order_release);
-    return &block->ranges[0];
+    GuardedRange* const range = free.back();
+    free.pop_back();
+    return range;
   }
 
   static void Rewrite(GuardedRange* range, uintptr_t begin, size_t byte_size, int protection) {
@@ -122,7 +124,7 @@ GuardedRange* GuardedRange::Protect(void* begin, size_t byte_size, int protectio
     sigaction(SIGBUS, &ours, nullptr);
     table.installed = true;
   }
-  GuardedRange* range = table.FindFree();
+  GuardedRange* range = table.TakeFree();
   GuardedRangeTable::Rewrite(range, reinterpret_cast<uintptr_t>(begin), byte_size, protection);
   return range;
 }
@@ -131,6 +133,7 @@ void GuardedRange::Release() {
   GuardedRangeTable& table = GuardedRangeTable::Get();
   MutexLock lock(table.mutex);
   GuardedRangeTable::Rewrite(this, 0, 0, 0);
+  table.free.push_back(this);
 }
 
 }  // namespace trident

@@ -37,6 +37,7 @@ BatchPolicy PolicyOf(const ModelConfig& config) {
                           batching.preferred_batch_size.end());
   std::sort(policy.preferred.begin(), policy.preferred.end());
   policy.max_queue_delay_ns = NsOf(batching.max_queue_delay_microseconds);
+  policy.adaptive_delay = batching.deadline && batching.deadline->adaptive_queue_delay;
   return policy;
 }
 
@@ -44,7 +45,7 @@ LevelPolicy LevelPolicyOf(const QueuePolicy& config) {
   LevelPolicy policy;
   policy.timeout_ns = NsOf(config.default_timeout_microseconds);
   policy.allow_timeout_override = config.allow_timeout_override;
-  policy.delay = config.timeout_action == TimeoutAction::kDelay;
+  policy.delay = config.timeout_action == TimeoutAction::kDelay && policy.timeout_ns != 0;
   policy.max_size = config.max_queue_size;
   return policy;
 }
@@ -53,6 +54,8 @@ QueuePolicies QueuePoliciesOf(const ModelConfig& config) {
   QueuePolicies policies;
   if (!config.dynamic_batching) return policies;
   const ModelDynamicBatching& batching = *config.dynamic_batching;
+  policies.deadlines = batching.deadline.has_value();
+  if (policies.deadlines) policies.slo_ns = NsOf(batching.deadline->slo_microseconds);
   policies.levels = batching.priority_levels;
   policies.default_level = batching.default_priority_level;
   if (batching.default_queue_policy) {
@@ -106,6 +109,10 @@ Result<std::unique_ptr<Scheduler>> MakeScheduler(const ModelConfig& config,
     }
     return std::unique_ptr<Scheduler>(
         std::make_unique<DirectSequenceScheduler>(context, std::move(policy)));
+  }
+  if (strategy != nullptr && config.dynamic_batching && config.dynamic_batching->deadline) {
+    return InvalidArg("model '", config.name, "': 'dynamic_batching.deadline' does not go with a ",
+                      "custom batching strategy, which says itself what makes a batch");
   }
   SchedulerContext queue_context = context;
   if (queue_context.order == nullptr) queue_context.order = MakeResponseOrder(config);

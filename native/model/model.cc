@@ -1,10 +1,11 @@
 #include "model/model.h"
 
 #include <algorithm>
-#include <cassert>
+#include <optional>
 #include <system_error>
 
 #include "base/clock.h"
+#include "base/scratch.h"
 #include "config/complete.h"
 #include "config/validate.h"
 #include "model/batch_strategy.h"
@@ -34,6 +35,7 @@ Model::Model(ModelSource source)
       auto_complete_(source.auto_complete),
       host_policies_(std::move(source.host_policies)),
       timer_(std::move(source.timer)),
+      executors_(std::move(source.executors)),
       limiter_(std::move(source.limiter)),
       server_cache_(std::move(source.cache)),
       server_(source.server),
@@ -149,6 +151,8 @@ Status Model::CreateInstances(const ModelConfig& config) {
     AddActive(instances_.back().get());
     any_active = true;
   }
+  MutexLock lock(mutex_);
+  CountInstances(instances_.size());
   if (any_active) return Status::Ok();
   return InvalidArg("model '", name_, "' has no instance that is not passive");
 }
@@ -166,8 +170,11 @@ void Model::AddActive(ModelInstance* instance) {
   // In the table before the scheduler knows of it: from then on the inline lane may look it up.
   active_tables_.back().push_back(instance);
   active_.store(active_tables_.back().data(), std::memory_order_release);
-  [[maybe_unused]] const size_t index = scheduler_->AddInstance();
-  assert(index + 1 == active_tables_.back().size());
+  instance->BeginService(scheduler_.get(), active_tables_.back().size() - 1, executors_.get());
+}
+
+void Model::CountInstances(size_t now) {
+  executors_->CountInstances(std::exchange(counted_instances_, now), now);
 }
 
 Status Model::StartThreads() {
@@ -177,14 +184,15 @@ Status Model::StartThreads() {
   // A model that drains may lose its instances at any time, and a request without threads would
   // wait for ever.
   if (draining_) return Unavailable("model '", name_, "' is being unloaded");
+  // What has no thread stays usable by the inline lane; the next Submit tries again.
+  TRIDENT_RETURN_IF_ERROR(executors_->Start().WithPrefix(StrCat("model '", name_, "' ")));
   const std::vector<ModelInstance*>& active = active_tables_.back();
   try {
     for (size_t i = 0; i < active.size(); ++i) {
       if (active[i] == nullptr || leaving_.count(i) > 0) continue;
-      active[i]->StartThread(scheduler_.get(), i);
+      if (active[i]->needs_thread()) active[i]->StartThread();
     }
   } catch (const std::system_error& error) {
-    // Instances without a thread stay usable by the inline lane; the next Submit tries again.
     return Unavailable("model '", name_,
                        "' can't start a thread for each instance: ", error.what());
   }
@@ -200,12 +208,11 @@ void Model::Submit(std::span<InferenceRequest*> requests, std::span<Status> outc
   }
   if (cache_ != nullptr) return SubmitThroughCache(requests, outcomes);
   const uint64_t now = NowNs();
-  // Most calls bring one request; only a whole turn's worth needs the heap.
+  // Most calls bring one request.
   RequestPtr one;
-  std::vector<RequestPtr> many;
-  if (requests.size() > 1) many.resize(requests.size());
-  const std::span<RequestPtr> submitted =
-      requests.size() > 1 ? std::span<RequestPtr>(many) : std::span<RequestPtr>(&one, 1);
+  std::optional<Scratch<RequestPtr>> many;
+  if (requests.size() > 1) many.emplace(requests.size());
+  const std::span<RequestPtr> submitted = many ? std::span(**many) : std::span(&one, 1);
   for (size_t i = 0; i < requests.size(); ++i) {
     requests[i]->Submit(now);
     submitted[i].reset(requests[i]);
@@ -315,6 +322,7 @@ void Model::Finalize() {
     MutexLock lock(mutex_);
     instances.swap(instances_);
     memory_usage_.clear();
+    CountInstances(0);
   }
   while (!instances.empty()) instances.pop_back();
   strategy_ = nullptr;

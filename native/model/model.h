@@ -15,6 +15,7 @@
 #include "config/model_config.h"
 #include "inference/target.h"
 #include "model/backend.h"
+#include "model/executors.h"
 #include "model/model_identity.h"
 #include "model/model_instance.h"
 #include "model/rate_limiter.h"
@@ -43,6 +44,7 @@ struct ModelSource {
   bool auto_complete = false;
   HostPolicies host_policies;
   std::shared_ptr<Timer> timer;
+  std::shared_ptr<Executors> executors;
   std::shared_ptr<ExecutionLimiter> limiter;  // null: executions are not limited
   std::shared_ptr<ResponseCache> cache;       // null: responses are not remembered
   void* server = nullptr;                     // what TRITONBACKEND_ModelServer returns
@@ -124,11 +126,11 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   struct LeavingInstance {
     std::shared_ptr<ModelInstance> instance;
     size_t index = 0;
-    bool has_thread = false;
   };
   Status CreateInstances(const ModelConfig& config);
   Status CheckInstanceCount(const ModelConfig& config) const;
   void AddActive(ModelInstance* instance) REQUIRES(mutex_);
+  void CountInstances(size_t now) REQUIRES(mutex_);
   void AddInstances(std::vector<std::shared_ptr<ModelInstance>> added) REQUIRES(mutex_);
   std::vector<LeavingInstance> TakeOut(const std::vector<const ModelInstance*>& stay)
       REQUIRES(mutex_);
@@ -146,6 +148,7 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   const bool auto_complete_;
   const HostPolicies host_policies_;
   const std::shared_ptr<Timer> timer_;
+  const std::shared_ptr<Executors> executors_;
   const std::shared_ptr<ExecutionLimiter> limiter_;
   const std::shared_ptr<ResponseCache> server_cache_;
   void* const server_;
@@ -171,7 +174,8 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   bool draining_ GUARDED_BY(mutex_) = false;
   // Shared with those who ask them something while they may be removed.
   std::vector<std::shared_ptr<ModelInstance>> instances_ GUARDED_BY(mutex_);
-  std::set<size_t> leaving_ GUARDED_BY(mutex_);  // indices whose threads are not to be started
+  std::set<size_t> leaving_ GUARDED_BY(mutex_);      // indices whose threads are not to be started
+  size_t counted_instances_ GUARDED_BY(mutex_) = 0;  // at the executors
   // The instances the scheduler knows, by its index; null: removed. A full table is replaced by one
   // twice its size, so that the inline lane reads it without a lock; old tables go with the model.
   std::atomic<ModelInstance* const*> active_{nullptr};

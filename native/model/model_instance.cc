@@ -1,5 +1,7 @@
 #include "model/model_instance.h"
 
+#include <cassert>
+
 #include "model/backend.h"
 #include "model/model.h"
 #include "model/plugin_status.h"
@@ -37,7 +39,7 @@ Status ModelInstance::Initialize() {
 }
 
 ModelInstance::~ModelInstance() {
-  JoinThread();
+  EndService();
   auto* finalize = model_->backend().entry_points().instance_finalize;
   if (!initialized_ || finalize == nullptr) return;
   const Status status = TakePluginError(finalize(handle()));
@@ -47,47 +49,67 @@ ModelInstance::~ModelInstance() {
   }
 }
 
-void ModelInstance::StartThread(Scheduler* scheduler, size_t index) {
-  if (thread_.joinable()) return;
-  thread_ = std::thread([this, scheduler, index] {
+void ModelInstance::BeginService(Scheduler* scheduler, size_t index, Executors* executors) {
+  scheduler_ = scheduler;
+  index_ = index;
+  executors_ = executors;
+  if (may_run_inline()) waker_ = executors->Add(this);
+  [[maybe_unused]] const size_t added = scheduler->AddInstance(waker_);
+  assert(added == index);
+}
+
+void ModelInstance::StartThread() {
+  thread_ = std::thread([this] {
     if (const Status status = policy_.Apply(); !status.ok()) {
       TRIDENT_LOG(model_->logger(), LogLevel::kWarn, "instance '", description_.name,
                   "': ", status.message());
     }
     ApplyNiceStep(description_.nice_step);
-    gate_ == nullptr ? Run(scheduler, index) : RunGated(scheduler, index);
+    gate_ == nullptr ? Run() : RunGated();
   });
 }
 
-void ModelInstance::Run(Scheduler* scheduler, size_t index) {
-  Batch batch;
-  while (scheduler->Take(index, &batch)) {
-    Execute(&batch);
-    scheduler->Finished(index);
+bool ModelInstance::RunBatch(uint64_t* look_again_ns) {
+  if (!scheduler_->TakeOrLeave(index_, &batch_, look_again_ns)) return false;
+  Execute(&batch_);
+  scheduler_->Finished(index_);
+  return true;
+}
+
+void ModelInstance::Run() {
+  while (scheduler_->Take(index_, &batch_)) {
+    Execute(&batch_);
+    scheduler_->Finished(index_);
   }
 }
 
 // The batch is taken when the resources are there, so that it can still grow until then.
-void ModelInstance::RunGated(Scheduler* scheduler, size_t index) {
-  Batch batch;
+void ModelInstance::RunGated() {
   bool due = false;
-  while (due || scheduler->Await(index)) {
+  while (due || scheduler_->Await(index_)) {
     due = false;
     if (!gate_->Acquire()) continue;
     uint64_t ignored = 0;
-    const bool taken = scheduler->TryTake(index, &batch, &ignored);
+    const bool taken = scheduler_->TryTake(index_, &batch_, &ignored);
     if (taken) {
-      Execute(&batch);
-      scheduler->Finished(index);
+      Execute(&batch_);
+      scheduler_->Finished(index_);
     }
-    due = scheduler->IsDue(index);
+    due = scheduler_->IsDue(index_);
     gate_->Release(taken, due);
   }
 }
 
-void ModelInstance::JoinThread() {
+void ModelInstance::EndService() {
+  if (scheduler_ == nullptr) return;
   if (gate_ != nullptr) gate_->GiveUp();
-  if (thread_.joinable()) thread_.join();
+  if (thread_.joinable()) {
+    thread_.join();
+  } else {
+    if (waker_ != nullptr) executors_->Retire(waker_.get());
+    Run();
+  }
+  scheduler_ = nullptr;
 }
 
 void ModelInstance::Execute(Batch* batch) {

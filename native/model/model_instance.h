@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "config/model_config.h"
+#include "model/executors.h"
 #include "model/host_policy.h"
 #include "model/rate_limiter.h"
 #include "scheduler/scheduler.h"
@@ -18,11 +19,11 @@ namespace trident {
 
 class Model;
 
-// One instance of a model: a plug-in's execution context and the thread that drives it; the object
-// behind TRITONBACKEND_ModelInstance. Executes one batch at a time, on its own thread or, in the
-// inline lane, on a caller's. Externally synchronised by its scheduler, which hands an instance to
-// one thread at a time.
-class ModelInstance {
+// One instance of a model, a plug-in's execution context; the object behind
+// TRITONBACKEND_ModelInstance. Executes one batch at a time, on a thread of the server's executors
+// or, in the inline lane, on a caller's; if that may not be any thread, on one of its own.
+// Externally synchronised by its scheduler, which hands an instance to one thread at a time.
+class ModelInstance : private Driven {
  public:
   struct Description {
     std::string name;
@@ -42,13 +43,18 @@ class ModelInstance {
   // Calls the plug-in's initialisation and, unless the instance is passive, runs the model's
   // warm-up samples, both under the instance's host policy.
   static Result<std::unique_ptr<ModelInstance>> Create(Model* model, Description description);
-  // Joins the thread, which must be on its way out, and finalises the plug-in's part.
-  ~ModelInstance();
+  // Ends the service, if it has not ended, and finalises the plug-in's part.
+  ~ModelInstance() override;
 
-  // `index` is this instance's number at `scheduler`, which must outlive the thread.
-  void StartThread(Scheduler* scheduler, size_t index);
-  bool has_thread() const { return thread_.joinable(); }
-  void JoinThread();
+  // Adds this instance to `scheduler`, where it will be number `index`, driven by `executors` or,
+  // from StartThread on, by a thread of its own. Both outlive the service.
+  void BeginService(Scheduler* scheduler, size_t index, Executors* executors);
+  // Of those with one of their own, which has not started yet; may throw std::system_error.
+  void StartThread();
+  bool needs_thread() const { return !may_run_inline() && !thread_.joinable(); }
+  // Waits until no thread is at this instance. It must have been removed, or its scheduler stopped:
+  // what is left for it to do the calling thread does, unless it has a thread of its own.
+  void EndService();
 
   // Hands `batch` to the backend; every request is answered when this returns, or later if the
   // backend keeps it. Empties `batch`.
@@ -75,16 +81,23 @@ class ModelInstance {
   ModelInstance(Model* model, Description description)
       : model_(model), description_(std::move(description)) {}
   Status Initialize();
-  void Run(Scheduler* scheduler, size_t index);
-  void RunGated(Scheduler* scheduler, size_t index);
+  bool RunBatch(uint64_t* look_again_ns) override;
+  void Run();
+  void RunGated();
 
   Model* const model_;
   Description description_;
   HostPolicy policy_;
   std::unique_ptr<ExecutionLimiter::Gate> gate_;  // null: executions are not limited
   bool initialized_ = false;
+  Scheduler* scheduler_ = nullptr;  // while it is in service
+  size_t index_ = 0;
+  Executors* executors_ = nullptr;
+  std::shared_ptr<Waker> waker_;  // null: it has a thread of its own
   std::thread thread_;
-  std::vector<TRITONBACKEND_Request*> handed_over_;  // reused from batch to batch
+  // Reused from batch to batch.
+  Batch batch_;
+  std::vector<TRITONBACKEND_Request*> handed_over_;
 };
 
 }  // namespace trident

@@ -35,10 +35,11 @@ std::vector<ModelInstance::Description> Missing(
 }
 
 // The threads of `active` from `first` on.
-Status StartThreadsFrom(size_t first, const std::vector<ModelInstance*>& active,
-                        Scheduler* scheduler) {
+Status StartThreadsFrom(size_t first, const std::vector<ModelInstance*>& active) {
   try {
-    for (size_t i = first; i < active.size(); ++i) active[i]->StartThread(scheduler, i);
+    for (size_t i = first; i < active.size(); ++i) {
+      if (active[i]->needs_thread()) active[i]->StartThread();
+    }
   } catch (const std::system_error& error) {
     return Unavailable("can't start a thread for each new instance: ", error.what());
   }
@@ -90,9 +91,10 @@ Status Model::UpdateInstances(const ModelConfig& config, std::function<void()>* 
     AddInstances(std::move(added));
     // What waits is served by those that leave or by those that come: never by nobody.
     if (threads_started_.load()) {
-      status = StartThreadsFrom(first, active_tables_.back(), scheduler_.get());
+      status = StartThreadsFrom(first, active_tables_.back());
     }
     leaving = TakeOut(status.ok() ? stay : former);
+    CountInstances(instances_.size());
     if (status.ok()) config_ = std::make_shared<const ModelConfig>(std::move(next));
   } else {
     added.clear();
@@ -118,7 +120,7 @@ std::vector<Model::LeavingInstance> Model::TakeOut(const std::vector<const Model
   std::vector<LeavingInstance> leaving;
   std::erase_if(instances_, [&](const std::shared_ptr<ModelInstance>& instance) {
     if (std::find(stay.begin(), stay.end(), instance.get()) != stay.end()) return false;
-    LeavingInstance one{instance, 0, instance->has_thread()};
+    LeavingInstance one{instance, 0};
     if (!instance->description().passive) {
       const std::vector<ModelInstance*>& active = active_tables_.back();
       one.index = static_cast<size_t>(std::find(active.begin(), active.end(), instance.get()) -
@@ -141,16 +143,7 @@ void Model::AddInstances(std::vector<std::shared_ptr<ModelInstance>> added) {
 void Model::AwaitEnd(const LeavingInstance& leaving) {
   ModelInstance& instance = *leaving.instance;
   const bool active = !instance.description().passive;
-  if (leaving.has_thread) {
-    instance.JoinThread();
-  } else if (active) {
-    // Nobody else asks for its work; it may have some on a caller's thread.
-    Batch batch;
-    while (scheduler_->Take(leaving.index, &batch)) {
-      instance.Execute(&batch);
-      scheduler_->Finished(leaving.index);
-    }
-  }
+  instance.EndService();
   MutexLock lock(mutex_);
   if (active) active_tables_.back()[leaving.index] = nullptr;
   memory_usage_.erase(&instance);

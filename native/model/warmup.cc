@@ -68,7 +68,7 @@ class WarmupSink : public ResponseSink {
     attributes->memory_type_id = 0;
     return Status::Ok();
   }
-  void Deliver(std::unique_ptr<InferenceResponse> response, uint32_t flags) override {
+  void Deliver(ResponsePtr response, uint32_t flags) override {
     const Status status = response == nullptr ? Status::Ok() : response->status();
     response = nullptr;  // outside of the lock: it frees its outputs
     MutexLock lock(mutex_);

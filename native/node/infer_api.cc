@@ -210,6 +210,15 @@ napi_value SetTimeout(napi_env env, napi_callback_info info) {
       TakeError(TRITONSERVER_InferenceRequestSetTimeoutMicroseconds(slot->request, call.Size(1))));
 }
 
+// setDeadline(slot, microseconds): 0 is none
+napi_value SetDeadline(napi_env env, napi_callback_info info) {
+  const JsCall call(env, info);
+  RequestSlot* slot = IdleSlot(call);
+  if (slot == nullptr) return call.Throw(NoSuch("idle slot"));
+  return call.ThrowIfError(TakeError(
+      TRITONSERVER_TridentInferenceRequestSetDeadlineMicroseconds(slot->request, call.Size(1))));
+}
+
 Status SetParameter(napi_env env, TRITONSERVER_InferenceRequest* request, const std::string& name,
                     napi_value value) {
   const char* key = name.c_str();
@@ -368,9 +377,9 @@ const std::vector<Method>& InferMethods() {
       {"createPlan", CreatePlan},   {"destroyPlan", DestroyPlan}, {"createSlot", CreateSlot},
       {"alignment", Alignment},     {"destroySlot", DestroySlot}, {"bindArray", BindArray},
       {"bindMemory", BindMemory},   {"resizeInput", ResizeInput}, {"unbind", Unbind},
-      {"setTimeout", SetTimeout},   {"setOptions", SetOptions},   {"submit", Submit},
-      {"inferSync", InferSync},     {"cancel", Cancel},           {"takeError", TakeSlotError},
-      {"readOutputs", ReadOutputs},
+      {"setTimeout", SetTimeout},   {"setDeadline", SetDeadline}, {"setOptions", SetOptions},
+      {"submit", Submit},           {"inferSync", InferSync},     {"cancel", Cancel},
+      {"takeError", TakeSlotError}, {"readOutputs", ReadOutputs},
   };
   return *methods;
 }

@@ -119,6 +119,10 @@ constexpr Kind kKinds[] = {
      [](const Setting&, ServerHandle* handle, Options* options) {
        return TRITONSERVER_ServerOptionsSetLogCallback(options, ServerHandle::OnLog, handle);
      }},
+    {"spinUs",
+     [](const Setting& setting, ServerHandle*, Options* options) {
+       return TRITONSERVER_TridentServerOptionsSetSpinMicroseconds(options, setting.size());
+     }},
     {"inlineBudgetNs",
      [](const Setting& setting, ServerHandle* handle, Options*) -> TRITONSERVER_Error* {
        handle->inline_budget_ns = setting.size();

@@ -160,6 +160,7 @@ Result<std::shared_ptr<Model>> ModelLoader::TryLoad(const ModelPlan& plan, int64
     source.auto_complete = options_.auto_complete;
     source.host_policies = options_.host_policies;
     source.timer = options_.timer;
+    source.executors = options_.executors;
     source.limiter = options_.limiter;
     source.cache = options_.cache;
     source.server = options_.server;

@@ -37,6 +37,7 @@ class ModelLoader {
     unsigned retry_count = 0;
     HostPolicies host_policies;
     std::shared_ptr<Timer> timer;
+    std::shared_ptr<Executors> executors;
     std::shared_ptr<ExecutionLimiter> limiter;
     std::shared_ptr<ResponseCache> cache;
     void* server = nullptr;

@@ -21,6 +21,16 @@ uint64_t NextPreferred(const BatchPolicy& policy, uint64_t items) {
 }  // namespace
 
 Decision Decide(const PendingRequests& pending, const BatchPolicy& policy, uint64_t now_ns) {
+  uint64_t until_ns = kNoWait;
+  if (policy.max_queue_delay_ns != 0 &&
+      !CheckedAdd(pending.oldest_ns, policy.max_queue_delay_ns, &until_ns)) {
+    until_ns = kNever;
+  }
+  return DecideUntil(pending, policy, until_ns, now_ns);
+}
+
+Decision DecideUntil(const PendingRequests& pending, const BatchPolicy& policy, uint64_t until_ns,
+                     uint64_t now_ns) {
   if (pending.batch_sizes.empty()) return {};
   if (!policy.dynamic) return {.take = 1};
 
@@ -41,16 +51,13 @@ Decision Decide(const PendingRequests& pending, const BatchPolicy& policy, uint6
     if (IsPreferred(policy, items)) preferred_count = count;
   }
 
-  uint64_t deadline = 0;
-  if (!CheckedAdd(pending.oldest_ns, policy.max_queue_delay_ns, &deadline)) deadline = kNever;
-  const bool delay_over = policy.max_queue_delay_ns != 0 && now_ns >= deadline;
+  const bool delay_over = until_ns != kNoWait && now_ns >= until_ns;
   if (preferred_count > 0 && !delay_over) return {.take = preferred_count};
-  if (!can_grow || items >= policy.LargestPreferred() || policy.max_queue_delay_ns == 0 ||
-      delay_over) {
+  if (!can_grow || items >= policy.LargestPreferred() || until_ns == kNoWait || delay_over) {
     return {.take = count};
   }
   return {
-      .take = 0, .look_again_ns = deadline, .look_again_at_items = NextPreferred(policy, items)};
+      .take = 0, .look_again_ns = until_ns, .look_again_at_items = NextPreferred(policy, items)};
 }
 
 }  // namespace trident

@@ -19,7 +19,7 @@ class CacheSink : public ForwardingSink {
         key_(key),
         lookup_ns_(lookup_ns) {}
 
-  void Deliver(std::unique_ptr<InferenceResponse> response, uint32_t flags) override {
+  void Deliver(ResponsePtr response, uint32_t flags) override {
     // One of several responses is not the answer.
     const bool only = !delivered_.exchange(true) && (flags & kResponseFinal) != 0;
     if (only && response != nullptr && response->status().ok()) {

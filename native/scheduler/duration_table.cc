@@ -30,9 +30,17 @@ void DurationTable::Record(uint64_t items, uint64_t duration_ns) {
   if (index >= rows_.size()) rows_.resize(index + 1);
   if (rows_[index] == nullptr) rows_[index] = std::make_unique<Row>();
   Row& row = *rows_[index];
-  row.recent[row.count++ % kRecent] = duration_ns;
+  row.last_record = ++records_;
+  const auto at = std::lower_bound(recent_rows_.begin(), recent_rows_.end(), index);
+  if (at == recent_rows_.end() || *at != index) {
+    recent_rows_.insert(at, index);
+    row.recent_count = 0;
+  }
+  if (records_ % kRecentRecords == 0) ForgetTheOld();
+  ++row.count;
+  row.recent[row.recent_count++ % kRecent] = duration_ns;
 
-  const uint64_t known = std::min<uint64_t>(row.count, kRecent);
+  const uint64_t known = std::min<uint64_t>(row.recent_count, kRecent);
   uint64_t longest = 0, second = 0;
   for (uint64_t i = 0; i < known; ++i) {
     second = std::max(second, std::min(longest, row.recent[i]));
@@ -53,28 +61,29 @@ bool DurationTable::KnownWithin(uint64_t items, uint64_t budget_ns) const {
   return std::max(row->longest_ns, row->former_longest_ns) <= budget_ns;
 }
 
+void DurationTable::ForgetTheOld() {
+  std::erase_if(recent_rows_, [&](size_t index) {
+    return rows_[index]->last_record + kRecentRecords <= records_;
+  });
+}
+
 std::optional<uint64_t> DurationTable::Estimate(uint64_t items) const {
+  if (recent_rows_.empty()) return std::nullopt;
   const size_t index = RowOf(items);
-  if (const Row* row = Known(index)) return row->estimate_ns;
-  size_t below = std::min(index, rows_.size());
-  while (below > 0 && Known(below - 1) == nullptr) --below;
-  size_t above = index + 1;
-  while (above < rows_.size() && Known(above) == nullptr) ++above;
-  const Row* upper = Known(above);
-  if (below == 0) {
-    // A smaller batch than any measured takes no longer.
-    if (upper == nullptr) return std::nullopt;
-    return upper->estimate_ns;
+  const auto above = std::lower_bound(recent_rows_.begin(), recent_rows_.end(), index);
+  // A smaller batch than any measured takes no longer.
+  if (above != recent_rows_.end() && (*above == index || above == recent_rows_.begin())) {
+    return rows_[*above]->estimate_ns;
   }
-  const Row& lower = *Known(below - 1);
-  const auto from = static_cast<double>(std::max<uint64_t>(1, LargestOf(below - 1)));
-  const auto low_ns = static_cast<double>(lower.estimate_ns);
-  if (upper == nullptr) {
+  const size_t below = *std::prev(above);
+  const auto from = static_cast<double>(std::max<uint64_t>(1, LargestOf(below)));
+  const auto low_ns = static_cast<double>(rows_[below]->estimate_ns);
+  if (above == recent_rows_.end()) {
     return static_cast<uint64_t>(low_ns * static_cast<double>(items) / from);
   }
   const double share =
-      (static_cast<double>(items) - from) / (static_cast<double>(LargestOf(above)) - from);
-  const double gain = static_cast<double>(upper->estimate_ns) - low_ns;
+      (static_cast<double>(items) - from) / (static_cast<double>(LargestOf(*above)) - from);
+  const double gain = static_cast<double>(rows_[*above]->estimate_ns) - low_ns;
   return static_cast<uint64_t>(low_ns + gain * share);
 }
 

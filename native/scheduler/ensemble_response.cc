@@ -7,7 +7,7 @@
 namespace trident {
 
 void EnsembleRun::Respond(const EnsembleFlow::Ready& ready, Effects* effects) {
-  Result<std::unique_ptr<InferenceResponse>> response = MakeResponse(ready);
+  Result<ResponsePtr> response = MakeResponse(ready);
   MutexLock lock(shared_->mutex);
   --open_;
   if (!response.ok()) {
@@ -19,10 +19,9 @@ void EnsembleRun::Respond(const EnsembleFlow::Ready& ready, Effects* effects) {
   }
 }
 
-Result<std::unique_ptr<InferenceResponse>> EnsembleRun::MakeResponse(
-    const EnsembleFlow::Ready& ready) {
+Result<ResponsePtr> EnsembleRun::MakeResponse(const EnsembleFlow::Ready& ready) {
   const ModelSignature& model = request_->target()->signature();
-  auto response = std::make_unique<InferenceResponse>(request_->channel());
+  ResponsePtr response = InferenceResponse::New(request_->channel());
   bool started = response_started_;
   for (const EnsembleValue& value : ready.inputs) {
     started = started || (value != nullptr && value->memory && value->memory->is_clients());
@@ -53,12 +52,12 @@ Result<std::unique_ptr<InferenceResponse>> EnsembleRun::MakeResponse(
   return response;
 }
 
-std::unique_ptr<InferenceResponse> EnsembleRun::NextResponse() {
+ResponsePtr EnsembleRun::NextResponse() {
   // The last one waits, to carry the final flag; so does the only one of who doesn't stream.
   if (!streams_ || open_ == 0 || outbox_.empty()) return nullptr;
   const auto first = outbox_.begin();
   if (first->first != next_iteration_) return nullptr;
-  std::unique_ptr<InferenceResponse> response = std::move(first->second);
+  ResponsePtr response = std::move(first->second);
   outbox_.erase(first);
   ++next_iteration_;
   return response;
@@ -66,7 +65,7 @@ std::unique_ptr<InferenceResponse> EnsembleRun::NextResponse() {
 
 void EnsembleRun::Flush() {
   for (;;) {
-    std::unique_ptr<InferenceResponse> response;
+    ResponsePtr response;
     {
       MutexLock lock(shared_->mutex);
       if (sending_ || ended_) return;  // who is sending looks again
@@ -89,8 +88,8 @@ void EnsembleRun::Finish() {
   // From here on this is the only thread here.
   RequestPtr request = std::move(request_);
   Status status;
-  std::vector<std::unique_ptr<InferenceResponse>> responses;
-  std::vector<std::unique_ptr<InferenceResponse>> discarded;
+  std::vector<ResponsePtr> responses;
+  std::vector<ResponsePtr> discarded;
   {
     MutexLock lock(shared_->mutex);
     shared_->runs.erase(request.get());
@@ -116,7 +115,7 @@ void EnsembleRun::Finish() {
     if (request->compute_totals != nullptr) request->compute_totals->Add(*totals_);
   } else {
     statistics.RecordFailure(request->start_ns(), now);
-    responses.push_back(std::make_unique<InferenceResponse>(request->channel()));
+    responses.push_back(InferenceResponse::New(request->channel()));
     responses.back()->set_status(status);
   }
   if (responses.empty()) (void)request->channel()->Send(nullptr, kResponseFinal);

@@ -145,8 +145,8 @@ void EnsembleRun::OnSubmitted(const std::shared_ptr<StepCall>& call, const Statu
   if (!outcome.ok()) Perform(std::move(effects));
 }
 
-void EnsembleRun::OnResponse(const std::shared_ptr<StepCall>& call,
-                             std::unique_ptr<InferenceResponse> response, bool final) {
+void EnsembleRun::OnResponse(const std::shared_ptr<StepCall>& call, ResponsePtr response,
+                             bool final) {
   Status status;
   std::vector<EnsembleValue> values;
   if (response != nullptr) {

@@ -66,6 +66,7 @@ class EnsembleRun : public std::enable_shared_from_this<EnsembleRun> {
 
   // For the calls of its steps; valid while one is out.
   const EnsemblePlan& plan() const { return shared_->plan; }
+  uint64_t Now() const { return shared_->clock.Now(); }
   const InferenceRequest& request() const { return *request_; }
   const std::shared_ptr<InferenceTarget>& TargetOf(size_t step) const { return targets_[step]; }
   const std::shared_ptr<ComputeTotals>& compute_totals() const { return totals_; }
@@ -78,8 +79,7 @@ class EnsembleRun : public std::enable_shared_from_this<EnsembleRun> {
   Status OnStepStartsResponse(size_t step);
   // `outcome`: whether its model took the request.
   void OnSubmitted(const std::shared_ptr<StepCall>& call, const Status& outcome);
-  void OnResponse(const std::shared_ptr<StepCall>& call,
-                  std::unique_ptr<InferenceResponse> response, bool final);
+  void OnResponse(const std::shared_ptr<StepCall>& call, ResponsePtr response, bool final);
   void OnReleased(const std::shared_ptr<StepCall>& call);
 
  private:
@@ -107,11 +107,11 @@ class EnsembleRun : public std::enable_shared_from_this<EnsembleRun> {
   void Perform(Effects effects, StepCalls* submit_later = nullptr);
   void BeginStep(const EnsembleFlow::Ready& ready, Effects* effects);
   void Respond(const EnsembleFlow::Ready& ready, Effects* effects);
-  Result<std::unique_ptr<InferenceResponse>> MakeResponse(const EnsembleFlow::Ready& ready);
+  Result<ResponsePtr> MakeResponse(const EnsembleFlow::Ready& ready);
 
   // Sends what is due; ends the run when nothing holds it.
   void Flush();
-  std::unique_ptr<InferenceResponse> NextResponse() REQUIRES(shared_->mutex);
+  ResponsePtr NextResponse() REQUIRES(shared_->mutex);
   void Finish();
 
   const std::shared_ptr<EnsembleShared> shared_;
@@ -136,9 +136,9 @@ class EnsembleRun : public std::enable_shared_from_this<EnsembleRun> {
   size_t open_ GUARDED_BY(shared_->mutex) = 0;
   StepCalls calls_ GUARDED_BY(shared_->mutex);  // as they began, in whose order they are cancelled
   // By iteration, in whose order they are sent.
-  std::map<uint64_t, std::unique_ptr<InferenceResponse>> outbox_ GUARDED_BY(shared_->mutex);
+  std::map<uint64_t, ResponsePtr> outbox_ GUARDED_BY(shared_->mutex);
   // Of a run that failed; kept to the end, as steps may still read the client's memory in them.
-  std::vector<std::unique_ptr<InferenceResponse>> discarded_ GUARDED_BY(shared_->mutex);
+  std::vector<ResponsePtr> discarded_ GUARDED_BY(shared_->mutex);
   uint64_t next_iteration_ GUARDED_BY(shared_->mutex) = 0;
   bool sending_ GUARDED_BY(shared_->mutex) = false;
   bool ended_ GUARDED_BY(shared_->mutex) = false;

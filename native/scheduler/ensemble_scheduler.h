@@ -25,9 +25,13 @@ class EnsembleScheduler : public Scheduler {
     *look_again_ns = kNever;
     return false;
   }
+  bool TakeOrLeave(size_t, Batch*, uint64_t* look_again_ns) override {
+    *look_again_ns = kNever;
+    return false;
+  }
   bool TakeInline(std::span<InferenceRequest* const>, uint64_t, size_t*) override { return false; }
   void Finished(size_t) override {}
-  size_t AddInstance() override { return 0; }
+  size_t AddInstance(std::shared_ptr<Waker>) override { return 0; }
   void RemoveInstance(size_t) override {}
 
  private:

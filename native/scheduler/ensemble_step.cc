@@ -37,6 +37,13 @@ void SubmitTogether(const StepCalls& calls) {
   }
 }
 
+// What is left of the deadline of `request`, in microseconds, 1 when nothing is; 0: it has none.
+uint64_t DeadlineLeft(const InferenceRequest& request, uint64_t now_ns) {
+  if (request.deadline_us == 0) return 0;
+  const uint64_t gone_us = (now_ns - std::min(now_ns, request.start_ns())) / 1000;
+  return std::max<uint64_t>(1, request.deadline_us - std::min(request.deadline_us, gone_us));
+}
+
 }  // namespace
 
 void SubmitSteps(StepCalls calls) {
@@ -72,6 +79,7 @@ Status StepCall::Fill(const std::vector<EnsembleValue>& inputs) {
   request->id = parent.id;
   request->priority = parent.priority;
   request->timeout_us = parent.timeout_us;
+  request->deadline_us = DeadlineLeft(parent, run_->Now());
   request->parameters = parent.parameters;
   request->compute_totals = run_->compute_totals();
   request->sink = shared_from_this();
@@ -177,7 +185,7 @@ Status StepCall::Query(const char* output_name, uint64_t* byte_size, BufferAttri
   return Status::Ok();
 }
 
-void StepCall::Deliver(std::unique_ptr<InferenceResponse> response, uint32_t flags) {
+void StepCall::Deliver(ResponsePtr response, uint32_t flags) {
   run_->OnResponse(shared_from_this(), std::move(response), (flags & kResponseFinal) != 0);
 }
 

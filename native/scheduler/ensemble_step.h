@@ -38,7 +38,7 @@ class StepCall : public ResponseSink, public std::enable_shared_from_this<StepCa
   Status Allocate(const char* output_name, uint64_t byte_size, OutputBuffer* buffer) override;
   void Free(const OutputBuffer& buffer) override;
   Status Query(const char* output_name, uint64_t* byte_size, BufferAttributes* attributes) override;
-  void Deliver(std::unique_ptr<InferenceResponse> response, uint32_t flags) override;
+  void Deliver(ResponsePtr response, uint32_t flags) override;
 
   // Null once the call is over.
   std::shared_ptr<InferenceRequest> request;

@@ -21,12 +21,15 @@ ExpiryWheel::~ExpiryWheel() = default;
 ExpiryEntry* ExpiryWheel::NewEntry() {
   if (unused_ == nullptr) {
     entries_.push_back(std::make_unique<ExpiryEntry[]>(kEntriesAtATime));
-    for (size_t i = 0; i < kEntriesAtATime; ++i) {
-      ExpiryEntry* const entry = &entries_.back()[i];
-      entry->next = std::exchange(unused_, entry);
-    }
+    for (size_t i = 0; i < kEntriesAtATime; ++i) Retire(&entries_.back()[i]);
   }
   return std::exchange(unused_, unused_->next);
+}
+
+void ExpiryWheel::Retire(ExpiryEntry* entry) {
+  entry->next = nullptr;
+  (unused_ != nullptr ? last_unused_->next : unused_) = entry;
+  last_unused_ = entry;
 }
 
 void ExpiryWheel::Add(InferenceRequest* request, uint64_t deadline_ns, uint64_t now_ns) {
@@ -63,7 +66,7 @@ void ExpiryWheel::Remove(InferenceRequest* request) {
   (entry->previous != nullptr ? entry->previous->next : list.first) = entry->next;
   (entry->next != nullptr ? entry->next->previous : list.last) = entry->previous;
   if (list.first == nullptr) MarkEmpty(level, digit);
-  entry->next = std::exchange(unused_, entry);
+  Retire(entry);
 }
 
 void ExpiryWheel::MarkEmpty(unsigned level, unsigned digit) {

@@ -52,6 +52,7 @@ class ExpiryWheel {
 
   Slot First() const;
   ExpiryEntry* NewEntry();
+  void Retire(ExpiryEntry* entry);
   void Link(ExpiryEntry* entry);
   void MarkEmpty(unsigned level, unsigned digit);
 
@@ -60,7 +61,10 @@ class ExpiryWheel {
   std::array<uint64_t, kLevels> slots_in_use_{};  // a bit per slot
   std::array<std::array<List, kSlots>, kLevels> slots_{};
   std::vector<std::unique_ptr<ExpiryEntry[]>> entries_;
-  ExpiryEntry* unused_ = nullptr;  // linked by `next`
+  // Linked by `next`, the longest unused first: requests that come and go in the same order keep
+  // their entries in that order, so that in a long queue the next ones are cache lines in a row.
+  ExpiryEntry* unused_ = nullptr;
+  ExpiryEntry* last_unused_ = nullptr;
 };
 
 }  // namespace trident

@@ -147,7 +147,7 @@ std::optional<ModelCache::Hit> ModelCache::Find(InferenceRequest* request) {
 }
 
 void ModelCache::Answer(RequestPtr request, const Hit& hit) {
-  auto response = std::make_unique<InferenceResponse>(request->channel());
+  ResponsePtr response = InferenceResponse::New(request->channel());
   if (const Status status = Fill(*hit.response, response.get()); !status.ok()) {
     response = nullptr;
     return RespondError(std::move(request), status);

@@ -13,7 +13,7 @@ class OrderedSink : public ForwardingSink, public std::enable_shared_from_this<O
       : ForwardingSink(std::move(client)), order_(std::move(order)) {}
   ~OrderedSink() override { order_->Leave(this); }
 
-  void Deliver(std::unique_ptr<InferenceResponse> response, uint32_t flags) override {
+  void Deliver(ResponsePtr response, uint32_t flags) override {
     // The order may lose its last other holder to what this delivers.
     const std::shared_ptr<ResponseOrder> order = order_;
     order->Deliver(this, std::move(response), flags);
@@ -22,7 +22,7 @@ class OrderedSink : public ForwardingSink, public std::enable_shared_from_this<O
  private:
   friend class ResponseOrder;
   struct Held {
-    std::unique_ptr<InferenceResponse> response;
+    ResponsePtr response;
     uint32_t flags;
   };
 
@@ -55,8 +55,7 @@ void ResponseOrder::Unlink(OrderedSink* place) {
   place->in_line = false;
 }
 
-void ResponseOrder::Deliver(OrderedSink* place, std::unique_ptr<InferenceResponse> response,
-                            uint32_t flags) {
+void ResponseOrder::Deliver(OrderedSink* place, ResponsePtr response, uint32_t flags) {
   {
     MutexLock lock(mutex_);
     place->held.push_back({std::move(response), flags});

@@ -24,7 +24,7 @@ class ResponseOrder : public std::enable_shared_from_this<ResponseOrder> {
  private:
   friend class OrderedSink;
 
-  void Deliver(OrderedSink* place, std::unique_ptr<InferenceResponse> response, uint32_t flags);
+  void Deliver(OrderedSink* place, ResponsePtr response, uint32_t flags);
   void Leave(OrderedSink* place);
   void DeliverWhatMayGo();
   void Unlink(OrderedSink* place) REQUIRES(mutex_);

@@ -1,11 +1,13 @@
 #include "scheduler/priority_queue.h"
 
+#include <algorithm>
+
 #include "base/clock.h"
 
 namespace trident {
 
 PriorityQueue::PriorityQueue(QueuePolicies policies) : policies_(std::move(policies)) {
-  if (policies_.AnyTimeout()) wheel_ = std::make_unique<ExpiryWheel>();
+  if (policies_.AnyTimeout() || policies_.deadlines) wheel_ = std::make_unique<ExpiryWheel>();
 }
 
 PriorityQueue::Levels::iterator PriorityQueue::Open(uint64_t number) {
@@ -36,7 +38,9 @@ std::optional<uint64_t> PriorityQueue::PushBack(RequestPtr& request) {
   uint64_t deadline = kNever;
   if (wheel_ != nullptr) {
     const uint64_t start = request->start_ns();
-    deadline = DeadlineOf(*level.policy, start, request->timeout_us);
+    request->set_deadline_ns(AnswerDue(policies_, start, request->deadline_us));
+    deadline =
+        std::min(DeadlineOf(*level.policy, start, request->timeout_us), request->deadline_ns());
     if (deadline != kNever) wheel_->Add(request.get(), deadline, start);
   }
   ++size_;

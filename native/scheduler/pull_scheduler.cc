@@ -4,7 +4,22 @@
 
 namespace trident {
 
+PullScheduler::WakingLock::WakingLock(PullScheduler* scheduler) : scheduler_(scheduler) {
+  scheduler_->mutex_.Lock();
+}
+
+PullScheduler::WakingLock::~WakingLock() {
+  std::vector<Waker*> later;
+  later.swap(scheduler_->wake_later_);
+  scheduler_->mutex_.Unlock();
+  if (wake != nullptr) wake->Wake();
+  for (Waker* sleeper : later) sleeper->Wake();
+}
+
+// Sleep ------------------------------------------------------------------------------------------
+
 bool PullScheduler::WaitUntilDue(size_t instance) {
+  TakeUp(instance);
   for (;;) {
     Due due;
     if (!instances_[instance].busy) {
@@ -15,7 +30,15 @@ bool PullScheduler::WaitUntilDue(size_t instance) {
         return false;
       }
     }
-    Sleep(instance, due.look_again_ns);
+    if (wake_later_.empty()) {
+      Sleep(instance, due.look_again_ns);
+      continue;
+    }
+    std::vector<Waker*> later;
+    later.swap(wake_later_);
+    mutex_.Unlock();
+    for (Waker* sleeper : later) sleeper->Wake();
+    mutex_.Lock();
   }
 }
 
@@ -24,25 +47,34 @@ void PullScheduler::Sleep(size_t instance, uint64_t until_ns) {
   self.sleeping = true;
   sleepers_.push_back(instance);
   if (until_ns == kNever) {
-    self.wake.Wait(mutex_);
+    self.bed.condition.Wait(mutex_);
   } else {
-    clock_.WaitUntil(self.wake, mutex_, until_ns);
+    clock_.WaitUntil(self.bed.condition, mutex_, until_ns);
   }
-  if (self.sleeping) {  // woken by time or by nothing
-    self.sleeping = false;
-    std::erase(sleepers_, instance);
-  }
+  TakeUp(instance);  // it may have been woken by time or by nothing
 }
 
-CondVar* PullScheduler::Sleeper(size_t instance) {
+void PullScheduler::Leave(size_t instance) {
+  instances_[instance].sleeping = true;
+  instances_[instance].left = true;
+  sleepers_.push_back(instance);
+}
+
+void PullScheduler::TakeUp(size_t instance) {
+  Instance& self = instances_[instance];
+  self.left = false;
+  if (std::exchange(self.sleeping, false)) std::erase(sleepers_, instance);
+}
+
+Waker* PullScheduler::Sleeper(size_t instance) {
   Instance& one = instances_[instance];
   if (!one.sleeping) return nullptr;
-  one.sleeping = false;
-  std::erase(sleepers_, instance);
-  return &one.wake;
+  Waker* const sleeper = one.left ? one.waker.get() : &one.bed;
+  TakeUp(instance);
+  return sleeper;
 }
 
-CondVar* PullScheduler::AnySleeper() {
+Waker* PullScheduler::AnySleeper() {
   // Not one whose instance a caller has claimed.
   const auto free = std::find_if(sleepers_.rbegin(), sleepers_.rend(), [&](size_t instance) {
     return !instances_[instance].busy && !removed(instance);
@@ -50,8 +82,16 @@ CondVar* PullScheduler::AnySleeper() {
   return free == sleepers_.rend() ? nullptr : Sleeper(*free);
 }
 
-CondVar* PullScheduler::PopFor(size_t instance, Batch* batch) {
-  CondVar* wake = Pop(instance, batch);
+// There is work for it, or its thread waits to hear that there will be none.
+bool PullScheduler::HasNews(size_t instance) const {
+  const bool over = stopped_ || removed(instance);
+  return !Empty(instance) || (over && !instances_[instance].left);
+}
+
+// Batches ----------------------------------------------------------------------------------------
+
+Waker* PullScheduler::PopFor(size_t instance, Batch* batch) {
+  Waker* wake = Pop(instance, batch);
   Instance& self = instances_[instance];
   self.busy = true;
   self.items = 0;
@@ -60,39 +100,43 @@ CondVar* PullScheduler::PopFor(size_t instance, Batch* batch) {
   return wake;
 }
 
+bool PullScheduler::TakeIfDue(size_t instance, Batch* batch, uint64_t* look_again_ns,
+                              Waker** wake) {
+  *look_again_ns = kNever;
+  if (instances_[instance].busy) return false;
+  const Due due = Look(instance);
+  *look_again_ns = due.look_again_ns;
+  if (due.now) *wake = PopFor(instance, batch);
+  return due.now;
+}
+
 bool PullScheduler::Take(size_t instance, Batch* batch) {
-  CondVar* wake = nullptr;
-  {
-    MutexLock lock(mutex_);
-    if (!WaitUntilDue(instance)) return false;
-    wake = PopFor(instance, batch);
-  }
-  if (wake != nullptr) wake->NotifyOne();
+  WakingLock lock(this);
+  if (!WaitUntilDue(instance)) return false;
+  lock.wake = PopFor(instance, batch);
   return true;
 }
 
 bool PullScheduler::Await(size_t instance) {
-  MutexLock lock(mutex_);
+  WakingLock lock(this);
   return WaitUntilDue(instance);
 }
 
 bool PullScheduler::TryTake(size_t instance, Batch* batch, uint64_t* look_again_ns) {
-  CondVar* wake = nullptr;
-  *look_again_ns = kNever;
-  {
-    MutexLock lock(mutex_);
-    if (instances_[instance].busy) return false;
-    const Due due = Look(instance);
-    *look_again_ns = due.look_again_ns;
-    if (!due.now) return false;
-    wake = PopFor(instance, batch);
-  }
-  if (wake != nullptr) wake->NotifyOne();
-  return true;
+  WakingLock lock(this);
+  return TakeIfDue(instance, batch, look_again_ns, &lock.wake);
+}
+
+bool PullScheduler::TakeOrLeave(size_t instance, Batch* batch, uint64_t* look_again_ns) {
+  WakingLock lock(this);
+  TakeUp(instance);
+  const bool taken = TakeIfDue(instance, batch, look_again_ns, &lock.wake);
+  if (!taken) Leave(instance);
+  return taken;
 }
 
 bool PullScheduler::IsDue(size_t instance) {
-  MutexLock lock(mutex_);
+  WakingLock lock(this);
   return !instances_[instance].busy && Look(instance).now;
 }
 
@@ -117,50 +161,43 @@ bool PullScheduler::TakeInline(std::span<InferenceRequest* const> requests, uint
 
 void PullScheduler::Finished(size_t instance) {
   const uint64_t now_ns = clock_.Now();
-  CondVar* wake = nullptr;
-  {
-    MutexLock lock(mutex_);
-    Instance& self = instances_[instance];
-    durations_.Record(self.items, now_ns - self.taken_ns);
-    self.busy = false;
-    // The thread of an instance that a caller had claimed may have missed a call.
-    if (std::exchange(self.inline_run, false) && (stopped_ || self.removed || !Empty(instance))) {
-      wake = Sleeper(instance);
-    }
-  }
-  if (wake != nullptr) wake->NotifyOne();
+  WakingLock lock(this);
+  Instance& self = instances_[instance];
+  durations_.Record(self.items, now_ns - self.taken_ns);
+  self.busy = false;
+  // Who drives an instance that a caller had claimed may have missed a call.
+  if (std::exchange(self.inline_run, false) && HasNews(instance)) lock.wake = Sleeper(instance);
 }
 
-size_t PullScheduler::AddInstance() {
-  MutexLock lock(mutex_);
+// Instances --------------------------------------------------------------------------------------
+
+size_t PullScheduler::AddInstance(std::shared_ptr<Waker> waker) {
+  WakingLock lock(this);
+  const size_t instance = instances_.size();
   instances_.emplace_back();
-  InstanceAdded(instances_.size() - 1);
-  return instances_.size() - 1;
+  instances_.back().waker = std::move(waker);
+  if (instances_.back().waker != nullptr) Leave(instance);
+  InstanceAdded(instance);
+  if (HasNews(instance)) lock.wake = Sleeper(instance);
+  return instance;
 }
 
 void PullScheduler::RemoveInstance(size_t instance) {
-  CondVar* own = nullptr;
-  CondVar* other = nullptr;
-  {
-    MutexLock lock(mutex_);
-    instances_[instance].removed = true;
-    InstanceRemoved(instance);
-    own = Sleeper(instance);
-    // The one removed may have been woken for work that somebody else must do now.
-    other = AnySleeper();
-  }
-  if (own != nullptr) own->NotifyOne();
-  if (other != nullptr) other->NotifyOne();
+  WakingLock lock(this);
+  instances_[instance].removed = true;
+  InstanceRemoved(instance);
+  if (HasNews(instance)) lock.wake = Sleeper(instance);
+  // The one removed may have been woken for work that somebody else must do now.
+  if (Waker* other = AnySleeper()) WakeLater(other);
 }
 
 void PullScheduler::Stop() {
-  MutexLock lock(mutex_);
+  WakingLock lock(this);
   stopped_ = true;
-  for (Instance& instance : instances_) {
-    instance.sleeping = false;
-    instance.wake.NotifyOne();
+  for (size_t i = 0; i < instances_.size(); ++i) {
+    Waker* const sleeper = HasNews(i) ? Sleeper(i) : nullptr;
+    if (sleeper != nullptr) WakeLater(sleeper);
   }
-  sleepers_.clear();
 }
 
 }  // namespace trident

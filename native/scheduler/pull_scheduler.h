@@ -10,19 +10,22 @@
 namespace trident {
 
 // What all strategies with instances share: which instances are free, and the sleep of those who
-// have nothing to do. It also times the executions. A strategy says what is due for an instance and
-// wakes whom its news concerns.
+// have nothing to do: threads that wait in Take or Await, and instances that were left. It also
+// times the executions. A strategy says what is due for an instance and wakes whom its news
+// concerns.
 // Thread-safe.
 class PullScheduler : public Scheduler {
  public:
   bool Take(size_t instance, Batch* batch) final;
   bool Await(size_t instance) final;
   bool TryTake(size_t instance, Batch* batch, uint64_t* look_again_ns) final;
+  bool TakeOrLeave(size_t instance, Batch* batch, uint64_t* look_again_ns) final;
   bool IsDue(size_t instance) final;
   bool TakeInline(std::span<InferenceRequest* const> requests, uint64_t budget_ns,
                   size_t* instance) final;
   void Finished(size_t instance) final;
-  size_t AddInstance() final;
+  using Scheduler::AddInstance;
+  size_t AddInstance(std::shared_ptr<Waker> waker) final;
   void RemoveInstance(size_t instance) final;
   void Stop() final;
 
@@ -39,7 +42,7 @@ class PullScheduler : public Scheduler {
   virtual Due Look(size_t instance) REQUIRES(mutex_) = 0;
   // Moves the batch that Look has just found due into `batch`. Returns who should wake for what is
   // left, or null.
-  virtual CondVar* Pop(size_t instance, Batch* batch) REQUIRES(mutex_) = 0;
+  virtual Waker* Pop(size_t instance, Batch* batch) REQUIRES(mutex_) = 0;
   // Nothing waits that `instance` would have to do.
   virtual bool Empty(size_t instance) const REQUIRES(mutex_) = 0;
   // `requests`, which are not queued, may run at once, as one batch, on any free instance.
@@ -49,10 +52,29 @@ class PullScheduler : public Scheduler {
   // The thread of `instance` has been told that no work will come for it any more.
   virtual void InstanceLeft(size_t) REQUIRES(mutex_) {}
 
-  // The thread that sleeps for `instance` or, without one, for any free instance; it counts as
-  // awake from now on. Null when there is none. Notify it after the lock has been let go.
-  CondVar* Sleeper(size_t instance) REQUIRES(mutex_);
-  CondVar* AnySleeper() REQUIRES(mutex_);
+  // Whom to wake for `instance` or, without one, for any free instance: its thread that sleeps, or
+  // the waker of one that was left; it counts as awake from now on. Null when there is none. Wake
+  // it after the lock has been let go.
+  Waker* Sleeper(size_t instance) REQUIRES(mutex_);
+  Waker* AnySleeper() REQUIRES(mutex_);
+  // For code that can't wait for that: whoever lets go of the lock wakes it. Called from Look and
+  // the like, or under a WakingLock.
+  void WakeLater(Waker* sleeper) REQUIRES(mutex_) { wake_later_.push_back(sleeper); }
+
+  // Holds the mutex; then wakes `wake`, unless null, and those of WakeLater.
+  class TRIDENT_THREAD_ATTRIBUTE(scoped_lockable) WakingLock {
+   public:
+    explicit WakingLock(PullScheduler* scheduler)
+        TRIDENT_THREAD_ATTRIBUTE(acquire_capability(scheduler->mutex_));
+    ~WakingLock() TRIDENT_THREAD_ATTRIBUTE(release_capability());
+    WakingLock(const WakingLock&) = delete;
+    WakingLock& operator=(const WakingLock&) = delete;
+
+    Waker* wake = nullptr;
+
+   private:
+    PullScheduler* const scheduler_;
+  };
 
   bool removed(size_t instance) const REQUIRES(mutex_) { return instances_[instance].removed; }
   bool busy(size_t instance) const REQUIRES(mutex_) { return instances_[instance].busy; }
@@ -65,9 +87,15 @@ class PullScheduler : public Scheduler {
   Mutex mutex_;
 
  private:
+  struct Bed final : Waker {
+    void Wake() override { condition.NotifyOne(); }
+    CondVar condition;
+  };
   struct Instance {
-    CondVar wake;
-    bool sleeping = false;  // its thread is in `sleepers_`
+    std::shared_ptr<Waker> waker;  // null: threads of its own sleep in `bed`
+    Bed bed;
+    bool sleeping = false;  // in `sleepers_`: its thread sleeps, or it was
+    bool left = false;      // left
     bool busy = false;
     bool inline_run = false;  // busy with a caller's thread
     bool removed = false;
@@ -76,11 +104,17 @@ class PullScheduler : public Scheduler {
   };
   bool WaitUntilDue(size_t instance) REQUIRES(mutex_);
   void Sleep(size_t instance, uint64_t until_ns) REQUIRES(mutex_);
-  CondVar* PopFor(size_t instance, Batch* batch) REQUIRES(mutex_);
+  void Leave(size_t instance) REQUIRES(mutex_);
+  void TakeUp(size_t instance) REQUIRES(mutex_);
+  bool HasNews(size_t instance) const REQUIRES(mutex_);
+  bool TakeIfDue(size_t instance, Batch* batch, uint64_t* look_again_ns, Waker** wake)
+      REQUIRES(mutex_);
+  Waker* PopFor(size_t instance, Batch* batch) REQUIRES(mutex_);
 
   // A deque: references to what is in it stay good when it grows.
   std::deque<Instance> instances_ GUARDED_BY(mutex_);
   std::vector<size_t> sleepers_ GUARDED_BY(mutex_);  // the last to fall asleep is the warmest
+  std::vector<Waker*> wake_later_ GUARDED_BY(mutex_);
   DurationTable durations_ GUARDED_BY(mutex_);
   bool stopped_ GUARDED_BY(mutex_) = false;
 };

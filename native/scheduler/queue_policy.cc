@@ -31,4 +31,12 @@ uint64_t DeadlineOf(const LevelPolicy& policy, uint64_t start_ns, uint64_t timeo
   return CheckedAdd(start_ns, timeout_ns, &deadline) ? deadline : kNever;
 }
 
+uint64_t AnswerDue(const QueuePolicies& policies, uint64_t start_ns, uint64_t deadline_us) {
+  uint64_t within_ns = policies.slo_ns;
+  if (deadline_us != 0 && !CheckedMultiply(deadline_us, 1000, &within_ns)) return kNever;
+  uint64_t due_ns = 0;
+  return policies.deadlines && within_ns != 0 && CheckedAdd(start_ns, within_ns, &due_ns) ? due_ns
+                                                                                          : kNever;
+}
+
 }  // namespace trident

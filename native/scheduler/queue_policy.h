@@ -19,6 +19,8 @@ struct QueuePolicies {
   uint64_t default_level = 0;
   LevelPolicy default_policy;
   std::map<uint64_t, LevelPolicy> by_level;  // where it is not the default
+  bool deadlines = false;                    // who is not answered by a deadline is refused
+  uint64_t slo_ns = 0;                       // the deadline of a request that brings none; 0: none
 
   // The level of a request that asks for `priority`.
   uint64_t LevelOf(uint64_t priority) const {
@@ -37,5 +39,9 @@ struct QueuePolicies {
 // When a request that came at `start_ns` and asks for `timeout_us` (0: does not ask) has waited too
 // long; kNever: it may wait for ever. Where the policy has no timeout, no request can ask for one.
 uint64_t DeadlineOf(const LevelPolicy& policy, uint64_t start_ns, uint64_t timeout_us);
+
+// When the answer to a request is due that came at `start_ns` and asks for `deadline_us` (0: does
+// not ask); kNever: at no time.
+uint64_t AnswerDue(const QueuePolicies& policies, uint64_t start_ns, uint64_t deadline_us);
 
 }  // namespace trident

@@ -20,7 +20,9 @@ QueueScheduler::QueueScheduler(const SchedulerContext& context, BatchPolicy poli
       order_(context.order),
       policy_(std::move(policy)),
       strategy_(policy_.dynamic ? strategy : nullptr),
-      queue_(std::move(queue_policies)) {}
+      queue_(std::move(queue_policies)) {
+  if (queue_.policies().deadlines) deadlines_ = std::make_unique<DeadlineBatching>();
+}
 
 QueueScheduler::~QueueScheduler() { timer_->Forget(this); }
 
@@ -31,6 +33,7 @@ Status QueueScheduler::Accept(RequestPtr& request, uint64_t* deadline_ns) {
     return Unavailable("model '", signature_.name, "' version ", signature_.version,
                        " is unloading and accepts no new requests");
   }
+  const InferenceRequest& arriving = *request;
   std::optional<uint64_t> deadline = queue_.PushBack(request);
   if (!deadline && queue_.has_timeouts() && !asking_) {
     // Perhaps full of requests whose time is over.
@@ -45,6 +48,10 @@ Status QueueScheduler::Accept(RequestPtr& request, uint64_t* deadline_ns) {
                        " requests wait, max_queue_size is ", bound);
   }
   ++arrivals_;
+  if (deadlines_ != nullptr) {
+    deadlines_->Arrived(arriving);
+    if (arriving.deadline_ns() < watched_due_ns_) watched_items_ = 0;
+  }
   *deadline_ns = *deadline;
   return Status::Ok();
 }
@@ -53,7 +60,7 @@ void QueueScheduler::Enqueue(std::span<RequestPtr> requests, std::span<Status> o
   if (order_ != nullptr) {
     for (RequestPtr& request : requests) order_->Reserve(request.get());
   }
-  CondVar* wake = nullptr;
+  Waker* wake = nullptr;
   uint64_t ring_ns = kNever;
   std::vector<RequestPtr> cancelled;
   {
@@ -72,11 +79,11 @@ void QueueScheduler::Enqueue(std::span<RequestPtr> requests, std::span<Status> o
     wake = WhomToWake();
   }
   if (ring_ns != kNever) timer_->RingBy(this, ring_ns);
-  if (wake != nullptr) wake->NotifyOne();
+  if (wake != nullptr) wake->Wake();
   for (RequestPtr& request : cancelled) EndCancelled(std::move(request));
 }
 
-CondVar* QueueScheduler::WhomToWake() {
+Waker* QueueScheduler::WhomToWake() {
   // Who asks the strategy looks again afterwards.
   if (queue_.empty() || asking_) return nullptr;
   if (watcher_ == kNobody) return AnySleeper();
@@ -88,7 +95,7 @@ CondVar* QueueScheduler::WhomToWake() {
 }
 
 // Without one that has left the queue or fell back, others may be a batch that is due at once.
-CondVar* QueueScheduler::WhomToWakeForTheRest() {
+Waker* QueueScheduler::WhomToWakeForTheRest() {
   if (queue_.empty()) watcher_ = kNobody;
   if (queue_.empty() || asking_) return nullptr;
   return watcher_ == kNobody ? AnySleeper() : Sleeper(watcher_);
@@ -137,7 +144,7 @@ bool QueueScheduler::AskStrategy() {
   }
   asking_ = false;
   // Others may have gone to sleep over it, and after Stop nobody else would wake them.
-  while (CondVar* other = stopped() ? AnySleeper() : nullptr) other->NotifyOne();
+  while (Waker* other = stopped() ? AnySleeper() : nullptr) WakeLater(other);
   return cancelled.empty();
 }
 
@@ -154,30 +161,54 @@ Decision QueueScheduler::DecideNow() {
     for (const InferenceRequest* request : head_) {
       oldest_ns = std::min(oldest_ns, request->start_ns());
     }
-    const Decision decision = Decide({head_sizes_, head_closed_, oldest_ns}, policy_, now_ns);
-    if (decision.take > 0 || arrivals == arrivals_) return decision;
+    const PendingRequests pending = {head_sizes_, head_closed_, oldest_ns};
+    if (deadlines_ == nullptr) {
+      const Decision decision = Decide(pending, policy_, now_ns);
+      if (decision.take > 0 || arrivals == arrivals_) return decision;
+      continue;
+    }
+    const TimedDecision timed =
+        deadlines_->Decide(head_, pending, queue_, policy_, durations(), now_ns);
+    if (timed.refused.empty()) return timed.decision;
+    Refuse(timed.refused, now_ns);
   }
+}
+
+void QueueScheduler::Refuse(const std::vector<Refusal>& refusals, uint64_t now_ns) {
+  std::vector<RequestPtr> requests;
+  for (const Refusal& refusal : refusals) requests.push_back(queue_.Remove(head_[refusal.index]));
+  head_.clear();
+  ++refusing_;
+  mutex_.Unlock();
+  for (size_t i = 0; i < refusals.size(); ++i) {
+    const Status status = CanNotMakeIt(*requests[i], refusals[i], now_ns);
+    RespondError(std::move(requests[i]), status);
+  }
+  mutex_.Lock();
+  --refusing_;
 }
 
 PullScheduler::Due QueueScheduler::Look(size_t instance) {
   if (watcher_ == instance) watcher_ = kNobody;
   if (removed(instance) || asking_) return {};
   const Decision decision = DecideNow();
+  if (removed(instance)) {
+    // While the lock was let go: the batch, or the watch over it, is somebody else's.
+    if (Waker* other = AnySleeper()) WakeLater(other);
+    return {};
+  }
   due_count_ = decision.take;
   // After Stop nothing more arrives, so there is nothing to wait for.
   if (due_count_ == 0 && stopped()) due_count_ = head_.size();
   if (due_count_ > 0) return {.now = true};
   if (decision.look_again_ns == kNever || watcher_ != kNobody) return {};
-  if (removed(instance)) {  // while the strategy was asked: the watch is somebody else's
-    if (CondVar* other = AnySleeper()) other->NotifyOne();
-    return {};
-  }
   watcher_ = instance;
   watched_items_ = decision.look_again_at_items;
+  watched_due_ns_ = decision.look_again_if_due_before_ns;
   return {.look_again_ns = decision.look_again_ns};
 }
 
-CondVar* QueueScheduler::Pop(size_t, Batch* batch) {
+Waker* QueueScheduler::Pop(size_t, Batch* batch) {
   for (size_t i = 0; i < due_count_; ++i) {
     // What came while the strategy was asked may stand before those it has seen.
     batch->push_back(strategy_ == nullptr ? queue_.PopFront() : queue_.Remove(head_[i]));
@@ -191,7 +222,8 @@ CondVar* QueueScheduler::Pop(size_t, Batch* batch) {
 bool QueueScheduler::MayRunInline(std::span<InferenceRequest* const> requests) {
   // On the caller's thread a request would overtake those whose answers are held back. Who asks the
   // strategy is about to take a batch, though the queue may be empty for a moment.
-  if (!queue_.empty() || order_ != nullptr || asking_) return false;
+  if (!queue_.empty() || order_ != nullptr || asking_ || refusing_ > 0) return false;
+  if (deadlines_ != nullptr && !InTime(requests)) return false;
   if (requests.size() == 1) return true;
   if (strategy_ != nullptr || requests.size() > policy_.max_batch_size) return false;
   head_sizes_.clear();
@@ -203,6 +235,17 @@ bool QueueScheduler::MayRunInline(std::span<InferenceRequest* const> requests) {
   return Decide({head_sizes_, false, 0}, policy_, 0).take == requests.size();
 }
 
+// Whether all would be answered when they are due if they ran now; who would not is for the queue
+// to refuse.
+bool QueueScheduler::InTime(std::span<InferenceRequest* const> requests) const {
+  uint64_t items = 0;
+  for (const InferenceRequest* request : requests) items += request->batch_size();
+  const uint64_t duration_ns = durations().Estimate(items).value_or(0);
+  return std::all_of(requests.begin(), requests.end(), [&](const InferenceRequest* request) {
+    return AnswerDue(queue_.policies(), 0, request->deadline_us) >= duration_ns;
+  });
+}
+
 // Early ends -------------------------------------------------------------------------------------
 
 void QueueScheduler::Expire(uint64_t now_ns) {
@@ -212,7 +255,7 @@ void QueueScheduler::Expire(uint64_t now_ns) {
 
 void QueueScheduler::Cancel(InferenceRequest* request) {
   RequestPtr waiting;
-  CondVar* wake = nullptr;
+  Waker* wake = nullptr;
   {
     MutexLock lock(mutex_);
     // Who asks the strategy about it ends it afterwards.
@@ -221,7 +264,7 @@ void QueueScheduler::Cancel(InferenceRequest* request) {
     if (waiting == nullptr) waiting = rejected_.Remove(request);
     wake = WhomToWakeForTheRest();
   }
-  if (wake != nullptr) wake->NotifyOne();
+  if (wake != nullptr) wake->Wake();
   if (waiting != nullptr) EndCancelled(std::move(waiting));
 }
 
@@ -234,11 +277,11 @@ void QueueScheduler::EndCancelled(RequestPtr request) const {
 
 void QueueScheduler::Ring() {
   std::vector<RequestPtr> rejected;
-  uint64_t next_ns = 0;
-  CondVar* wake = nullptr;
+  uint64_t now_ns = 0, next_ns = 0;
+  Waker* wake = nullptr;
   {
     MutexLock lock(mutex_);
-    const uint64_t now_ns = clock_.Now();
+    now_ns = clock_.Now();
     if (asking_) {
       next_ns = now_ns + kRingAgainNs;
     } else {
@@ -250,12 +293,15 @@ void QueueScheduler::Ring() {
     while (!rejected_.empty()) rejected.push_back(rejected_.PopFront());
   }
   if (next_ns != kNever) timer_->RingBy(this, next_ns);
-  if (wake != nullptr) wake->NotifyOne();
+  if (wake != nullptr) wake->Wake();
   // What ends here may be the last that kept this scheduler alive.
   for (RequestPtr& request : rejected) {
+    const std::string& model = request->target()->signature().name;
     const Status status =
-        Unavailable("Request timeout expired: it waited too long for an instance of model '",
-                    request->target()->signature().name, "'");
+        request->deadline_ns() <= now_ns
+            ? DeadlinePassed(*request, now_ns)
+            : Unavailable("Request timeout expired: it waited too long for an instance of model '",
+                          model, "'");
     RespondError(std::move(request), status);
   }
 }

@@ -4,6 +4,7 @@
 
 #include "scheduler/batch_policy.h"
 #include "scheduler/batch_strategy.h"
+#include "scheduler/deadline_batching.h"
 #include "scheduler/ordering.h"
 #include "scheduler/priority_queue.h"
 #include "scheduler/pull_scheduler.h"
@@ -12,10 +13,12 @@ namespace trident {
 
 // One queue: Triton's default scheduler and, with a dynamic policy, its dynamic batcher. Only
 // requests whose tensors agree share a batch (where the model leaves shapes open or inputs out).
-// Timeouts end requests on the timer's thread, so also while every instance is busy. Thread-safe.
+// Timeouts end requests on the timer's thread, so also while every instance is busy. Where requests
+// have deadlines, those that can't make theirs are refused by whoever looks for a batch.
+// Thread-safe.
 class QueueScheduler : public PullScheduler, private Alarm {
  public:
-  // `strategy` may be null; it outlives the last Take.
+  // `strategy` may be null; it outlives the last Take. It does not go with deadlines.
   QueueScheduler(const SchedulerContext& context, BatchPolicy policy,
                  QueuePolicies queue_policies = {}, BatchStrategy* strategy = nullptr);
   ~QueueScheduler() override;
@@ -27,9 +30,10 @@ class QueueScheduler : public PullScheduler, private Alarm {
   static constexpr size_t kNobody = SIZE_MAX;
 
   Due Look(size_t instance) override;
-  CondVar* Pop(size_t instance, Batch* batch) override;
+  Waker* Pop(size_t instance, Batch* batch) override;
   bool Empty(size_t instance) const override { return queue_.empty() || removed(instance); }
   bool MayRunInline(std::span<InferenceRequest* const> requests) override;
+  bool InTime(std::span<InferenceRequest* const> requests) const REQUIRES(mutex_);
   void InstanceRemoved(size_t instance) override {
     if (watcher_ == instance) watcher_ = kNobody;
   }
@@ -42,8 +46,10 @@ class QueueScheduler : public PullScheduler, private Alarm {
   Decision DecideNow() REQUIRES(mutex_);
   // Lets go of the mutex meanwhile. False: some of them were cancelled; look at the head again.
   bool AskStrategy() REQUIRES(mutex_);
-  CondVar* WhomToWake() REQUIRES(mutex_);
-  CondVar* WhomToWakeForTheRest() REQUIRES(mutex_);
+  // Lets go of the mutex meanwhile.
+  void Refuse(const std::vector<Refusal>& refusals, uint64_t now_ns) REQUIRES(mutex_);
+  Waker* WhomToWake() REQUIRES(mutex_);
+  Waker* WhomToWakeForTheRest() REQUIRES(mutex_);
   void EndCancelled(RequestPtr request) const;
 
   const ModelSignature& signature_;
@@ -68,10 +74,16 @@ class QueueScheduler : public PullScheduler, private Alarm {
   // and until it is back nobody ends those requests.
   bool asking_ GUARDED_BY(mutex_) = false;
 
+  std::unique_ptr<DeadlineBatching> deadlines_ GUARDED_BY(mutex_);  // null: there are none
+  // How many threads are about to take a batch and answer, without the lock, those that can't be in
+  // it.
+  size_t refusing_ GUARDED_BY(mutex_) = 0;
+
   // At most one thread waits for the delay of the batch that is forming; the others sleep until
   // there is more work than that, so that one arrival wakes at most one thread.
   size_t watcher_ GUARDED_BY(mutex_) = kNobody;
   uint64_t watched_items_ GUARDED_BY(mutex_) = 0;
+  uint64_t watched_due_ns_ GUARDED_BY(mutex_) = 0;  // an arrival due before is worth a look
 };
 
 }  // namespace trident

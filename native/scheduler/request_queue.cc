@@ -23,6 +23,7 @@ void RequestQueue::PushBack(RequestPtr owned) {
     behind_back_ = behind_back_->next_;
     --from_back_;
     behind_back_->some_places_behind_ = &request->next_;
+    behind_back_->its_expiry_entry_ = request->expiry_entry_;
   }
 }
 

@@ -28,10 +28,9 @@ class RequestQueue {
   static InferenceRequest* Next(const InferenceRequest& request) { return request.next_; }
   // The queue that holds `request`, or null.
   static RequestQueue* Holding(const InferenceRequest& request) { return request.queue_; }
-  // Brings into the cache what taking `request` will touch beside it, and a request that is some
-  // places behind.
+  // Brings into the cache what taking a request some places behind `request` will touch.
   static void Prefetch(const InferenceRequest& request) {
-    __builtin_prefetch(request.expiry_entry_, 1);
+    __builtin_prefetch(request.its_expiry_entry_, 1);
     __builtin_prefetch(request.some_places_behind_, 1);
   }
 

@@ -25,6 +25,15 @@ struct SchedulerContext {
   std::shared_ptr<ResponseOrder> order;  // null: responses go as they come
 };
 
+// Called when there may be something to do for an instance that was left (TakeOrLeave): without a
+// lock, once each time it was left. May come late, when the instance has been taken up again or has
+// ended.
+class Waker {
+ public:
+  virtual ~Waker() = default;
+  virtual void Wake() = 0;
+};
+
 // Which requests go together, and when. Owns the requests that wait; has no thread of its own: the
 // threads of those who ask do the work, and the timer's where nobody asks in time. An instance is
 // an index to it. Thread-safe.
@@ -53,6 +62,10 @@ class Scheduler {
   // something has changed).
   virtual bool TryTake(size_t instance, Batch* batch, uint64_t* look_again_ns) = 0;
 
+  // As TryTake, for threads that go from instance to instance: false leaves `instance`, whose waker
+  // will tell when something has changed. One thread at a time.
+  virtual bool TakeOrLeave(size_t instance, Batch* batch, uint64_t* look_again_ns) = 0;
+
   // Whether TryTake would have a batch for `instance` now.
   virtual bool IsDue(size_t /*instance*/) { return false; }
 
@@ -67,8 +80,10 @@ class Scheduler {
   // `instance` is done with its batch and free again.
   virtual void Finished(size_t instance) = 0;
 
-  // One more instance, free; its index. Indices are never used again.
-  virtual size_t AddInstance() = 0;
+  // One more instance, free; its index. Indices are never used again. With a `waker` it begins as
+  // if it had been left; null: threads of its own will call Take.
+  virtual size_t AddInstance(std::shared_ptr<Waker> waker) = 0;
+  size_t AddInstance() { return AddInstance(nullptr); }
   // No new work for `instance`; what only it can do (the sequences it has begun) it still gets.
   virtual void RemoveInstance(size_t instance) = 0;
 

@@ -24,7 +24,7 @@ PullScheduler::Due DirectSequenceScheduler::Look(size_t instance) {
 }
 
 // The oldest request gives the batch its form, so that none waits for ever because others differ.
-CondVar* DirectSequenceScheduler::Pop(size_t instance, Batch* batch) {
+Waker* DirectSequenceScheduler::Pop(size_t instance, Batch* batch) {
   SequenceSlot& oldest = table_.slot(instance, oldest_slot_);
   const InferenceRequest& like = *Head(oldest);
   const std::shared_ptr<SequenceStates> states = HeadStates(oldest);

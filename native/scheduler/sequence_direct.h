@@ -15,7 +15,7 @@ class DirectSequenceScheduler final : public SequenceScheduler {
 
  private:
   Due Look(size_t instance) override;
-  CondVar* Pop(size_t instance, Batch* batch) override;
+  Waker* Pop(size_t instance, Batch* batch) override;
 
   size_t oldest_slot_ GUARDED_BY(mutex_) = 0;  // what the last Look found due
 };

@@ -38,7 +38,7 @@ PullScheduler::Due OldestSequenceScheduler::Look(size_t instance) {
   return {.now = due_count_ > 0, .look_again_ns = decision.look_again_ns};
 }
 
-CondVar* OldestSequenceScheduler::Pop(size_t instance, Batch* batch) {
+Waker* OldestSequenceScheduler::Pop(size_t instance, Batch* batch) {
   Candidates& self = candidates_[instance];
   if (policy_.preserve_ordering && self.order == nullptr) {
     self.order = std::make_shared<ResponseOrder>();

@@ -28,7 +28,7 @@ class OldestSequenceScheduler final : public SequenceScheduler {
   };
 
   Due Look(size_t instance) override;
-  CondVar* Pop(size_t instance, Batch* batch) override;
+  Waker* Pop(size_t instance, Batch* batch) override;
   void SlotReady(SequenceSlot& slot) override;
   void SlotUnready(SequenceSlot& slot) override;
 

@@ -46,7 +46,7 @@ void SequenceScheduler::InstanceAdded(size_t instance) {
   left_.push_back(false);
   Aftermath after;  // the timer needs no change: it rings too early at worst
   while (SequenceSlot* slot = table_.Assign()) Settle(slot->sequence, &after);
-  if (after.wake != nullptr) after.wake->NotifyOne();
+  if (after.wake != nullptr) WakeLater(after.wake);
 }
 
 // Coming in --------------------------------------------------------------------------------------
@@ -54,7 +54,7 @@ void SequenceScheduler::InstanceAdded(size_t instance) {
 void SequenceScheduler::Enqueue(std::span<RequestPtr> requests, std::span<Status> outcomes) {
   Aftermath after;
   {
-    MutexLock lock(mutex_);
+    WakingLock lock(this);
     const uint64_t now = clock_.Now();
     for (size_t i = 0; i < requests.size(); ++i) {
       outcomes[i] = Admit(&requests[i], now, &after);
@@ -188,7 +188,7 @@ bool SequenceScheduler::Released(size_t instance, InferenceRequest* request, uin
   Aftermath after;
   bool kept = false;
   {
-    MutexLock lock(mutex_);
+    WakingLock lock(this);
     --handed_out_[instance];
     if (!request->is_null) kept = TakeBack(request, flags, &after);
     if (handed_out_[instance] == 0) Wake(instance, &after);
@@ -252,7 +252,7 @@ void SequenceScheduler::CancelWaiting(InferenceRequest* request, Aftermath* afte
 void SequenceScheduler::Cancel(InferenceRequest* request) {
   Aftermath after;
   {
-    MutexLock lock(mutex_);
+    WakingLock lock(this);
     CancelWaiting(request, &after);
     if (after.cancelled.empty()) return;
     Advance(clock_.Now(), &after);
@@ -263,7 +263,7 @@ void SequenceScheduler::Cancel(InferenceRequest* request) {
 void SequenceScheduler::Ring() {
   Aftermath after;
   {
-    MutexLock lock(mutex_);
+    WakingLock lock(this);
     alarm_ns_ = kNever;
     const uint64_t now = clock_.Now();
     for (Sequence* idle = table_.LongestIdle();
@@ -319,10 +319,9 @@ void SequenceScheduler::Advance(uint64_t now_ns, Aftermath* after) {
 }
 
 void SequenceScheduler::Wake(size_t instance, Aftermath* after) {
-  CondVar* const sleeper = Sleeper(instance);
+  Waker* const sleeper = Sleeper(instance);
   if (sleeper == nullptr) return;
-  // Waking under the lock costs the woken a wait: only if there is more than one to wake.
-  if (after->wake != nullptr) after->wake->NotifyOne();
+  if (after->wake != nullptr) WakeLater(after->wake);
   after->wake = sleeper;
 }
 
@@ -330,7 +329,7 @@ void SequenceScheduler::Wake(size_t instance, Aftermath* after) {
 // that kept this scheduler alive.
 void SequenceScheduler::Finish(Aftermath* after) {
   if (after->ring_by_ns != kNever) timer_->RingBy(this, after->ring_by_ns);
-  if (after->wake != nullptr) after->wake->NotifyOne();
+  if (after->wake != nullptr) after->wake->Wake();
   if (logger_ != nullptr) {
     for (const CorrelationId& id : after->restarted) {
       TRIDENT_LOG(*logger_, LogLevel::kWarn, "sequence ", Text(id), " of model '", signature_.name,

@@ -67,7 +67,7 @@ class SequenceScheduler : public PullScheduler, private Alarm {
   };
   // What is left to do once the mutex has been let go.
   struct Aftermath {
-    CondVar* wake = nullptr;
+    Waker* wake = nullptr;
     uint64_t ring_by_ns = kNever;
     std::vector<RequestPtr> cancelled;
     std::vector<RequestPtr> expired;

@@ -51,6 +51,9 @@ struct ServerOptions {
   // The inline lane: requests whose like are known to execute within this time may run on the
   // thread that submits them. 0: never.
   uint64_t inline_budget_ns = 0;
+  // How long a thread that has run out of work looks for some before it sleeps; costs a core
+  // meanwhile.
+  uint64_t spin_us = 0;
 
   // Instances: by host policy name, "numa-node" and "cpu-cores".
   std::map<std::string, std::map<std::string, std::string>> host_policies;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/clock.h"
+#include "base/scratch.h"
 #include "config/json_format.h"
 #include "server/cache_options.h"
 #include "server/documents.h"
@@ -31,6 +32,22 @@ Status CheckOptions(const ServerOptions& options) {
 std::shared_ptr<ExecutionLimiter> MakeLimiter(const ServerOptions& options) {
   if (options.rate_limit_mode == RateLimitMode::kOff) return nullptr;
   return std::make_shared<ExecutionLimiter>(options.rate_limit_resources);
+}
+
+ModelLoader::Options LoaderOptions(const ServerOptions& options,
+                                   std::shared_ptr<ResponseCache> cache, Server* server) {
+  const auto timer = std::make_shared<TimerThread>(Clock::System());
+  const uint64_t spin_ns = std::min(options.spin_us, kNever / 1000) * 1000;
+  return {!options.strict_model_config,
+          options.model_config_name,
+          options.load_thread_count,
+          options.load_retry_count,
+          options.host_policies,
+          timer,
+          std::make_shared<Executors>(Executors::Options{.timer = timer, .spin_ns = spin_ns}),
+          MakeLimiter(options),
+          std::move(cache),
+          server};
 }
 
 // Only polls watch files: in the other modes a load takes what the host has put there.
@@ -83,11 +100,7 @@ Server::Server(const ServerOptions& options, std::shared_ptr<ResponseCache> cach
                  options.min_compute_capability},
                 logger_),
       locations_(options.repository_paths, options.model_namespacing),
-      loader_({!options.strict_model_config, options.model_config_name, options.load_thread_count,
-               options.load_retry_count, options.host_policies,
-               std::make_shared<TimerThread>(Clock::System()), MakeLimiter(options),
-               std::move(cache), this},
-              locations_, backends_, logger_),
+      loader_(LoaderOptions(options, std::move(cache), this), locations_, backends_, logger_),
       repository_(RepositoryOptions(options), locations_, loader_, logger_),
       exit_timeout_ms_(options.exit_timeout_ms) {}
 
@@ -192,30 +205,30 @@ void Server::InferAsyncMany(std::span<InferenceRequest*> requests, uint64_t budg
     outcomes[0] = InferInline(requests[0], budget_ns, &ignored);
     return;
   }
-  std::vector<std::shared_ptr<Model>> models(requests.size());
+  Scratch<std::shared_ptr<Model>> models(requests.size());
   for (size_t i = 0; i < requests.size(); ++i) {
     Result<std::shared_ptr<Model>> model = PrepareFor(requests[i]);
     outcomes[i] = model.status();
     if (model.ok()) models[i] = std::move(model).value();
   }
-  std::vector<size_t> members;
-  std::vector<InferenceRequest*> group;
-  std::vector<Status> group_outcomes;
+  Scratch<size_t> members;
+  Scratch<InferenceRequest*> group;
+  Scratch<Status> group_outcomes;
   for (size_t first = 0; first < requests.size(); ++first) {
     if (models[first] == nullptr) continue;
     const std::shared_ptr<Model> model = models[first];
-    members.clear();
-    group.clear();
+    members->clear();
+    group->clear();
     for (size_t i = first; i < requests.size(); ++i) {
       if (models[i] != model) continue;
-      members.push_back(i);
-      group.push_back(requests[i]);
+      members->push_back(i);
+      group->push_back(requests[i]);
       models[i] = nullptr;
     }
-    if (budget_ns > 0 && model->RunInline(group, budget_ns)) continue;
-    group_outcomes.assign(group.size(), Status::Ok());
-    model->Submit(group, group_outcomes);
-    for (size_t i = 0; i < group.size(); ++i) {
+    if (budget_ns > 0 && model->RunInline(*group, budget_ns)) continue;
+    group_outcomes->assign(group->size(), Status::Ok());
+    model->Submit(*group, *group_outcomes);
+    for (size_t i = 0; i < group->size(); ++i) {
       const bool closed = !group_outcomes[i].ok() && !model->accepting();
       outcomes[members[i]] = closed ? SubmitToSuccessor(group[i]) : std::move(group_outcomes[i]);
     }

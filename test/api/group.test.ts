@@ -2,69 +2,109 @@
 import { expect, test } from 'vitest'
 import { Group } from '../../src/group.js'
 
-/** Joins until told to cross; how many joined. */
-function joinUntilEnough(group: Group, crossing: number): number {
-  for (let count = 1; count < 1000; count++) if (group.join(crossing)) return count
-  return Number.POSITIVE_INFINITY
+/** A bridge in short: crossings and settlements are numbered. */
+class Clients {
+  readonly group: Group
+  #crossing = 0
+  #settlement = 0
+
+  constructor(...settings: ConstructorParameters<typeof Group>) {
+    this.group = new Group(...settings)
+  }
+
+  /** Makes requests in one turn; how many crossed each time. */
+  ask(count: number): number[] {
+    const crossed: number[] = []
+    let waiting = 0
+    const cross = () => {
+      crossed.push(waiting)
+      waiting = 0
+      this.#crossing++
+    }
+    for (let i = 0; i < count; i++) {
+      waiting++
+      if (this.group.join(this.#crossing)) cross()
+    }
+    if (waiting > 0) cross() // the end of the turn
+    return crossed
+  }
+
+  answer(count: number): void {
+    for (let i = 0; i < count; i++) this.group.leave(this.#settlement)
+    this.#settlement++
+  }
+
+  /** All are answered at once and ask again at once, until they cross in shares. */
+  fallIntoStep(count: number): number[] {
+    this.ask(count)
+    for (let turns = 0; turns < 10_000; turns++) {
+      this.answer(count)
+      const crossed = this.ask(count)
+      if (crossed.length > 1) return crossed
+    }
+    return []
+  }
 }
 
-function answer(group: Group, crossing: number, count: number): void {
-  for (let i = 0; i < count; i++) group.leave(crossing)
-}
-
-test('the requests of a turn cross when they fill a batch', () => {
-  expect(joinUntilEnough(new Group(64, 1, 1), 0)).toBe(64)
-  expect(joinUntilEnough(new Group(64, 1, 4), 0)).toBe(16)
-  expect(joinUntilEnough(new Group(8, 1, 1), 0)).toBe(32)
-  expect(joinUntilEnough(new Group(0, 1, 1), 0)).toBe(32)
+test('the requests of a turn cross together, as far as they fill a batch', () => {
+  expect(new Clients(64, 1, 1).ask(64)).toEqual([64])
+  expect(new Clients(64, 1, 1).ask(100)).toEqual([64, 36])
+  expect(new Clients(64, 1, 4).ask(20)).toEqual([16, 4])
+  expect(new Clients(8, 1, 1).ask(40)).toEqual([32, 8])
+  expect(new Clients(0, 1, 1).ask(40)).toEqual([32, 8])
 })
 
-test('what crossed before does not count', () => {
-  const group = new Group(64, 1, 1)
-  for (let i = 0; i < 63; i++) group.join(0)
-  expect(joinUntilEnough(group, 1)).toBe(64)
+test('so they do when some were answered in this turn', () => {
+  const clients = new Clients(64, 1, 1)
+  let last = 9
+  clients.ask(last)
+  for (const count of [9, 10, 64, 2, 2, 2]) {
+    clients.answer(last)
+    expect(clients.ask(count)).toEqual([count])
+    last = count
+  }
 })
 
-test('clients in step with one instance cross in two shares', () => {
-  const group = new Group(64, 1, 1)
-  joinUntilEnough(group, 0)
-  answer(group, 1, 64)
-  expect(joinUntilEnough(group, 1)).toBe(32)
-  expect(joinUntilEnough(group, 2)).toBe(64) // the rest crosses at the end of the turn
-})
-
-test('the share of clients in step stays when shares take turns', () => {
-  const group = new Group(64, 1, 1)
-  joinUntilEnough(group, 0)
-  for (let crossing = 1; crossing < 20; crossing++) {
-    answer(group, crossing, 32)
-    expect(joinUntilEnough(group, crossing)).toBe(32)
+test('clients in step with one instance come to cross in two shares', () => {
+  const clients = new Clients(64, 1, 1)
+  expect(clients.fallIntoStep(64)).toEqual([32, 32])
+  for (let turn = 0; turn < 100; turn++) {
+    clients.answer(32)
+    expect(clients.ask(32)).toEqual([32])
   }
 })
 
 test('instances are workers too', () => {
-  const group = new Group(64, 3, 1)
-  joinUntilEnough(group, 0)
-  answer(group, 1, 64)
-  expect(joinUntilEnough(group, 1)).toBe(16)
+  expect(new Clients(64, 3, 1).fallIntoStep(64)).toEqual([16, 16, 16, 16])
 })
 
-test('a share is neither larger than a batch nor very small', () => {
-  const many = new Group(64, 1, 1)
-  for (let crossing = 0; crossing < 10; crossing++) joinUntilEnough(many, crossing)
-  answer(many, 10, 64)
-  expect(joinUntilEnough(many, 10)).toBe(64)
-  const few = new Group(64, 1, 1)
-  for (let i = 0; i < 10; i++) few.join(0)
-  answer(few, 1, 10)
-  expect(joinUntilEnough(few, 1)).toBe(8)
+test('a share is not very small, and few clients have none', () => {
+  expect(new Clients(64, 1, 1).fallIntoStep(12)).toEqual([8, 4])
+  expect(new Clients(64, 1, 1).fallIntoStep(8)).toEqual([])
+})
+
+test('who waits for all answers keeps requests together, but for rare attempts', () => {
+  const clients = new Clients(64, 1, 1)
+  clients.ask(64)
+  let attempts = 0
+  for (let turn = 0; turn < 1000; turn++) {
+    clients.answer(64)
+    const shares = clients.ask(64)
+    if (shares.length === 1) continue
+    attempts++
+    clients.answer(32) // and nobody asks again
+    clients.answer(32)
+    expect(clients.ask(64)).toEqual([64])
+  }
+  expect(attempts).toBeGreaterThan(0)
+  expect(attempts).toBeLessThan(7)
 })
 
 test('a request that crossed by itself, or not at all, leaves the count as it was', () => {
-  const group = new Group(64, 1, 1)
-  group.adopt()
-  answer(group, 0, 1)
-  group.join(1)
-  group.leave(1)
-  expect(joinUntilEnough(group, 2)).toBe(64)
+  const clients = new Clients(64, 1, 1)
+  clients.group.adopt()
+  clients.answer(1)
+  clients.group.join(0)
+  clients.group.withdraw()
+  expect(clients.ask(64)).toEqual([64])
 })

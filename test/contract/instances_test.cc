@@ -3,6 +3,9 @@
 #include <sched.h>
 #include <sys/resource.h>
 
+#include <filesystem>
+#include <memory>
+
 #include "witness.h"
 
 namespace trident::contract {
@@ -155,6 +158,56 @@ TEST(Instances, OfModelsWithTheHighestPriorityWorkWithOrWithoutThePrivilege) {
   EXPECT_TRUE(Succeeded(WitnessRequest(server, "model").Infer().outcome));
   const std::string nice = ValueOf(Witnessed(&server, "model", "execute").at(0), "nice");
   EXPECT_LE(std::stoi(nice), getpriority(PRIO_PROCESS, 0));
+}
+
+// Those that execute, whatever the backend does there, don't keep others from it.
+TEST(Instances, ThatAreBlockedHoldUpNoOtherModel) {
+  Server server;
+  std::vector<std::unique_ptr<Occupied>> blocked;
+  for (int i = 0; i < 6; ++i) {
+    const std::string model = "blocked" + std::to_string(i);
+    ASSERT_TRUE(Succeeded(LoadWitness(&server, model)));
+    blocked.push_back(std::make_unique<Occupied>(WitnessRequest(server, model)));
+  }
+  ASSERT_TRUE(Succeeded(LoadWitness(&server, "free")));
+  EXPECT_TRUE(Succeeded(WitnessRequest(server, "free").Infer().outcome));
+}
+
+TEST(Instances, OfOneModelAllExecuteAtOnce) {
+  constexpr int kCount = 9;
+  Server server;
+  ASSERT_TRUE(Succeeded(
+      LoadWitness(&server, "model",
+                  "instance_group { kind: KIND_CPU count: " + std::to_string(kCount) + " }")));
+  std::vector<std::unique_ptr<Occupied>> busy;
+  for (int i = 0; i < kCount; ++i) {
+    busy.push_back(std::make_unique<Occupied>(WitnessRequest(server, "model")));
+  }
+  EXPECT_EQ(busy.size(), static_cast<size_t>(kCount));
+}
+
+size_t ThreadCount() {
+  size_t count = 0;
+  for ([[maybe_unused]] const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    ++count;
+  }
+  return count;
+}
+
+TEST(Instances, OfManyModelsShareAboutAsManyThreadsAsThereAreCores) {
+  constexpr int kModels = 300;
+  Server server;
+  for (int i = 0; i < kModels; ++i) {
+    ASSERT_TRUE(Succeeded(LoadWitness(&server, "model" + std::to_string(i))));
+  }
+  const size_t before = ThreadCount();
+  cpu_set_t cores;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(cores), &cores), 0);
+  for (int i = 0; i < kModels; ++i) {
+    ASSERT_TRUE(Succeeded(WitnessRequest(server, "model" + std::to_string(i)).Infer().outcome));
+  }
+  // One may be the timer's, one replaces a thread that seemed to be blocked.
+  EXPECT_LE(ThreadCount(), before + static_cast<size_t>(CPU_COUNT(&cores)) + 2);
 }
 
 }  // namespace

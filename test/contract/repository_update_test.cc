@@ -145,11 +145,13 @@ TEST_F(Updates, AnUpdateOfWhichAPartFailsChangesNothing) {
 }
 
 TEST_F(Updates, WithoutThreadsForNewInstancesTheOldOnesServe) {
-  ASSERT_TRUE(Succeeded(Load(1)));
+  // Of a priority of their own, they can't share the executors.
+  const std::string priority = "optimization { priority: PRIORITY_MIN }";
+  ASSERT_TRUE(Succeeded(Load(1, priority)));
   Occupied running = Occupy(server_, "echo");
   Request queued = EchoRequest(server_, "echo", {2});
   ASSERT_TRUE(Succeeded(queued.Send()));
-  std::string config = Identity("", 2);
+  std::string config = Identity(priority, 2);
   config.replace(config.find("KIND_CPU"), strlen("KIND_CPU"), "KIND_MODEL");
   server_.repository().Write("echo/config.pbtxt", config);
   {

@@ -14,8 +14,7 @@ float FirstValue(const InputTensor& input) {
   return value;
 }
 
-Status SendTo(InferenceRequest& request, std::unique_ptr<InferenceResponse> response,
-              const Sent& sent) {
+Status SendTo(InferenceRequest& request, ResponsePtr response, const Sent& sent) {
   Submission* const submission = Submission::Of(request);
   if (submission != nullptr) submission->OnSent(sent);
   const uint32_t flags = sent.final ? kResponseFinal : 0;
@@ -25,8 +24,8 @@ Status SendTo(InferenceRequest& request, std::unique_ptr<InferenceResponse> resp
 }
 
 // A response with the value, or with the reason why the client gave no memory for it.
-std::unique_ptr<InferenceResponse> MakeResponse(InferenceRequest& request, Sent* sent) {
-  auto response = std::make_unique<InferenceResponse>(request.channel());
+ResponsePtr MakeResponse(InferenceRequest& request, Sent* sent) {
+  ResponsePtr response = InferenceResponse::New(request.channel());
   Shape shape = {1};
   if (response->model().batching()) shape.insert(shape.begin(), request.batch_size());
   OutputTensor* const out = response->AddOutput("out", DataType::kFp32, shape);
@@ -40,9 +39,8 @@ std::unique_ptr<InferenceResponse> MakeResponse(InferenceRequest& request, Sent*
   return response;
 }
 
-std::unique_ptr<InferenceResponse> MakeError(InferenceRequest& request, StatusCode code,
-                                             Sent* sent) {
-  auto response = std::make_unique<InferenceResponse>(request.channel());
+ResponsePtr MakeError(InferenceRequest& request, StatusCode code, Sent* sent) {
+  ResponsePtr response = InferenceResponse::New(request.channel());
   response->set_status(Status(code, "the simulated backend says no"));
   sent->code = code;
   return response;
@@ -150,7 +148,7 @@ void Backend::Finish(RequestPtr request) {
 // The response outlives the request.
 void Backend::ReleaseEarly(RequestPtr request) {
   Sent sent{.value = Compute(*request)};
-  auto held = std::make_shared<std::unique_ptr<InferenceResponse>>(MakeResponse(*request, &sent));
+  auto held = std::make_shared<ResponsePtr>(MakeResponse(*request, &sent));
   if (Submission* submission = Submission::Of(*request)) submission->OnSent(sent);
   Release(std::move(request));
   world_.After(world_.random.Exponential(habits_.mean_execution_ns), [this, held] {
@@ -161,7 +159,7 @@ void Backend::ReleaseEarly(RequestPtr request) {
 
 void Backend::Answer(InferenceRequest& request, bool final) {
   Sent sent{.value = Compute(request), .final = final};
-  std::unique_ptr<InferenceResponse> response;
+  ResponsePtr response;
   if (request.IsCancelled() && world_.random.Chance(habits_.heeds_cancel)) {
     response = MakeError(request, StatusCode::kCancelled, &sent);
   } else if (world_.random.Chance(habits_.request_fails)) {
@@ -172,7 +170,7 @@ void Backend::Answer(InferenceRequest& request, bool final) {
   const Status status = SendTo(request, std::move(response), sent);
   world_.Require(status.ok(), "a response was refused: ", status.message());
   if (!final || !world_.random.Chance(habits_.repeats_final)) return;
-  auto second = std::make_unique<InferenceResponse>(request.channel());
+  ResponsePtr second = InferenceResponse::New(request.channel());
   const Status repeated = InferenceResponse::Send(std::move(second), kResponseFinal);
   world_.Require(repeated.code() == StatusCode::kInvalidArg,
                  "a second final response was not refused");

@@ -29,43 +29,47 @@ void Client::Arrive() {
   if (world_.random.Chance(habits_.bad)) SubmitBad();
   size_t count = 1;
   if (world_.random.Chance(habits_.burst)) count = world_.random.Between(2, habits_.burst_size);
+  // For all of them, also if another one serves before they are made.
+  const std::shared_ptr<SimulatedModel> model = model_;
   std::vector<Slot*> together;
-  for (size_t i = 0; i < count && !finished(); ++i)
-    together.push_back(Fill(next_ask_(model_->config())));
-  if (!world_.random.Chance(habits_.inlines) || !RunInline(together)) GiveAll(std::move(together));
+  for (size_t i = 0; i < count && !finished(); ++i) {
+    together.push_back(Fill(model, next_ask_(model->config())));
+  }
+  if (world_.random.Chance(habits_.inlines) && RunInline(*model, together)) return;
+  GiveAll(model, std::move(together));
 }
 
-bool Client::RunInline(const std::vector<Slot*>& together) {
+bool Client::RunInline(SimulatedModel& model, const std::vector<Slot*>& together) {
   std::vector<InferenceRequest*> requests;
   for (const Slot* slot : together) requests.push_back(slot->request.get());
   for (InferenceRequest* request : requests) request->Claim();
   // Either whatever it takes, or only what is known to be short.
   const uint64_t budget_ns = world_.random.Chance(0.5) ? kNever : world_.random.Below(2'000'000);
-  if (!requests.empty() && model_->RunInline(requests, budget_ns)) return true;
+  if (!requests.empty() && model.RunInline(requests, budget_ns)) return true;
   for (InferenceRequest* request : requests) request->Unclaim();
   return false;
 }
 
 // A request object, new or used, that says what `ask` does.
-Client::Slot* Client::Fill(const Ask& ask) {
+Client::Slot* Client::Fill(const std::shared_ptr<SimulatedModel>& model, const Ask& ask) {
   ++arrived_;
   Slot* slot = nullptr;
   if (!idle_.empty() && idle_.back()->cancelling == 0 && world_.random.Chance(0.7)) {
     slot = idle_.back();
     idle_.pop_back();
-    slot->request->Rebind(model_);
+    slot->request->Rebind(model);
     slot->request->RemoveAllInputs();
   } else {
     slots_.push_back(std::make_unique<Slot>());
     slot = slots_.back().get();
-    slot->request = std::make_unique<InferenceRequest>(model_, -1);
+    slot->request = std::make_unique<InferenceRequest>(model, -1);
   }
   InferenceRequest& request = *slot->request;
   const auto number = static_cast<int64_t>(submissions_.size());
-  slot->submission = std::make_shared<Submission>(world_, model_->shared_judge(), number, ask);
+  slot->submission = std::make_shared<Submission>(world_, model->shared_judge(), number, ask);
   submissions_.push_back(slot->submission);
   world_.Note("asks for items, width", number, ask.items, ask.width);
-  if (ask.flags != 0 || model_->config().sequence_batching) {
+  if (ask.flags != 0 || model->config().sequence_batching) {
     world_.Note("in sequence, with flags", number, static_cast<int64_t>(ask.correlation_id.number),
                 ask.flags);
   }
@@ -74,6 +78,7 @@ Client::Slot* Client::Fill(const Ask& ask) {
   request.sink = slot->submission;
   request.priority = ask.priority;
   request.timeout_us = ask.timeout_us;
+  request.deadline_us = ask.deadline_us;
   request.flags = ask.flags;
   request.correlation_id = ask.correlation_id;
   request.on_release = [this, slot](InferenceRequest*, uint32_t) {
@@ -82,7 +87,7 @@ Client::Slot* Client::Fill(const Ask& ask) {
   slot->data.assign(static_cast<size_t>(ask.items) * static_cast<size_t>(ask.width), ask.value);
   const auto add = [&](const char* name, int64_t width) {
     Shape shape = {width};
-    if (model_->signature().batching()) shape.insert(shape.begin(), ask.items);
+    if (model->signature().batching()) shape.insert(shape.begin(), ask.items);
     ConstBuffer buffer{slot->data.data(), {}};
     buffer.attributes.byte_size = static_cast<uint64_t>(ask.items * width) * sizeof(float);
     const Status status = (*request.AddInput(name, DataType::kFp32, shape))->Append(buffer);
@@ -95,14 +100,14 @@ Client::Slot* Client::Fill(const Ask& ask) {
   return slot;
 }
 
-void Client::GiveAll(std::vector<Slot*> slots) {
+void Client::GiveAll(const std::shared_ptr<SimulatedModel>& model, std::vector<Slot*> slots) {
   if (slots.empty()) return;
   std::vector<InferenceRequest*> requests;
   for (Slot* slot : slots) {
     slot->submission->submitted_ns = world_.now();
     world_.Require(slot->request->Claim(), "an idle request can't be claimed");
     requests.push_back(slot->request.get());
-    CancelLater(slot);
+    CancelLater(model, slot);
   }
   std::vector<std::shared_ptr<Submission>> given;
   for (const Slot* slot : slots) given.push_back(slot->submission);
@@ -115,10 +120,10 @@ void Client::GiveAll(std::vector<Slot*> slots) {
   }
 }
 
-void Client::CancelLater(Slot* slot) {
+void Client::CancelLater(const std::shared_ptr<SimulatedModel>& model, Slot* slot) {
   if (!world_.random.Chance(habits_.cancels)) return;
   const uint64_t patience = world_.random.Exponential(habits_.mean_patience_ns);
-  world_.After(patience, [this, slot, submission = slot->submission, model = model_] {
+  world_.After(patience, [this, slot, submission = slot->submission, model] {
     const Judge& judge = model->judge();
     // The request may be back, and even out again for somebody else.
     if (slot->submission != submission || !submission->accepted) return;
@@ -146,7 +151,8 @@ void Client::OnRelease(Slot* slot, Submission& submission) {
   }
   idle_.push_back(slot);
   if (!finished() && model_->accepting() && world_.random.Chance(habits_.again)) {
-    GiveAll({Fill(next_ask_(model_->config()))});
+    const std::shared_ptr<SimulatedModel> model = model_;
+    GiveAll(model, {Fill(model, next_ask_(model->config()))});
   }
 }
 

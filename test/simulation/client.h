@@ -44,12 +44,12 @@ class Client {
 
   void ScheduleArrival();
   void Arrive();
-  bool RunInline(const std::vector<Slot*>& together);
-  Slot* Fill(const Ask& ask);
+  bool RunInline(SimulatedModel& model, const std::vector<Slot*>& together);
+  Slot* Fill(const std::shared_ptr<SimulatedModel>& model, const Ask& ask);
   bool Give(Slot* slot);
-  void GiveAll(std::vector<Slot*> slots);
+  void GiveAll(const std::shared_ptr<SimulatedModel>& model, std::vector<Slot*> slots);
   void OnRelease(Slot* slot, Submission& submission);
-  void CancelLater(Slot* slot);
+  void CancelLater(const std::shared_ptr<SimulatedModel>& model, Slot* slot);
   void SubmitBad();
 
   World& world_;

@@ -37,7 +37,16 @@ uint64_t QueueJudge::DeadlineOf(const Submission& submission) const {
   uint64_t timeout_us = policy.default_timeout_microseconds;
   const uint64_t own = submission.ask.timeout_us;
   if (policy.allow_timeout_override && own != 0 && own < timeout_us) timeout_us = own;
-  return timeout_us == 0 ? kNever : submission.submitted_ns + timeout_us * 1000;
+  const uint64_t waits_until =
+      timeout_us == 0 ? kNever : submission.submitted_ns + timeout_us * 1000;
+  return std::min(waits_until, DueOf(submission));
+}
+
+uint64_t QueueJudge::DueOf(const Submission& submission) const {
+  if (!batching_.deadline) return kNever;
+  const uint64_t own = submission.ask.deadline_us;
+  const uint64_t within_us = own != 0 ? own : batching_.deadline->slo_microseconds;
+  return within_us == 0 ? kNever : submission.submitted_ns + within_us * 1000;
 }
 
 bool QueueJudge::Rejects(const Submission& submission) const {
@@ -144,6 +153,11 @@ void QueueJudge::CheckSize(const Queue& queue, size_t taken) const {
     return;
   }
   const Pending pending = LookAt(queue);
+  if (batching_.deadline) {
+    world_.Require(taken <= pending.count, "a batch of ", taken, " requests; ", pending.count,
+                   " fit together");
+    return;
+  }
   const bool over = DelayIsOver(pending, world_.now());
   if (pending.marked > 0 && !over) {
     world_.Require(taken == pending.marked, "a batch of ", taken, " requests; the preferred size ",
@@ -222,7 +236,7 @@ void QueueJudge::CheckDelay(uint64_t next_ns) const {
   const bool somebody_free = std::any_of(instances_.begin(), instances_.end(),
                                          [](Instance one) { return !one.busy && !one.removed; });
   const Queue queue = SurelyWaiting();
-  if (!somebody_free || queue.empty()) return;
+  if (!somebody_free || queue.empty() || batching_.deadline) return;
   world_.Require(dynamic_, "request ", queue.front()->number, " waits while an instance is free");
   const Pending pending = LookAt(queue);
   // While a late timer has news, nobody knows what to look at.
@@ -277,8 +291,9 @@ void QueueJudge::CoreAnswered(Submission& submission, const InferenceResponse*,
   const bool cancelled = status.code() == StatusCode::kCancelled && submission.cancel_called;
   const bool late = status.code() == StatusCode::kUnavailable && dynamic_ && Rejects(submission) &&
                     DeadlineOf(submission) <= world_.now();
-  world_.Require(submission.handed == 0 && (cancelled || late), "request ", submission.number,
-                 " was ended by the core without a reason: ", status.message());
+  const bool refused = status.code() == StatusCode::kUnavailable && DueOf(submission) != kNever;
+  world_.Require(submission.handed == 0 && (cancelled || late || refused), "request ",
+                 submission.number, " was ended by the core without a reason: ", status.message());
 }
 
 void QueueJudge::Released(Submission& submission) { std::erase(waiting_, &submission); }

@@ -10,7 +10,9 @@ namespace trident::simulation {
 
 // What dynamic batching and the default scheduler promise, kept as plain lists of who waits:
 // batches are prefixes of the queue, in the order of priority levels and arrival; sizes and delays
-// as configured; queues bounded exactly; timeouts in time; responses in order where promised.
+// as configured; queues bounded exactly; timeouts in time; responses in order where promised. With
+// deadlines, sizes and delays are what the measured durations say: nobody is executed or waits
+// beyond its deadline, and only who has one is refused for it.
 class QueueJudge : public Judge {
  public:
   QueueJudge(World& world, const ModelConfig& config);
@@ -46,6 +48,8 @@ class QueueJudge : public Judge {
   const QueuePolicy& PolicyOf(uint64_t level) const;
   // When it is rejected or falls behind; kNever: never.
   uint64_t DeadlineOf(const Submission& submission) const;
+  // When its answer is due, where the model has deadlines.
+  uint64_t DueOf(const Submission& submission) const;
   bool Rejects(const Submission& submission) const;
   // All that waits, in the order in which it must be served at `now_ns`.
   Queue InOrder(uint64_t now_ns) const;

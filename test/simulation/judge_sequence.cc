@@ -376,7 +376,9 @@ void SequenceJudge::CheckReady(size_t instance, uint64_t next_ns) const {
     oldest_ns = std::min(oldest_ns, std::max(run->waiting.front()->submitted_ns, run->released_ns));
   }
   if (ready == 0) return;
-  world_.Require(delay_ns_ != 0 && !stopped_ && oldest_ns + delay_ns_ >= next_ns,
+  // Executors that are all at work leave it to the timer to come back.
+  const uint64_t latest_ns = oldest_ns + delay_ns_ + world_.timer->lateness_ns;
+  world_.Require(delay_ns_ != 0 && !stopped_ && latest_ns >= next_ns,
                  "a sequence with a request waits too long for the idle instance ", instance);
   const float utilization = static_cast<float>(ready) / static_cast<float>(slots_);
   world_.Require(!direct_ || utilization < batching_.direct->minimum_slot_utilization,

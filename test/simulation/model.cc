@@ -16,12 +16,33 @@ Instance::Instance(SimulatedModel& model, size_t index, Drive drive)
       index_(index),
       drive_(drive),
       backend_(
-          std::make_unique<Backend>(world_, model.signature(), model.config(), model.habits())) {
-  if (drive_ == Drive::kPoll) {
-    ended_ = true;
-  } else {
+          std::make_unique<Backend>(world_, model.signature(), model.config(), model.habits())) {}
+
+size_t Instance::AddTo(Scheduler& scheduler) {
+  if (drive_ == Drive::kExecutors) waker_ = world_.executors().Add(this);
+  const size_t added = scheduler.AddInstance(waker_);
+  if (drive_ == Drive::kPoll) ended_ = true;
+  if (drive_ == Drive::kTake || drive_ == Drive::kAwaitThenTry) {
     world_.threads.Start([this] { RunThread(); });
   }
+  return added;
+}
+
+void Instance::EndService() {
+  if (waker_ == nullptr || std::exchange(ending_, true)) return;
+  world_.threads.Start([this] {
+    world_.executors().Retire(waker_.get());
+    RunThread();
+  });
+}
+
+bool Instance::RunBatch(uint64_t* look_again_ns) {
+  world_.RequireNoLock("an executor comes with a lock");
+  Batch batch;
+  if (!model_.scheduler().TakeOrLeave(index_, &batch, look_again_ns)) return false;
+  Execute(&batch);
+  Finished();
+  return true;
 }
 
 void Instance::RunThread() {
@@ -29,7 +50,7 @@ void Instance::RunThread() {
   Scheduler& scheduler = model_.scheduler();
   uint64_t look_again = 0;
   for (;;) {
-    if (drive_ == Drive::kTake) {
+    if (drive_ != Drive::kAwaitThenTry) {
       if (!scheduler.Take(index_, &batch)) break;
     } else {
       if (!scheduler.Await(index_)) break;
@@ -142,22 +163,27 @@ SimulatedModel::~SimulatedModel() { world_.Leave(this); }
 
 void SimulatedModel::AddInstance() {
   if (std::exchange(adding_, true)) return;  // where threads interleave: one at a time
-  const size_t index = scheduler_->AddInstance();
-  world_.Note("add instance", static_cast<int64_t>(index));
-  world_.Require(index == instances_.size(), "an instance index was used again");
-  judge_->InstanceAdded(index);
-  const auto drive = world_.random.OneOf(
-      {Instance::Drive::kTake, Instance::Drive::kAwaitThenTry, Instance::Drive::kPoll});
+  using Drive = Instance::Drive;
   // With preemption a poll may come too early: only threads know when to come back.
-  instances_.push_back(std::make_unique<Instance>(
-      *this, index, world_.preemptive() ? Instance::Drive::kTake : drive));
+  const Drive drive = world_.preemptive() ? world_.random.OneOf({Drive::kTake, Drive::kExecutors})
+                                          : world_.random.OneOf({Drive::kTake, Drive::kAwaitThenTry,
+                                                                 Drive::kExecutors, Drive::kPoll});
+  const size_t index = instances_.size();
+  world_.Note("add instance, driven by", static_cast<int64_t>(index), static_cast<int64_t>(drive));
+  // Before the scheduler knows of it: from then on it may get work.
+  judge_->InstanceAdded(index);
+  instances_.push_back(std::make_unique<Instance>(*this, index, drive));
+  world_.Require(instances_.back()->AddTo(*scheduler_) == index,
+                 "an instance index was used again");
+  instances_.back()->MarkAdded();
+  if (finalized_) instances_.back()->EndService();
   adding_ = false;
 }
 
 void SimulatedModel::RemoveSomeInstance() {
   std::vector<size_t> active;
   for (size_t i = 0; i < instances_.size(); ++i) {
-    if (!instances_[i]->retired()) active.push_back(i);
+    if (instances_[i]->added() && !instances_[i]->retired()) active.push_back(i);
   }
   if (active.size() < 2) return;
   const size_t index = active[world_.random.Below(active.size())];
@@ -165,6 +191,7 @@ void SimulatedModel::RemoveSomeInstance() {
   instances_[index]->Retire();
   judge_->InstanceRemoved(index);
   scheduler_->RemoveInstance(index);
+  instances_[index]->EndService();
 }
 
 void SimulatedModel::Submit(std::span<InferenceRequest*> requests, std::span<Status> outcomes) {
@@ -233,11 +260,18 @@ bool SimulatedModel::Step() {
     judge_->Stopped();
     scheduler_->Stop();
   }
+  if (stopped_ && in_flight_ == 0 && !adding_ && !std::exchange(finalized_, true)) {
+    for (const auto& instance : instances_) instance->EndService();
+    any = true;
+  }
   for (size_t i = 0; i < instances_.size(); ++i) any = instances_[i]->Poll() || any;
   return any;
 }
 
-void SimulatedModel::InstantOver(uint64_t next_ns) { judge_->InstantOver(next_ns); }
+// Where instances wait for threads, judges can't say when something should have happened.
+void SimulatedModel::InstantOver(uint64_t next_ns) {
+  if (!world_.few_executors) judge_->InstantOver(next_ns);
+}
 
 void SimulatedModel::CheckOver() const {
   world_.Require(reservations_ == 0, "a model is still reserved after everything has ended");

@@ -80,16 +80,24 @@ class SimulatedModel : public InferenceTarget,
   bool accepting_ = true;
   bool draining_ = false;
   bool stopped_ = false;
+  bool finalized_ = false;
   bool adding_ = false;
 };
 
-// What drives one instance: a thread that takes, one that waits first and then tries, or no thread
-// at all but a poll after every event. Externally synchronised by its world.
-class Instance {
+// What drives one instance: a thread that takes, one that waits first and then tries, the world's
+// executors, or no thread at all but a poll after every event. Externally synchronised by its
+// world.
+class Instance : private Driven {
  public:
-  enum class Drive { kTake, kAwaitThenTry, kPoll };
+  enum class Drive { kTake, kAwaitThenTry, kExecutors, kPoll };
 
+  // The scheduler's number `index`, from AddTo on.
   Instance(SimulatedModel& model, size_t index, Drive drive);
+  size_t AddTo(Scheduler& scheduler);
+  void MarkAdded() { added_ = true; }
+  bool added() const { return added_; }
+  // As the model room ends the service of an instance that was removed or whose model has drained.
+  void EndService();
 
   // A poll, for an instance that has no thread; true when it took a batch.
   bool Poll();
@@ -103,6 +111,7 @@ class Instance {
   bool ended() const { return ended_; }
 
  private:
+  bool RunBatch(uint64_t* look_again_ns) override;
   void RunThread();
   void Execute(Batch* batch);
   void Finished();
@@ -111,6 +120,9 @@ class Instance {
   World& world_;
   const size_t index_;
   const Drive drive_;
+  std::shared_ptr<Waker> waker_;  // kExecutors
+  bool added_ = false;
+  bool ending_ = false;
   std::unique_ptr<Backend> backend_;
   bool busy_ = false;
   bool retired_ = false;

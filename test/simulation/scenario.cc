@@ -6,6 +6,7 @@ void Play(World& world) {
   Random& random = world.random;
   if (random.Chance(0.25)) world.threads.settings.preemption = 0.05 + random.Unit() * 0.4;
   if (random.Chance(0.5)) world.threads.settings.spurious = random.Unit() * 0.2;
+  world.few_executors = random.Chance(0.25);
   if (random.Chance(0.3)) world.timer->lateness_ns = random.Below(200'000);
   world.Describe([&] {
     return StrCat("preemption ", world.threads.settings.preemption, ", spurious wakes ",
@@ -25,6 +26,7 @@ void Play(World& world) {
     default:
       PlayEnsemble(world);
   }
+  world.EndExecutors();
 }
 
 }  // namespace trident::simulation

@@ -32,18 +32,23 @@ void AddDynamicBatching(Random& random, double mean_us, ModelConfig* config) {
   if (random.Chance(0.6)) {
     batching.max_queue_delay_microseconds = 1 + random.Exponential(mean_us);
   }
-  batching.preserve_ordering = random.Chance(0.25);
+  if (random.Chance(0.35)) {
+    ModelDeadlineBatching& deadline = batching.deadline.emplace();
+    if (random.Chance(0.7)) deadline.slo_microseconds = 1 + random.Exponential(mean_us * 8);
+    deadline.adaptive_queue_delay = random.Chance(0.5);
+  }
+  batching.preserve_ordering = !batching.deadline && random.Chance(0.25);
+  const bool may_delay = !batching.preserve_ordering && !batching.deadline;
   if (random.Chance(0.4)) {
     batching.priority_levels = batching.preserve_ordering ? 1 : random.Between(1, 4);
     batching.default_priority_level = random.Between(1, batching.priority_levels);
     for (uint64_t level = 1; level <= batching.priority_levels; ++level) {
       if (random.Chance(0.5)) continue;
-      batching.priority_queue_policy[level] =
-          RandomPolicy(random, mean_us, !batching.preserve_ordering);
+      batching.priority_queue_policy[level] = RandomPolicy(random, mean_us, may_delay);
     }
   }
   if (random.Chance(0.7)) {
-    batching.default_queue_policy = RandomPolicy(random, mean_us, !batching.preserve_ordering);
+    batching.default_queue_policy = RandomPolicy(random, mean_us, may_delay);
   }
 }
 
@@ -82,6 +87,7 @@ Ask RandomAsk(World& world, const ModelConfig& config) {
   ask.with_more = config.input.size() > 1 && random.Chance(0.2);
   if (random.Chance(0.5)) ask.priority = random.Below(6);
   if (random.Chance(0.4)) ask.timeout_us = 1 + random.Exponential(2000);
+  if (random.Chance(0.4)) ask.deadline_us = 1 + random.Exponential(4000);
   return ask;
 }
 

@@ -76,7 +76,7 @@ Status Submission::Query(const char*, uint64_t*, BufferAttributes*) {
   return Unavailable("not known");
 }
 
-void Submission::Deliver(std::unique_ptr<InferenceResponse> response, uint32_t flags) {
+void Submission::Deliver(ResponsePtr response, uint32_t flags) {
   const bool final = (flags & kResponseFinal) != 0;
   const Status status = response != nullptr ? response->status() : Status::Ok();
   world_.Note(final ? "final response" : "response", number, kCode(status.code()));

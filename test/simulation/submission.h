@@ -19,6 +19,7 @@ struct Ask {
   bool with_more = false;  // the optional input is present
   uint64_t priority = 0;
   uint64_t timeout_us = 0;
+  uint64_t deadline_us = 0;
   float value = 0;  // the first element of "in"
   uint32_t flags = 0;
   CorrelationId correlation_id;
@@ -61,7 +62,7 @@ class Submission : public ResponseSink {
   Status Allocate(const char* output_name, uint64_t byte_size, OutputBuffer* buffer) override;
   void Free(const OutputBuffer& buffer) override;
   Status Query(const char* output_name, uint64_t* byte_size, BufferAttributes* at) override;
-  void Deliver(std::unique_ptr<InferenceResponse> response, uint32_t flags) override;
+  void Deliver(ResponsePtr response, uint32_t flags) override;
 
   const int64_t number;
   const Ask ask;

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <system_error>
 
 namespace trident::simulation {
 
@@ -65,6 +66,35 @@ World::World(const Options& options)
 }
 
 World::~World() { current = nullptr; }
+
+// Where there are few, there is sometimes no thread to be had, but for the first.
+Executors::StartThread World::ThreadStarter() {
+  const double failing = few_executors && random.Chance(0.5) ? random.Unit() * 0.8 : 0;
+  return [this, failing, first = true](std::function<void()> body) mutable {
+    if (!std::exchange(first, false) && failing > 0 && random.Chance(failing)) {
+      throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
+    }
+    threads.Start(std::move(body));
+  };
+}
+
+Executors& World::executors() {
+  if (executors_ == nullptr) {
+    Executors::Options options{.timer = timer, .clock = clock};
+    options.core_count = few_executors ? random.Between(1, 3) : 1000;
+    options.start_thread = ThreadStarter();
+    executors_ = std::make_unique<Executors>(std::move(options));
+    Require(executors_->Start().ok(), "the executors have no thread");
+  }
+  return *executors_;
+}
+
+void World::EndExecutors() {
+  if (executors_ == nullptr) return;
+  threads.Start([this] { executors_ = nullptr; });
+  Run();
+  Require(executors_ == nullptr && threads.AllEnded(), "a thread of the executors has not ended");
+}
 
 void World::At(uint64_t when_ns, std::function<void()> action) {
   events_.push({when_ns, ++order_, std::move(action)});

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "base/timer.h"
+#include "model/executors.h"
 #include "random.h"
 #include "virtual_threads.h"
 
@@ -109,6 +110,12 @@ class World {
   WorldClock clock;
   std::shared_ptr<WorldTimer> timer = std::make_shared<WorldTimer>();
   VirtualThreads threads;
+  // An instance that is free may have to wait for a thread.
+  bool few_executors = false;
+  // What its models share, made for the first that asks.
+  Executors& executors();
+  // Once all models have ended: no thread is left.
+  void EndExecutors();
 
   static World* current;
 
@@ -129,6 +136,7 @@ class World {
   };
   static constexpr size_t kTail = 80;
 
+  Executors::StartThread ThreadStarter();
   void Do(std::function<void()> action);
   void Settle();
   bool StartOneDue();
@@ -141,6 +149,7 @@ class World {
   std::priority_queue<Event> events_;
   uint64_t order_ = 0;
   std::vector<Resident*> residents_;
+  std::unique_ptr<Executors> executors_;
   uint64_t hash_ = 0xcbf29ce484222325;
   std::vector<Line> tail_;
   size_t lines_ = 0;

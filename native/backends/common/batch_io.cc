@@ -192,8 +192,11 @@ Status MakeBatchInput(const BatchInput& input, bool batched, std::span<const Sou
       int64_t items = 0;
       int64_t rank = 0;
       BACKEND_RETURN_IF_ERROR(WriteItemShapes(input, batched, sources, &items, &rank, &writer));
-      *shape = input.kind == Kind::kItemShape ? std::vector<int64_t>{items, rank}
-                                              : std::vector<int64_t>{items * rank};
+      if (input.kind == Kind::kItemShape) {
+        shape->assign({items, rank});
+      } else {
+        shape->assign(1, items * rank);
+      }
       return Status();
     }
   }

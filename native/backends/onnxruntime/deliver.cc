@@ -66,7 +66,7 @@ Status Outputs::ReadResult(size_t s, const Inputs& inputs, OrtValue* value) {
 void Outputs::DeliverKnown(RequestBatch* batch, const Inputs& inputs, size_t s, CopyCount* copies) {
   Slot& slot = *slots_[s];
   const char* from = slot.scratch.data();
-  for (size_t r = 0; r < batch->size(); ++r) {
+  for (const size_t r : inputs.order()) {
     const uint64_t bytes = inputs.items(r) * slot.item_bytes;
     if (part(r, s).data != nullptr && bytes > 0 && !batch->failed(r)) {
       memcpy(part(r, s).data, from, bytes);
@@ -81,7 +81,7 @@ void Outputs::DeliverComputed(RequestBatch* batch, const Inputs& inputs, size_t 
   const Slot& slot = *slots_[s];
   shape_ = slot.result.shape;
   size_t first = 0;
-  for (size_t r = 0; r < batch->size(); ++r) {
+  for (const size_t r : inputs.order()) {
     const size_t elements = inputs.items(r) * slot.result.item_elements;
     if (part(r, s).wanted && !batch->failed(r)) {
       batch->Fail(r,
@@ -93,10 +93,9 @@ void Outputs::DeliverComputed(RequestBatch* batch, const Inputs& inputs, size_t 
 
 Status Outputs::ScatteredShapes(const RequestBatch& batch, const Inputs& inputs, size_t s) {
   const Slot& slot = *slots_[s];
-  scattered_shapes_.resize(batch.size());
+  if (scattered_shapes_.size() < batch.size()) scattered_shapes_.resize(batch.size());
   size_t total = 0;
-  for (size_t r = 0; r < batch.size(); ++r) {
-    if (inputs.items(r) == 0) continue;
+  for (const size_t r : inputs.order()) {
     std::vector<int64_t>& shape = scattered_shapes_[r];
     BACKEND_RETURN_IF_ERROR(ScatteredShape(*slot.scattered, slot.dims,
                                            inputs.ShapeOf(slot.scattered->source, r), &shape));
@@ -116,8 +115,7 @@ void Outputs::DeliverScattered(RequestBatch* batch, const Inputs& inputs, size_t
   const Slot& slot = *slots_[s];
   const Status fits = ScatteredShapes(*batch, inputs, s);
   size_t first = 0;
-  for (size_t r = 0; r < batch->size(); ++r) {
-    if (inputs.items(r) == 0) continue;
+  for (const size_t r : inputs.order()) {
     if (!fits.ok()) {
       if (part(r, s).wanted) batch->Fail(r, fits.Clone());
       continue;
@@ -147,9 +145,9 @@ void Outputs::DeliverStates(RequestBatch* batch, const Inputs& inputs, CopyCount
     const Slot& slot = *slots_[s];
     if (!slot.is_state) continue;
     size_t first = 0;
-    for (size_t r = 0; r < batch->size(); ++r) {
+    for (const size_t r : inputs.order()) {
       const size_t elements = inputs.items(r) * slot.result.item_elements;
-      if (inputs.items(r) > 0 && !batch->failed(r)) {
+      if (!batch->failed(r)) {
         batch->Fail(r, WriteState(slot, batch->request(r), inputs.items(r), first, elements,
                                   &part(r, s).state, copies));
       }

@@ -57,111 +57,12 @@ backend::SourceShape Inputs::ShapeOf(std::string_view input, size_t r) const {
   return {};
 }
 
-void Inputs::Collect(RequestBatch* batch) {
-  parts_.resize(batch->size() * slots_.size());
-  items_.assign(batch->size(), 0);
-  total_items_ = 0;
-  size_t first = batch->size();  // the request that the others must agree with
-  for (size_t r = 0; r < batch->size(); ++r) {
-    if (batch->failed(r)) continue;
-    int64_t items = 1;
-    batch->Fail(r, CollectRequest(*batch, r, std::min(first, r), &items));
-    if (batch->failed(r)) continue;
-    first = std::min(first, r);
-    items_[r] = items;
-    total_items_ += items;
-  }
-}
-
-Status Inputs::CollectRequest(const RequestBatch& batch, size_t r, size_t first, int64_t* items) {
-  bool has_items = false;
-  for (size_t s = 0; s < slots_.size(); ++s) {
-    const Slot& slot = *slots_[s];
-    Part& current = part(r, s);
-    BACKEND_RETURN_IF_ERROR(CollectPart(batch.request(r), slot, &current));
-    if (first != r) BACKEND_RETURN_IF_ERROR(CheckAgainstFirst(slot, current, part(first, s)));
-    if (!batched_ || current.input == nullptr) continue;
-    const int64_t found = current.dims_count > 0 ? current.shape[0] : 0;
-    if (found < 1 || (has_items && found != *items)) {
-      return backend::InvalidArg(slot.title, ": expected a batch dimension of ", *items,
-                                 has_items ? "" : " or more", ", found shape ",
-                                 ShapeText(current.shape, current.dims_count));
-    }
-    *items = found;
-    has_items = true;
-  }
-  return Status();
-}
-
-Status Inputs::CollectPart(TRITONBACKEND_Request* request, const Slot& slot, Part* part) const {
-  *part = Part();
-  const Status found(TRITONBACKEND_RequestInput(request, slot.info.name.c_str(), &part->input));
-  if (!found.ok()) {
-    part->input = nullptr;
-    return slot.optional ? Status() : backend::InvalidArg(slot.title, " is missing");
-  }
-  TRITONSERVER_DataType datatype;
-  BACKEND_RETURN_IF_ERROR(TRITONBACKEND_InputProperties(part->input, nullptr, &datatype,
-                                                        &part->shape, &part->dims_count,
-                                                        &part->bytes, &part->buffer_count));
-  if (datatype != slot.info.datatype) {
-    return backend::InvalidArg(slot.title, ": expected ",
-                               TRITONSERVER_DataTypeString(slot.info.datatype), ", found ",
-                               TRITONSERVER_DataTypeString(datatype));
-  }
-  BACKEND_RETURN_IF_ERROR(CheckByteSize(slot, part));
-  if (part->buffer_count != 1) return Status();
-  const void* data = nullptr;
-  uint64_t bytes = 0;
-  TRITONSERVER_MemoryType memory_type = TRITONSERVER_MEMORY_CPU;
-  int64_t memory_type_id = 0;
-  BACKEND_RETURN_IF_ERROR(
-      TRITONBACKEND_InputBuffer(part->input, 0, &data, &bytes, &memory_type, &memory_type_id));
-  if (OnHost(memory_type) && bytes == part->bytes) part->data = static_cast<const char*>(data);
-  return Status();
-}
-
-// Also counts the elements. Every BYTES element takes at least its length's bytes, so that the
-// strings made of them are bounded by what the caller sent.
-Status Inputs::CheckByteSize(const Slot& slot, Part* part) const {
-  part->elements = ElementCount(part->shape, part->dims_count);
-  const bool strings = slot.element_bytes == 0;
-  const size_t element_bytes = strings ? sizeof(uint32_t) : slot.element_bytes;
-  uint64_t expected = 0;
-  if (part->elements < 0 ||
-      __builtin_mul_overflow(static_cast<uint64_t>(part->elements), element_bytes, &expected)) {
-    return backend::InvalidArg(slot.title, ": no tensor can have shape ",
-                               ShapeText(part->shape, part->dims_count));
-  }
-  if (strings ? expected <= part->bytes : expected == part->bytes) return Status();
-  return backend::InvalidArg(slot.title, ": expected ", expected, strings ? " or more" : "",
-                             " bytes for shape ", ShapeText(part->shape, part->dims_count),
-                             ", found ", part->bytes);
-}
-
-Status Inputs::CheckAgainstFirst(const Slot& slot, const Part& part, const Part& first) const {
-  if ((part.input == nullptr) != (first.input == nullptr)) {
-    return backend::InvalidArg(slot.title, " is given by some requests of a batch only");
-  }
-  if (slot.ragged) return Status();
-  const size_t skipped = batched_ ? 1 : 0;
-  if (part.dims_count == first.dims_count && part.dims_count >= skipped &&
-      std::equal(part.shape + skipped, part.shape + part.dims_count, first.shape + skipped)) {
-    return Status();
-  }
-  return backend::InvalidArg(
-      slot.title, ": expected a shape like ", ShapeText(first.shape, first.dims_count),
-      " of the batch's first request, found ", ShapeText(part.shape, part.dims_count));
-}
-
 Status Inputs::Bind(RequestBatch* batch, CopyCount* copies) {
   names_.clear();
   values_.clear();
-  first_ = 0;
-  while (items_[first_] == 0) ++first_;
   for (size_t s = 0; s < slots_.size(); ++s) {
     const Slot& slot = *slots_[s];
-    if (part(first_, s).input == nullptr) continue;
+    if (part(order_.front(), s).input == nullptr) continue;
     BACKEND_RETURN_IF_ERROR(SetShape(s));
     const bool strings = slot.element_bytes == 0;
     BACKEND_RETURN_IF_ERROR(strings ? BindStrings(batch, s, copies) : BindBlock(batch, s, copies));
@@ -173,15 +74,14 @@ Status Inputs::Bind(RequestBatch* batch, CopyCount* copies) {
 }
 
 Status Inputs::SetShape(size_t s) {
-  const Part& first = part(first_, s);
+  const Part& first = part(order_.front(), s);
   if (!slots_[s]->ragged) {
     shape_.assign(first.shape, first.shape + first.dims_count);
     if (batched_) shape_[0] = total_items_;
     return Status();
   }
   shape_.assign(1, 0);
-  for (size_t r = first_; r < items_.size(); ++r) {
-    if (items_[r] == 0) continue;
+  for (const size_t r : order_) {
     if (__builtin_add_overflow(shape_[0], part(r, s).elements, &shape_[0])) {
       return backend::InvalidArg(slots_[s]->title, ": the batch has more elements than can be ",
                                  "counted");
@@ -192,10 +92,7 @@ Status Inputs::SetShape(size_t s) {
 
 Status Inputs::BindMade(Made* made) {
   sources_.clear();
-  for (size_t r = first_; r < items_.size(); ++r) {
-    if (items_[r] == 0) continue;
-    sources_.push_back(ShapeOf(made->config.source, r));
-  }
+  for (const size_t r : order_) sources_.push_back(ShapeOf(made->config.source, r));
   BACKEND_RETURN_IF_ERROR(
       MakeBatchInput(made->config, batched_, sources_, &shape_, &made->contents));
   for (size_t t = 0; t < made->bound.size(); ++t) {
@@ -210,8 +107,8 @@ Status Inputs::BindMade(Made* made) {
 Status Inputs::BindBlock(RequestBatch* batch, size_t s, CopyCount* copies) {
   Slot& slot = *slots_[s];
   uint64_t bytes = 0;
-  for (size_t r = first_; r < batch->size(); ++r) {
-    if (items_[r] > 0 && __builtin_add_overflow(bytes, part(r, s).bytes, &bytes)) {
+  for (const size_t r : order_) {
+    if (__builtin_add_overflow(bytes, part(r, s).bytes, &bytes)) {
       return backend::InvalidArg(slot.title, ": the batch has more bytes than can be counted");
     }
   }
@@ -220,8 +117,7 @@ Status Inputs::BindBlock(RequestBatch* batch, size_t s, CopyCount* copies) {
   if (data == nullptr) {
     data = slot.scratch.Ensure(bytes);
     char* to = data;
-    for (size_t r = first_; r < batch->size(); ++r) {
-      if (items_[r] == 0) continue;
+    for (const size_t r : order_) {
       batch->Fail(r, CopyPart(slot, part(r, s), to, copies));
       to += part(r, s).bytes;
     }
@@ -229,11 +125,10 @@ Status Inputs::BindBlock(RequestBatch* batch, size_t s, CopyCount* copies) {
   return slot.bound.Bind(data, bytes, shape_.data(), shape_.size());
 }
 
-const char* Inputs::CommonBlock(size_t s) {
-  const char* const begin = part(first_, s).data;
+const char* Inputs::CommonBlock(size_t s) const {
+  const char* const begin = part(order_.front(), s).data;
   const char* end = begin;
-  for (size_t r = first_; r < items_.size(); ++r) {
-    if (items_[r] == 0) continue;
+  for (const size_t r : order_) {
     const Part& next = part(r, s);
     if (next.data == nullptr || next.data != end) return nullptr;
     end += next.bytes;
@@ -246,8 +141,7 @@ Status Inputs::BindStrings(RequestBatch* batch, size_t s, CopyCount* copies) {
   const Runtime& runtime = model_.runtime();
   BACKEND_RETURN_IF_ERROR(CreateStrings(runtime, slot.title, shape_, &slot.strings));
   size_t element = 0;
-  for (size_t r = first_; r < batch->size(); ++r) {
-    if (items_[r] == 0) continue;
+  for (const size_t r : order_) {
     const Part& current = part(r, s);
     const char* data = current.data;
     if (data == nullptr) {

@@ -25,15 +25,17 @@ struct CopyCount {
 
 // The input side of one instance: makes the tensors of a run from the inputs of a batch. An input
 // that lies in one block, or whose requests lie side by side, is used in place; otherwise it is
-// gathered into memory of the instance. Requests of a ragged input may have different shapes; the
-// model sees all their elements in one dimension. BYTES become ONNX Runtime's strings. Batch inputs
-// are made here. Sequence controls and states come with the requests. Instance thread only.
+// gathered into memory of the instance. A batch is a set: its requests take the order of their
+// memory when they fill one block in another order than they came in. Requests of a ragged input
+// may have different shapes; the model sees all their elements in one dimension. BYTES become ONNX
+// Runtime's strings. Batch inputs are made here. Sequence controls and states come with the
+// requests. Instance thread only.
 class Inputs {
  public:
   Inputs(const Model& model, const Session& session);
 
-  // Looks at every request's inputs, and fails the requests whose inputs do not fit the model or
-  // the rest of the batch.
+  // Looks at every request's inputs, fails the requests whose inputs do not fit the model or the
+  // rest of the batch, and decides on the order of the others.
   void Collect(backend::RequestBatch* batch);
   // Makes the tensors from the requests that Collect has let pass, of which there is at least one.
   // A request whose contents cannot be read fails, but keeps its place in the run.
@@ -46,6 +48,8 @@ class Inputs {
   const OrtValue* const* values() const { return values_.data(); }
   size_t count() const { return values_.size(); }
 
+  // The requests with a place in the run, in the order of their places.
+  const std::vector<size_t>& order() const { return order_; }
   // The batch size of request r, 0 if it has no place in the run; and their sum.
   int64_t items(size_t r) const { return items_[r]; }
   int64_t total_items() const { return total_items_; }
@@ -90,13 +94,16 @@ class Inputs {
   Status CollectPart(TRITONBACKEND_Request* request, const Slot& slot, Part* part) const;
   Status CheckByteSize(const Slot& slot, Part* part) const;
   Status CheckAgainstFirst(const Slot& slot, const Part& part, const Part& first) const;
+  // Changes the order to that of the requests' memory, if that makes an input one block.
+  void OrderByAddress();
+  bool FillsOneBlock(size_t s) const;
   // The shape of the slot's tensor in this run.
   Status SetShape(size_t s);
   Status BindMade(Made* made);
   Status BindBlock(backend::RequestBatch* batch, size_t s, CopyCount* copies);
   Status BindStrings(backend::RequestBatch* batch, size_t s, CopyCount* copies);
-  // Where the slot's parts lie side by side and aligned; null when they do not.
-  const char* CommonBlock(size_t s);
+  // Where the slot's parts lie side by side in order, and aligned; null when they do not.
+  const char* CommonBlock(size_t s) const;
   Status CopyPart(const Slot& slot, const Part& part, char* to, CopyCount* copies) const;
 
   const Model& model_;
@@ -106,7 +113,7 @@ class Inputs {
   std::vector<Part> parts_;  // by request, then slot
   std::vector<int64_t> items_;
   int64_t total_items_ = 0;
-  size_t first_ = 0;  // the first request with a place in the run
+  std::vector<size_t> order_;
   std::vector<int64_t> shape_;
   std::vector<backend::SourceShape> sources_;
   std::vector<const char*> names_;

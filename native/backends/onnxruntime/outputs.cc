@@ -110,8 +110,7 @@ Status Outputs::PrepareKnown(RequestBatch* batch, const Inputs& inputs, size_t s
   char* begin = nullptr;
   char* end = nullptr;
   slot.direct = true;
-  for (size_t r = 0; r < batch->size(); ++r) {
-    if (inputs.items(r) == 0) continue;
+  for (const size_t r : inputs.order()) {
     Part& current = part(r, s);
     const uint64_t bytes = inputs.items(r) * slot.item_bytes;
     if (current.wanted && !batch->failed(r)) {

@@ -1,23 +1,39 @@
 #include "backends/onnxruntime/tensor_memory.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <new>
 
 namespace trident::ort {
 namespace {
 
-constexpr std::align_val_t kAlignment{64};
+constexpr size_t kCacheLine = 64;
+constexpr size_t kHugePage = 2 << 20;
+
+std::align_val_t Alignment(size_t bytes) {
+  return std::align_val_t{bytes < kHugePage ? kCacheLine : kHugePage};
+}
+
+char* Allocate(size_t bytes) {
+  char* data = static_cast<char*>(operator new(bytes, Alignment(bytes)));
+  // One page instead of 512 to fault in, and to look up again and again. The rest that fills no
+  // huge page keeps small ones. A kernel without huge pages refuses: then all is as ever.
+  if (bytes >= kHugePage) madvise(data, bytes - bytes % kHugePage, MADV_HUGEPAGE);
+  return data;
+}
 
 }  // namespace
 
-Scratch::~Scratch() { operator delete(data_, kAlignment); }
+Scratch::~Scratch() { operator delete(data_, Alignment(capacity_)); }
 
 char* Scratch::Ensure(size_t bytes) {
   if (bytes > capacity_ || data_ == nullptr) {
-    char* grown = static_cast<char*>(operator new(std::max<size_t>(bytes, 64), kAlignment));
-    operator delete(data_, kAlignment);
+    const size_t capacity = std::max(bytes, kCacheLine);
+    char* grown = Allocate(capacity);
+    operator delete(data_, Alignment(capacity_));
     data_ = grown;
-    capacity_ = bytes;
+    capacity_ = capacity;
   }
   return data_;
 }

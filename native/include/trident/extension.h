@@ -45,6 +45,22 @@ TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentServerInfer
 TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentServerOptionsSetInlineBudgetNs(
     struct TRITONSERVER_ServerOptions* options, uint64_t budget_ns);
 
+/* A thread that has executed a batch and finds no other looks for one this long, in microseconds,
+ * before it sleeps: a request that comes meanwhile is spared the wake of a thread. It keeps a core
+ * busy for that. The default, 0, is not at all. */
+TRIDENT_EXTENSION_API struct TRITONSERVER_Error*
+TRITONSERVER_TridentServerOptionsSetSpinMicroseconds(struct TRITONSERVER_ServerOptions* options,
+                                                     uint64_t spin_us);
+
+/* How long after its submission the answer to a request is of use, in microseconds; 0, the default,
+ * is the model's `dynamic_batching.deadline.slo_microseconds`. A request that can't be answered by
+ * then ends with UNAVAILABLE as soon as that is known. Where the model has no
+ * `dynamic_batching.deadline` the deadline has no effect; the steps of an ensemble are due when the
+ * ensemble's request is. */
+TRIDENT_EXTENSION_API struct TRITONSERVER_Error*
+TRITONSERVER_TridentInferenceRequestSetDeadlineMicroseconds(
+    struct TRITONSERVER_InferenceRequest* request, uint64_t deadline_us);
+
 /* As TRITONSERVER_ServerUnloadModel (or ...AndDependents), but returns only when every request of
  * the model has ended and its instances are gone. UNAVAILABLE when that takes longer than
  * `timeout_ms`; the unload then goes on in the background. */

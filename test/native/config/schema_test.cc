@@ -42,10 +42,11 @@ TEST(SchemaTest, EveryFieldOfModelConfigHasItsRow) {
        "parameters:message# model_warmup:message* model_operations:message? "
        "model_transaction_policy:message? model_repository_agents:message? "
        "response_cache:message? model_metrics:message?"},
+      {"ModelDeadlineBatching", "slo_microseconds:uint64 adaptive_queue_delay:bool"},
       {"ModelDynamicBatching",
        "preferred_batch_size:int32* max_queue_delay_microseconds:uint64 "
        "preserve_ordering:bool priority_levels:uint64 default_priority_level:uint64 "
-       "default_queue_policy:message? priority_queue_policy:message#"},
+       "default_queue_policy:message? priority_queue_policy:message# deadline:message?"},
       {"ModelEnsembling", "step:message* max_inflight_requests:uint32"},
       {"ModelEnsembling.Step",
        "model_name:string model_version:int64 input_map:string# output_map:string# "

@@ -107,7 +107,17 @@ INSTANTIATE_TEST_SUITE_P(
              "default_priority_level: 1 priority_queue_policy { key: 1 value { timeout_action: "
              "DELAY default_timeout_microseconds: 1 } } }",
              "a queue policy with 'timeout_action' DELAY is not allowed with "
-             "'preserve_ordering'"}));
+             "'preserve_ordering'"},
+        Case{"dynamic_batching { deadline { slo_microseconds: 15600 adaptive_queue_delay: true } "
+             "default_queue_policy { timeout_action: DELAY } }",
+             ""},
+        Case{"dynamic_batching { preserve_ordering: true deadline { } }",
+             "'preserve_ordering' is not allowed with 'deadline': a response that is held back for "
+             "the order would miss the deadline its batch has met"},
+        Case{"dynamic_batching { deadline { } default_queue_policy { timeout_action: DELAY "
+             "default_timeout_microseconds: 1 } }",
+             "a queue policy with 'timeout_action' DELAY is not allowed with 'deadline': a request "
+             "that is late is refused"}));
 
 INSTANTIATE_TEST_SUITE_P(
     CacheAndMetrics, Rule,

@@ -3,6 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
 
 #include "support/fake_model.h"
 
@@ -148,7 +152,7 @@ TEST_F(Request, MayBeAnsweredAfterItsRelease) {
   InferenceRequest& request = With(DataType::kFp32, {1, 4}, 16);
   ASSERT_TRUE(request.Prepare().ok());
   request.Submit(1);
-  auto response = std::make_unique<InferenceResponse>(request.channel());
+  ResponsePtr response = InferenceResponse::New(request.channel());
   RequestPtr(&request).reset();
   EXPECT_EQ(sink_->finals, 0);
   EXPECT_EQ(target_->in_flight.load(), 1) << "the response still needs the model";
@@ -162,7 +166,7 @@ TEST_F(Request, ASecondFinalResponseIsDropped) {
   ASSERT_TRUE(request.Prepare().ok());
   request.Submit(1);
   Answer(request);
-  auto second = std::make_unique<InferenceResponse>(request.channel());
+  ResponsePtr second = InferenceResponse::New(request.channel());
   EXPECT_EQ(InferenceResponse::Send(std::move(second), kResponseFinal).code(),
             StatusCode::kInvalidArg);
   RequestPtr(&request).reset();
@@ -186,7 +190,7 @@ TEST_F(Request, OutputMemoryComesFromTheSinkAndGoesBack) {
   InferenceRequest& request = With(DataType::kFp32, {1, 4}, 16);
   ASSERT_TRUE(request.Prepare().ok());
   request.Submit(1);
-  auto response = std::make_unique<InferenceResponse>(request.channel());
+  ResponsePtr response = InferenceResponse::New(request.channel());
   OutputTensor* output = response->AddOutput("out", DataType::kFp32, {1, 4});
   EXPECT_EQ(output->Allocate(15, {}).code(), StatusCode::kInvalidArg);
   EXPECT_TRUE(output->Allocate(16, {}).ok());
@@ -197,6 +201,95 @@ TEST_F(Request, OutputMemoryComesFromTheSinkAndGoesBack) {
   sink_->responses.clear();
   EXPECT_EQ(sink_->live_buffers, 0);
   RequestPtr(&request).reset();
+}
+
+TEST_F(Request, AResponseThatServesAgainHasNothingOfItsFormerLife) {
+  const InferenceResponse* first = nullptr;
+  const void* memory_of_the_shape = nullptr;
+  {
+    InferenceRequest& request = With(DataType::kFp32, {1, 4}, 16);
+    request.id = "the first";
+    ASSERT_TRUE(request.Prepare().ok());
+    request.Submit(1);
+    ResponsePtr response = InferenceResponse::New(request.channel());
+    first = response.get();
+    response->parameters().push_back(Parameter::Int("x", 1));
+    response->MarkStarted();
+    OutputTensor* output = response->AddOutput("out", DataType::kFp32, {1, 4});
+    ASSERT_TRUE(output->Allocate(16, {}).ok());
+    response->AddOutput("other", DataType::kInt32, {2, 3});
+    memory_of_the_shape = output->shape().data();
+    response->set_status(Unavailable("it failed"));
+    ASSERT_TRUE(InferenceResponse::Send(std::move(response), kResponseFinal).ok());
+    sink_->responses.clear();
+    RequestPtr(&request).reset();
+  }
+  auto sink = std::make_shared<RecordingSink>();
+  InferenceRequest& request = With(DataType::kFp32, {1, 4}, 16);
+  request.sink = sink;
+  ASSERT_TRUE(request.Prepare().ok());
+  request.Submit(1);
+  ResponsePtr response = InferenceResponse::New(request.channel());
+  ASSERT_EQ(response.get(), first);
+  EXPECT_TRUE(response->status().ok());
+  EXPECT_TRUE(response->parameters().empty());
+  EXPECT_TRUE(response->outputs().empty());
+  EXPECT_EQ(response->FindOutput("out"), nullptr);
+  EXPECT_EQ(response->request_id(), "");
+  OutputTensor* output = response->AddOutput("other", DataType::kInt32, {4});
+  EXPECT_FALSE(output->has_buffer());
+  EXPECT_EQ(output->buffer().data, nullptr);
+  EXPECT_EQ(output->name(), "other");
+  EXPECT_EQ(output->datatype(), DataType::kInt32);
+  EXPECT_EQ(output->shape(), Shape{4});
+  EXPECT_EQ(output->shape().data(), memory_of_the_shape);
+  ASSERT_TRUE(output->Allocate(16, {}).ok());
+  EXPECT_EQ(sink->live_buffers, 1);
+  response.reset();
+  EXPECT_EQ(sink->live_buffers, 0);
+  RequestPtr(&request).reset();
+  sink->responses.clear();
+}
+
+TEST_F(Request, AResponseKeptToTheEndKeepsItsModel) {
+  InferenceRequest& request = With(DataType::kFp32, {1, 4}, 16);
+  ASSERT_TRUE(request.Prepare().ok());
+  request.Submit(1);
+  Answer(request);
+  RequestPtr(&request).reset();
+  request_.reset();
+  const std::weak_ptr<FakeTarget> model = std::exchange(target_, nullptr);
+  EXPECT_EQ(sink_->responses[0]->model().name, model.lock()->signature().name);
+  std::thread([this] { sink_->responses.clear(); }).join();
+  EXPECT_TRUE(model.expired()) << "what is in its pool does not keep it";
+}
+
+TEST_F(Request, ResponsesComeAndGoOnManyThreads) {
+  constexpr int kThreads = 4;
+  std::vector<std::unique_ptr<FakeRequest>> requests;
+  for (int i = 0; i < kThreads; ++i) {
+    requests.push_back(
+        std::make_unique<FakeRequest>(target_, Shape{1, 4}, "request " + std::to_string(i)));
+  }
+  std::vector<std::thread> threads;
+  for (auto& fake : requests) {
+    threads.emplace_back([&fake] {
+      for (int round = 0; round < 500; ++round) {
+        RequestPtr request = fake->Submit(1);
+        std::vector<ResponsePtr> responses;
+        for (int i = 0; i < 1 + round % 7; ++i) {
+          responses.push_back(InferenceResponse::New(request->channel()));
+          ASSERT_EQ(responses.back()->request_id(), request->id);
+          ASSERT_TRUE(responses.back()->outputs().empty());
+          responses.back()->AddOutput("out", DataType::kFp32, {1, 4});
+        }
+        ASSERT_TRUE(InferenceResponse::Send(std::move(responses[0]), kResponseFinal).ok());
+        fake->sink->responses.clear();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(target_->in_flight.load(), 0);
 }
 
 }  // namespace

@@ -89,6 +89,19 @@ std::unique_ptr<Scheduler> MakeOrdered(const ModelSignature &signature, uint32_t
       instances);
 }
 
+// Nobody is late but in real time.
+std::unique_ptr<Scheduler> MakeWithDeadlines(const ModelSignature &signature,
+                                             uint32_t max_queue_size, size_t instances,
+                                             Clock &clock) {
+  BatchPolicy policy = DynamicPolicy(0);
+  policy.adaptive_delay = true;
+  QueuePolicies policies = Bound(max_queue_size);
+  policies.deadlines = true;
+  policies.slo_ns = 10 * 1000 * 1000;
+  return WithInstances(
+      std::make_unique<QueueScheduler>(ContextFor(signature, clock), policy, policies), instances);
+}
+
 class TwoAtMost : public BatchStrategy {
  public:
   size_t Accept(std::span<InferenceRequest *const> candidates) override {
@@ -124,6 +137,7 @@ const Kind kSchedulers[] = {
     {"prioritised", MakePrioritised<false>},
     {"prioritised_delaying", MakePrioritised<true>},
     {"ordered", MakeOrdered, false},
+    {"deadlines", MakeWithDeadlines},
     {"custom_strategy", MakeWithStrategy},
     {"sequences_direct", MakeSequences<DirectSequenceScheduler>, false, false, true},
     {"sequences_oldest", MakeSequences<OldestSequenceScheduler>, false, false, true},

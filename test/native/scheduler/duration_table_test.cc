@@ -97,5 +97,15 @@ TEST(DurationTable, EstimatesOfARisingCostRise) {
   }
 }
 
+// Once, a size whose only execution had been slow would never have been tried again.
+TEST(DurationTable, ForgetsSizesThatHaveNotRunForLong) {
+  DurationTable table;
+  table.Record(8, 1000000);
+  for (int i = 0; i < 2048; ++i) table.Record(4, 100);
+  EXPECT_EQ(table.Estimate(8), 200u) << "in proportion to what is known";
+  table.Record(8, 150);
+  EXPECT_EQ(table.Estimate(8), 150u);
+}
+
 }  // namespace
 }  // namespace trident

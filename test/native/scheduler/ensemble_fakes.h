@@ -47,7 +47,7 @@ class Reply {
  public:
   explicit Reply(const InferenceRequest& request)
       : batching_(request.target()->signature().batching()),
-        response_(std::make_unique<InferenceResponse>(request.channel())) {}
+        response_(InferenceResponse::New(request.channel())) {}
 
   Reply& Output(const std::string& name, const Numbers& numbers) {
     Shape shape = {static_cast<int64_t>(numbers.size())};
@@ -78,7 +78,7 @@ class Reply {
 
  private:
   const bool batching_;
-  std::unique_ptr<InferenceResponse> response_;
+  ResponsePtr response_;
   Status status_;
   const void* address_ = nullptr;
 };
@@ -213,7 +213,7 @@ class ClientSink : public ResponseSink {
   Status Query(const char*, uint64_t*, BufferAttributes*) override {
     return Unavailable("not known");
   }
-  void Deliver(std::unique_ptr<InferenceResponse> response, uint32_t flags) override {
+  void Deliver(ResponsePtr response, uint32_t flags) override {
     Received got;
     got.final = (flags & kResponseFinal) != 0;
     got.empty = response == nullptr;

@@ -90,6 +90,7 @@ TEST(EnsembleForwarding, EveryStepGetsWhatTheClientSaid) {
   client.request.flags = 3;
   client.request.priority = 5;
   client.request.timeout_us = 77;
+  client.request.deadline_us = 5000;
   client.request.parameters = {Parameter::Int("n", 9)};
   client.Input("X", {1}).Send();
   for (FakeStep* model : {&a, &b}) {
@@ -100,6 +101,7 @@ TEST(EnsembleForwarding, EveryStepGetsWhatTheClientSaid) {
     EXPECT_EQ(request->flags, 3u);
     EXPECT_EQ(request->priority, 5u);
     EXPECT_EQ(request->timeout_us, 77u);
+    EXPECT_EQ(request->deadline_us, 5000u) << "no time has passed";
     ASSERT_EQ(request->parameters.size(), 1u);
     EXPECT_EQ(request->parameters[0].int_value, 9);
     ensemble.AnswerPlus(std::move(request), 1);

@@ -95,7 +95,7 @@ TEST_F(Streamed, AReleaseBeforeTheResponses) {
   factory->Hold();
   source = nullptr;  // the backend goes on without the request
   for (int32_t i = 0; i < 2; ++i) {
-    auto response = std::make_unique<InferenceResponse>(factory);
+    ResponsePtr response = InferenceResponse::New(factory);
     OutputTensor* const output = response->AddOutput("out", DataType::kInt32, {1});
     ASSERT_TRUE(output->Allocate(4, {}).ok());
     *static_cast<int32_t*>(output->buffer().data) = i;

@@ -37,7 +37,7 @@ class ModelCacheTest : public testing::Test {
 
   // Answers 10 times the input, as a backend would.
   void Execute(RequestPtr submitted, const FakeRequest& request) {
-    auto response = std::make_unique<InferenceResponse>(submitted->channel());
+    ResponsePtr response = InferenceResponse::New(submitted->channel());
     const Shape shape = submitted->inputs()[0]->shape();
     OutputTensor* output = response->AddOutput("out", DataType::kFp32, shape);
     ASSERT_TRUE(output->Allocate(request.data.size() * sizeof(float), {}).ok());
@@ -53,7 +53,7 @@ class ModelCacheTest : public testing::Test {
   float AnswerOf(const FakeRequest& request) {
     const auto& response = request.sink->responses.back();
     EXPECT_TRUE(response->status().ok()) << response->status().message();
-    return static_cast<const float*>(response->outputs().at(0)->buffer().data)[0];
+    return static_cast<const float*>(response->outputs()[0]->buffer().data)[0];
   }
 
   std::shared_ptr<FakeTarget> target = std::make_shared<FakeTarget>(Shape{-1});
@@ -183,7 +183,7 @@ TEST_F(ModelCacheTest, AnOutputWithoutBytesIsNotRemembered) {
     const auto request = Request(2);
     RequestPtr submitted = request->Submit(1);
     EXPECT_FALSE(cache->Find(submitted.get()));
-    auto response = std::make_unique<InferenceResponse>(submitted->channel());
+    ResponsePtr response = InferenceResponse::New(submitted->channel());
     response->AddOutput("out", DataType::kFp32, {1, 2});
     EXPECT_TRUE(InferenceResponse::Send(std::move(response), kResponseFinal).ok());
   }
@@ -193,7 +193,7 @@ TEST_F(ModelCacheTest, TheLastOfSeveralResponsesIsNotTheAnswer) {
   const auto first = Request(3), second = Request(3);
   RequestPtr submitted = first->Submit(1);
   EXPECT_FALSE(cache->Find(submitted.get()));
-  auto part = std::make_unique<InferenceResponse>(submitted->channel());
+  ResponsePtr part = InferenceResponse::New(submitted->channel());
   EXPECT_TRUE(InferenceResponse::Send(std::move(part), 0).ok());
   Execute(std::move(submitted), *first);
   EXPECT_FALSE(Infer(second.get()));

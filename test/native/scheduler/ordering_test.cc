@@ -29,7 +29,7 @@ class Ordered : public QueueFixture {
       *byte_size = 42;
       return Status::Ok();
     }
-    void Deliver(std::unique_ptr<InferenceResponse> response, uint32_t flags) override {
+    void Deliver(ResponsePtr response, uint32_t flags) override {
       const bool final = (flags & kResponseFinal) != 0;
       test_->delivered_.push_back(id_ + (response == nullptr ? "-" : "") + (final ? "!" : ""));
       if (response != nullptr) test_->codes_[id_] = response->status().code();
@@ -60,9 +60,7 @@ class Ordered : public QueueFixture {
     return std::move(batch.front());
   }
   static void Send(const InferenceRequest &request, uint32_t flags) {
-    EXPECT_TRUE(
-        InferenceResponse::Send(std::make_unique<InferenceResponse>(request.channel()), flags)
-            .ok());
+    EXPECT_TRUE(InferenceResponse::Send(InferenceResponse::New(request.channel()), flags).ok());
   }
   void ExpectAllReleased() {
     for (const auto &fake : requests_) EXPECT_EQ(fake->releases, 1) << fake->request.id;
@@ -225,7 +223,7 @@ TEST_F(Ordered, MemoryIsTheClients) {
   BufferAttributes attributes;
   EXPECT_TRUE(first->channel()->sink()->Query("out", &byte_size, &attributes).ok());
   EXPECT_EQ(byte_size, 42u);
-  auto response = std::make_unique<InferenceResponse>(first->channel());
+  ResponsePtr response = InferenceResponse::New(first->channel());
   OutputTensor *out = response->AddOutput("out", DataType::kFp32, {1, 1});
   ASSERT_TRUE(out->Allocate(sizeof(float), {}).ok());
   ASSERT_TRUE(InferenceResponse::Send(std::move(response), kResponseFinal).ok());
@@ -301,7 +299,7 @@ TEST(OrderedThreads, DeliverInOrderAndOneAtATime) {
    public:
     Client(std::atomic<int> *at_once, std::vector<int> *order, int number)
         : at_once_(at_once), order_(order), number_(number) {}
-    void Deliver(std::unique_ptr<InferenceResponse>, uint32_t) override {
+    void Deliver(ResponsePtr, uint32_t) override {
       EXPECT_EQ(at_once_->fetch_add(1), 0);
       order_->push_back(number_);  // a race, if two delivered at once
       at_once_->fetch_sub(1);

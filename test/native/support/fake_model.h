@@ -99,7 +99,7 @@ class RecordingSink : public ResponseSink {
   Status Query(const char*, uint64_t*, BufferAttributes*) override {
     return Unavailable("not known");
   }
-  void Deliver(std::unique_ptr<InferenceResponse> response, uint32_t flags) override {
+  void Deliver(ResponsePtr response, uint32_t flags) override {
     responses.push_back(std::move(response));
     if ((flags & kResponseFinal) != 0) ++finals;
   }
@@ -107,7 +107,7 @@ class RecordingSink : public ResponseSink {
   bool refuse_memory = false;
   int live_buffers = 0;
   int finals = 0;
-  std::vector<std::unique_ptr<InferenceResponse>> responses;
+  std::vector<ResponsePtr> responses;
 };
 
 // A request with its bytes, its sink and a count of its releases. The test owns it.
@@ -145,7 +145,7 @@ class FakeRequest {
 
 // Answers a request as a backend would; the second form also releases it.
 inline void Answer(const InferenceRequest& request) {
-  auto response = std::make_unique<InferenceResponse>(request.channel());
+  ResponsePtr response = InferenceResponse::New(request.channel());
   EXPECT_TRUE(InferenceResponse::Send(std::move(response), kResponseFinal).ok());
 }
 inline void Answer(RequestPtr request) { Answer(*request); }

@@ -1,0 +1,37 @@
+#include "memory/region_table.h"
+
+namespace trident {
+
+// A mapping that is poisoned or, because the object grew, too small is left to those who have it.
+Result<std::shared_ptr<SharedMemoryRegion>> RegionTable::MapObject(const std::string& key,
+                                                                   uint64_t offset,
+                                                                   uint64_t byte_size) {
+  TRIDENT_ASSIGN_OR_RETURN(const SharedMemoryObject found, FindSharedMemoryObject(key));
+  TRIDENT_RETURN_IF_ERROR(CheckInsideObject(key, found, offset, byte_size));
+  const ObjectId id{found.device, found.inode};
+  std::shared_ptr<SharedMemoryRegion> mapped = FindMapped(id);
+  if (mapped != nullptr && !mapped->poisoned() && offset + byte_size <= mapped->byte_size()) {
+    return mapped;
+  }
+  TRIDENT_ASSIGN_OR_RETURN(mapped, SharedMemoryRegion::Open(key, 0, 0, /*read_only=*/false));
+  const SharedMemoryObject& opened = mapped->object();  // whatever has the key by now
+  TRIDENT_RETURN_IF_ERROR(CheckInsideObject(key, opened, offset, byte_size));
+  Remember({opened.device, opened.inode}, mapped);
+  return mapped;
+}
+
+std::shared_ptr<SharedMemoryRegion> RegionTable::FindMapped(const ObjectId& id) {
+  MutexLock lock(mutex);
+  const auto position = objects.find(id);
+  return position == objects.end() ? nullptr : position->second.lock();
+}
+
+void RegionTable::Remember(const ObjectId& id, const std::shared_ptr<SharedMemoryRegion>& object) {
+  MutexLock lock(mutex);
+  if (objects.size() > 2 * regions.size()) {
+    std::erase_if(objects, [](const auto& item) { return item.second.expired(); });
+  }
+  objects[id] = object;
+}
+
+}  // namespace trident

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include "base/mutex.h"
+#include "memory/region_registry.h"
+
+namespace trident {
+
+// One registration: a name for a part of an object.
+struct RegisteredRegion {
+  std::shared_ptr<SharedMemoryRegion> object;  // all of it
+  uint64_t offset = 0;
+  uint64_t byte_size = 0;
+  // Both guarded by the table's mutex.
+  uint64_t leases = 0;
+  bool awaiting_unregister = false;
+  // Last, as no request needs them.
+  const std::string* name = nullptr;  // of the table
+  std::string key;
+
+  Status CheckUsable() const { return object->CheckUsable(offset + byte_size); }
+  RegionStatus status() const { return {*name, key, offset, byte_size}; }
+};
+
+// The registrations of a server, which its leases share. Regions don't move: a lease points at its
+// region, and one that has leases is not removed. Thread-safe: `mutex` guards everything.
+struct RegionTable {
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view name) const { return std::hash<std::string_view>()(name); }
+  };
+  using Map = std::unordered_map<std::string, RegisteredRegion, Hash, std::equal_to<>>;
+  using ObjectId = std::pair<uint64_t, uint64_t>;  // device, inode
+
+  mutable Mutex mutex;
+  Map regions GUARDED_BY(mutex);
+  std::map<ObjectId, std::weak_ptr<SharedMemoryRegion>> objects GUARDED_BY(mutex);
+
+  // Returns the node when the caller is to drop it: unmapping doesn't belong under the lock.
+  Map::node_type Unregister(Map::iterator position) REQUIRES(mutex) {
+    if (position->second.leases == 0) return regions.extract(position);
+    position->second.awaiting_unregister = true;
+    return {};
+  }
+
+  // The object behind `key`, mapped at least up to the end of [offset, offset + byte_size). Errors
+  // as SharedMemoryRegion::Open.
+  Result<std::shared_ptr<SharedMemoryRegion>> MapObject(const std::string& key, uint64_t offset,
+                                                        uint64_t byte_size);
+
+ private:
+  std::shared_ptr<SharedMemoryRegion> FindMapped(const ObjectId& id);
+  void Remember(const ObjectId& id, const std::shared_ptr<SharedMemoryRegion>& object);
+};
+
+}  // namespace trident
