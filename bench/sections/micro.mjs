@@ -1,38 +1,21 @@
 // Single operations, with benchmark.js: what one call costs on the JS thread.
 import Benchmark from 'benchmark'
 import { SharedMemory, Tensor } from 'trident'
-import { getBridge } from '../dist/esm/bridge.js'
-
-function report(event) {
-  const { name, error, stats } = event.target
-  if (error) throw error
-  const us = (stats.mean * 1e6).toFixed(2)
-  console.log(`  ${name.padEnd(44)}${us.padStart(10)} us  ±${stats.rme.toFixed(1)} %`)
-}
+import { getBridge } from '../../dist/esm/bridge.js'
+import { workloadOf } from '../workloads.mjs'
 
 function runSuite(suite) {
   return new Promise((resolve, reject) => {
-    suite.on('cycle', report)
     suite.on('error', (event) => reject(event.target.error))
     suite.on('complete', () =>
-      resolve(
-        suite.map(({ name, stats }) => ({
-          name,
-          meanUs: stats.mean * 1e6,
-          rme: stats.rme,
-          samples: stats.sample.length,
-        })),
-      ),
+      resolve(suite.map(({ name, stats }) => [name, stats.mean * 1e6, stats.rme])),
     )
     suite.run({ async: true })
   })
 }
 
-export async function runMicro(
-  server,
-  { name, input, output, itemShape, outputShape, data },
-  seconds,
-) {
+export async function runMicro({ server, plan }) {
+  const { name, input, output, itemShape, outputShape, data } = workloadOf('digits')
   const model = await server.loadModel(name)
   const inputs = { [input]: new Tensor('FP32', data, [1, ...itemShape]) }
   const result = new Float32Array(outputShape.reduce((a, b) => a * b))
@@ -43,7 +26,7 @@ export async function runMicro(
   const large = new Uint8Array(1 << 20)
   const { native } = getBridge()
   const prepared = model.prepare({ inputs, outputs })
-  const options = { minSamples: 20, maxTime: seconds }
+  const options = { minSamples: plan.quick ? 5 : 20, maxTime: plan.microSeconds }
   const deferred = (call) => ({
     ...options,
     defer: true,
@@ -54,7 +37,6 @@ export async function runMicro(
       ),
   })
 
-  console.log(`\nsingle operations (${name})`)
   const suite = new Benchmark.Suite()
     .add('crossing to native and back', () => native.alignment(small), options)
     .add('prepared.sync', () => prepared.sync(), options)
@@ -72,7 +54,12 @@ export async function runMicro(
     .add('region.write 1 MiB', () => region.write(0, large), options)
     .add('region.read 1 MiB', () => region.read(0, large), options)
   try {
-    return await runSuite(suite)
+    return {
+      title: 'Single operations',
+      notes: [`What one call costs the JS thread, by benchmark.js; model ${name}.`],
+      tables: [{ title: '', columns: ['', 'mean us', '± %'], rows: await runSuite(suite) }],
+      facts: {},
+    }
   } finally {
     prepared.close()
     region.close()

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+namespace trident::bench {
+
+using Json = nlohmann::ordered_json;
+
+inline uint64_t NowNs() {
+  return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+}
+
+// What a series of times comes to.
+struct Summary {
+  uint64_t count = 0;
+  double p50_us = 0;
+  double p90_us = 0;
+  double p99_us = 0;
+  double max_us = 0;
+};
+
+// Sorts the times. All zero when there are none.
+Summary Summarise(std::vector<uint64_t>& times_ns);
+
+double Median(std::vector<double> values);
+
+// To two decimals, for people who read the JSON.
+double Rounded(double value);
+
+Json ToJson(const Summary& summary);
+
+}  // namespace trident::bench

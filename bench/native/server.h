@@ -1,0 +1,40 @@
+#pragma once
+
+#include <string>
+
+#include "samples.h"
+#include "triton/core/tritonserver.h"
+
+namespace trident::bench {
+
+// Ends the program unless `error` is null.
+void Must(TRITONSERVER_Error* error);
+
+struct ServerSettings {
+  std::string repository;
+  std::string backends;     // holds <name>/libtriton_<name>.so
+  std::string onnxruntime;  // path of libonnxruntime; may be empty
+  bool load_all = false;    // at start, rather than each by Load
+  uint64_t inline_budget_ns = 0;
+  uint64_t spin_us = 0;
+};
+
+// A server; what does not work ends the program. The models it has loaded go with
+// it. Thread-safe.
+class Server {
+ public:
+  explicit Server(const ServerSettings& settings);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  TRITONSERVER_Server* handle() const { return server_; }
+  // Returns the metadata of the model, which is loaded from then on.
+  Json Load(const std::string& model);
+
+ private:
+  const bool loads_all_;
+  TRITONSERVER_Server* server_ = nullptr;
+};
+
+}  // namespace trident::bench

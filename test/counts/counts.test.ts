@@ -1,0 +1,72 @@
+// What a request takes must not grow unnoticed. Counts do not depend on the machine's speed; the
+// limits, each with its reason, are in limits.json: whoever changes a count on purpose changes its
+// limit in the same commit.
+import { beforeAll, describe, expect, it } from 'vitest'
+import { countInstructions, countSystem, type SystemCounts } from '../../bench/counts.mjs'
+import limits from './limits.json' with { type: 'json' }
+
+interface Limit {
+  count: string
+  case: string
+  /** Only what `case` takes more than this one. */
+  over?: string
+  limit: number
+  why: string
+}
+
+const sanitizer = process.env.TRIDENT_SANITIZER
+const rows: Limit[] = limits
+const instructionRows = rows.filter((row) => row.count === 'instructions')
+const systemRows = rows.filter((row) => row.count !== 'instructions')
+
+function countOf(counts: Record<string, number>, name: string): number {
+  const value = counts[name]
+  if (value === undefined) throw new Error(`no case '${name}'; there are ${Object.keys(counts)}`)
+  return value
+}
+
+/** By a name like "client.syscalls". */
+function systemCount(counts: SystemCounts | undefined, name: string): number {
+  const value = name
+    .split('.')
+    .reduce((at: unknown, key) => (at as Record<string, unknown> | undefined)?.[key], counts)
+  if (typeof value !== 'number') throw new Error(`no count '${name}'`)
+  return value
+}
+
+const whyNot = sanitizer
+  ? `not under ${sanitizer}: its own work would be counted`
+  : process.arch !== 'x64'
+    ? `limits are known for x64, not for ${process.arch}`
+    : ''
+
+describe.skipIf(whyNot !== '')(`instructions per request${whyNot && ` (${whyNot})`}`, () => {
+  let counts: Record<string, number>
+
+  beforeAll(() => {
+    counts = countInstructions()
+  }, 120_000)
+
+  it.each(instructionRows)('$case: at most $limit ($why)', ({ case: name, over, limit }) => {
+    const base = over ? countOf(counts, over) : 0
+    expect(countOf(counts, name) - base).toBeLessThanOrEqual(limit)
+  })
+})
+
+const alsoCounted = sanitizer ? ` (not under ${sanitizer}: its own calls would be counted)` : ''
+
+describe.skipIf(sanitizer)(`system calls per request${alsoCounted}`, () => {
+  let counts: Record<string, SystemCounts>
+
+  beforeAll(() => {
+    counts = countSystem()
+  })
+
+  it.each(systemRows)('$case: at most $limit $count ($why)', ({ count, case: name, limit }) => {
+    expect(systemCount(counts[name], count)).toBeLessThanOrEqual(limit)
+  })
+
+  it('a request to an instance that sleeps does wake it', () => {
+    expect(systemCount(counts['identity offloaded'], 'client.woken')).toBeGreaterThan(0.9)
+  })
+})
