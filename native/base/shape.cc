@@ -31,6 +31,17 @@ Result<uint64_t> ElementCount(const int64_t* dims, size_t count) {
   return elements;
 }
 
+bool HasByteSize(DataType type, const int64_t* dims, size_t count, uint64_t bytes) {
+  uint64_t expected = DataTypeByteSize(type);
+  if (expected == 0) return false;
+  for (size_t i = 0; i < count; ++i) {
+    if (dims[i] < 0 || !CheckedMultiply(expected, static_cast<uint64_t>(dims[i]), &expected)) {
+      return false;
+    }
+  }
+  return expected == bytes && bytes <= INT64_MAX;
+}
+
 Result<uint64_t> TensorByteSize(DataType type, const int64_t* dims, size_t count) {
   const uint32_t element_bytes = DataTypeByteSize(type);
   if (element_bytes == 0) {

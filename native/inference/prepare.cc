@@ -199,6 +199,10 @@ Status InferenceRequest::CheckInput(InputTensor* input, const TensorSpec& spec) 
       return CheckBytesElements(input->name(), buffers, bytes, elements);
     });
   }
+  if (input->host_policy_buffers_.empty() &&
+      HasByteSize(spec.datatype, input->shape_.data(), input->shape_.size(), input->byte_size_)) {
+    return Status::Ok();
+  }
   const auto expected = TensorByteSize(spec.datatype, input->shape_.data(), input->shape_.size());
   if (!expected.ok()) return expected.status().WithPrefix(StrCat("input '", spec.name, "': "));
   return CheckAllBuffers(*input, [&](const std::vector<ConstBuffer>&, uint64_t bytes) {

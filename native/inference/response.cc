@@ -44,14 +44,13 @@ Status ResponseChannel::Send(ResponsePtr response, uint32_t flags) {
 
 Status OutputTensor::Allocate(uint64_t byte_size, BufferAttributes preferred) {
   if (allocated_) return InvalidArg("output '", name_, "' already has a buffer");
-  if (DataTypeByteSize(datatype_) != 0) {
+  if (DataTypeByteSize(datatype_) != 0 &&
+      !HasByteSize(datatype_, shape_.data(), shape_.size(), byte_size)) {
     TRIDENT_ASSIGN_OR_RETURN(const uint64_t expected,
                              TensorByteSize(datatype_, shape_.data(), shape_.size()));
-    if (byte_size != expected) {
-      return InvalidArg("output '", name_, "' with datatype ", DataTypeName(datatype_),
-                        " and shape ", ShapeToString(shape_), " has ", expected,
-                        " bytes; the backend asked for ", byte_size);
-    }
+    return InvalidArg("output '", name_, "' with datatype ", DataTypeName(datatype_), " and shape ",
+                      ShapeToString(shape_), " has ", expected, " bytes; the backend asked for ",
+                      byte_size);
   }
   buffer_.attributes = preferred;
   buffer_.attributes.byte_size = byte_size;

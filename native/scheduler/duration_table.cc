@@ -25,6 +25,16 @@ uint64_t DurationTable::LargestOf(size_t row) {
   return (kSteps + beyond % kSteps + 1) << (beyond / kSteps + 3);
 }
 
+uint64_t DurationTable::SecondLongest(const Row& row) {
+  const uint64_t known = std::min<uint64_t>(row.recent_count, kRecent);
+  uint64_t longest = 0, second = 0;
+  for (uint64_t i = 0; i < known; ++i) {
+    second = std::max(second, std::min(longest, row.recent[i]));
+    longest = std::max(longest, row.recent[i]);
+  }
+  return known == 1 ? longest : second;
+}
+
 void DurationTable::Record(uint64_t items, uint64_t duration_ns) {
   const size_t index = RowOf(items);
   if (index >= rows_.size()) rows_.resize(index + 1);
@@ -38,15 +48,12 @@ void DurationTable::Record(uint64_t items, uint64_t duration_ns) {
   }
   if (records_ % kRecentRecords == 0) ForgetTheOld();
   ++row.count;
-  row.recent[row.recent_count++ % kRecent] = duration_ns;
-
-  const uint64_t known = std::min<uint64_t>(row.recent_count, kRecent);
-  uint64_t longest = 0, second = 0;
-  for (uint64_t i = 0; i < known; ++i) {
-    second = std::max(second, std::min(longest, row.recent[i]));
-    longest = std::max(longest, row.recent[i]);
-  }
-  row.estimate_ns = known == 1 ? longest : second;
+  uint64_t& oldest = row.recent[row.recent_count % kRecent];
+  // Among those shorter than the estimate one gives way to another: nothing to look up.
+  const bool same =
+      row.recent_count++ >= kRecent && oldest < row.estimate_ns && duration_ns <= row.estimate_ns;
+  oldest = duration_ns;
+  if (!same) row.estimate_ns = SecondLongest(row);
 
   row.longest_ns = std::max(row.longest_ns, duration_ns);
   if (--row.block_left > 0) return;

@@ -44,6 +44,7 @@ class DurationTable {
   };
 
   static size_t RowOf(uint64_t items);
+  static uint64_t SecondLongest(const Row& row);
   static uint64_t LargestOf(size_t row);
   const Row* Known(size_t row) const {
     return row < rows_.size() && rows_[row] != nullptr ? rows_[row].get() : nullptr;

@@ -122,5 +122,22 @@ TEST(DataType, NamesAndSizesGoBothWays) {
   }
 }
 
+TEST(Shape, HasByteSizeAgreesWithTensorByteSize) {
+  const Shape shapes[] = {{},          {0},         {3}, {2, 3, 4}, {-1}, {2, -1}, {INT64_MAX, 2},
+                          {INT64_MAX}, {1, 1, 8, 8}};
+  for (const DataType type : {DataType::kFp32, DataType::kBool, DataType::kBytes}) {
+    for (const Shape& shape : shapes) {
+      const auto bytes = TensorByteSize(type, shape.data(), shape.size());
+      for (const uint64_t asked :
+           {uint64_t{0}, uint64_t{1}, uint64_t{3}, uint64_t{4}, uint64_t{12}, uint64_t{24},
+            uint64_t{96}, uint64_t{256}, uint64_t{INT64_MAX}}) {
+        EXPECT_EQ(HasByteSize(type, shape.data(), shape.size(), asked),
+                  bytes.ok() && *bytes == asked)
+            << ShapeToString(shape) << " " << asked;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace trident

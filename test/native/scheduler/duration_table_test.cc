@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
+#include <vector>
 
 namespace trident {
 namespace {
@@ -54,6 +56,21 @@ TEST(DurationTable, EstimatesWithoutASingleHiccup) {
   EXPECT_EQ(table.Estimate(1), 9000u) << "twice in sixteen is a habit";
   Record(&table, 1, 200, 15);
   EXPECT_EQ(table.Estimate(1), 200u) << "what was is forgotten";
+}
+
+TEST(DurationTable, EstimatesTheSecondLongestOfTheLastSixteen) {
+  const unsigned seed = std::random_device()();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937 random(seed);
+  DurationTable table;
+  std::vector<uint64_t> all;
+  for (int i = 0; i < 2000; ++i) {
+    all.push_back(random() % 20);
+    table.Record(1, all.back());
+    std::vector<uint64_t> recent(all.end() - std::min<ptrdiff_t>(16, std::ssize(all)), all.end());
+    std::sort(recent.rbegin(), recent.rend());
+    ASSERT_EQ(table.Estimate(1), recent[std::min<size_t>(1, recent.size() - 1)]) << "after " << i;
+  }
 }
 
 TEST(DurationTable, EstimatesSizesFromTheirNeighbours) {
