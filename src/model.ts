@@ -57,8 +57,8 @@ export class Model {
 
   /**
    * Runs the model. Requests made in one turn of the event loop reach the model's queue together,
-   * so its batcher sees all of them. The event loop does not wait, except that a lone request of a
-   * model measured to take less than the server's `inlineBudget` may be executed on this thread.
+   * so its batcher sees all of them. The event loop does not wait, except that what was measured to
+   * take less than the server's `inlineBudget` may be executed on this thread.
    *
    * Elements in ordinary arrays are copied before this returns; the arrays may be reused at once.
    * Those in a SharedArrayBuffer or a region are used in place: leave them alone until the promise

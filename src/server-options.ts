@@ -114,9 +114,10 @@ export interface ServerOptions {
     allow: readonly string[]
   }
   /**
-   * Milliseconds. A lone asynchronous request may be executed on the JavaScript thread when such
-   * requests were measured to take less (99 of 100): for small models that is many times faster
-   * than waking a thread. 0.1 unless given; 0 is never.
+   * Milliseconds. An asynchronous request, or the batch that those of one turn make, may be
+   * executed on the JavaScript thread when executions of this batch size were measured to take less
+   * (99 of 100): for small models that is many times faster than waking a thread. At most 16 such
+   * batches run between two turns of the event loop. 0.1 unless given; 0 is never.
    */
   inlineBudget?: number
   /**
