@@ -108,6 +108,9 @@ Server::Server(ServerSettings settings) {
     Must(TRITONSERVER_ServerOptionsSetBackendConfig(options, "onnxruntime", setting.c_str(),
                                                     value.c_str()));
   }
+  if (environment.lane == Lane::kSpin) {
+    Must(TRITONSERVER_TridentServerOptionsSetSpinMicroseconds(options, 50));
+  }
   if (settings.more) settings.more(options);
   Must(TRITONSERVER_ServerNew(&server_, options));
 }

@@ -4,9 +4,9 @@
 
 namespace trident::contract {
 
-// How a test's requests that are waited for at once are executed: on a thread of the server or on
-// the test's own.
-enum class Lane { kOffloaded, kInline };
+// How a test's requests that are waited for at once are executed: on a thread of the server, which
+// sleeps or spins until the next one, or on the test's own.
+enum class Lane { kOffloaded, kSpin, kInline };
 
 // What the test program was started with. Set by main before any test runs.
 struct Environment {

@@ -2,7 +2,7 @@
 //
 //   trident_backend_test --onnxruntime=<libonnxruntime.so.1> --models=<directory>
 //                        --sources=<test/models> --digits=<directory>
-//                        [--backends=<directory>] [--lane=offloaded|inline]
+//                        [--backends=<directory>] [--lane=offloaded|spin|inline]
 //                        [GoogleTest flags]
 //
 // The backends, ours and those of tests, are looked for beside libtritonserver.so, the library of
@@ -59,8 +59,8 @@ class HangGuard : public testing::EmptyTestEventListener {
 };
 
 bool ReadLane(const std::string& name) {
-  const std::map<std::string, Lane> lanes = {{"offloaded", Lane::kOffloaded},
-                                             {"inline", Lane::kInline}};
+  const std::map<std::string, Lane> lanes = {
+      {"offloaded", Lane::kOffloaded}, {"spin", Lane::kSpin}, {"inline", Lane::kInline}};
   const auto lane = lanes.find(name);
   if (lane != lanes.end()) environment.lane = lane->second;
   return lane != lanes.end();
