@@ -40,8 +40,9 @@ interface Waiter<S> {
  * and its answers are written where they belong, without a copy. Made by
  * `SharedMemory.batchSlots()`.
  *
- * Slots are handed out in order, round and round: those in use at the same time are neighbours. A
- * batch that reaches over the end, from the last slot to the first, is copied once.
+ * Slots are handed out in order, round and round: those in use at the same time are neighbours.
+ * While all are taken, whoever waits gets the one released next. A batch that reaches over the end,
+ * from the last slot to the first, or has gaps, is copied once.
  */
 export class BatchSlots<I extends SlotTensors = SlotTensors, O extends SlotTensors = NoTensors> {
   readonly count: number

@@ -71,6 +71,7 @@ export class Group {
   withdraw(): void {
     this.#waiting -= this.#items
     this.#underWay -= this.#items
+    this.#joined -= this.#items
   }
 
   /** A request has ended; those that arrived together have one settlement. */

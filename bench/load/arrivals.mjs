@@ -2,6 +2,7 @@
 
 /** Numbers in [0, 1): a 32-bit xorshift, the same on every machine. */
 export function seededRandom(seed) {
+  if (!Number.isInteger(seed)) throw new TypeError(`a seed is an integer, not ${seed}`)
   let state = seed >>> 0 || 1
   return () => {
     state ^= state << 13

@@ -6,10 +6,14 @@ export function median(numbers) {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }
 
-/** Field by field, the median of several summaries; histograms are added up. */
+/**
+ * Field by field, the median of several summaries; histograms are added up, and of what is called
+ * worst the worst counts.
+ */
 export function medianOf(summaries) {
   const entries = Object.keys(summaries[0]).map((key) => {
     const values = summaries.map((summary) => summary[key])
+    if (key.startsWith('worst')) return [key, Math.max(...values)]
     if (!Array.isArray(values[0])) return [key, median(values)]
     return [key, values[0].map((_, bin) => values.reduce((sum, bins) => sum + bins[bin], 0))]
   })

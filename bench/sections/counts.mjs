@@ -1,4 +1,5 @@
-// Counts per request: they are the same on every machine, however busy it is.
+// Counts per request: they depend on the machine's speed and load at most where a thread may or may
+// not get to sleep.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { findOnnxRuntime } from '../../dist/esm/onnxruntime.js'

@@ -10,7 +10,8 @@ function watchTimer(seconds) {
   return new Promise((resolve) => {
     let ticks = 0
     let worstMs = 0
-    let last = performance.now()
+    const begin = performance.now()
+    let last = begin
     const timer = setInterval(() => {
       const now = performance.now()
       worstMs = Math.max(worstMs, now - last)
@@ -19,7 +20,10 @@ function watchTimer(seconds) {
     }, 1)
     setTimeout(() => {
       clearInterval(timer)
-      resolve({ ticks, worstMs: Math.max(worstMs, performance.now() - last) })
+      const now = performance.now()
+      // Per second of what really passed: a busy loop ends late.
+      const perSecond = (ticks / (now - begin)) * 1000
+      resolve({ ticks: perSecond, worstMs: Math.max(worstMs, now - last) })
     }, seconds * 1000)
   })
 }
@@ -90,7 +94,7 @@ export async function runEventLoop({ server, plan }) {
     tables: [
       {
         title: '',
-        columns: ['', 'ticks', '% of idle', 'worst gap ms', 'completions/s'],
+        columns: ['', 'ticks/s', '% of idle', 'worst gap ms', 'completions/s'],
         rows: cases.map(({ name }, i) => {
           const { ticks, worstMs, perSecond } = summaries[i]
           return [name, ticks, (ticks / idle) * 100, worstMs, perSecond]

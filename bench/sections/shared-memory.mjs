@@ -112,8 +112,8 @@ export async function runSharedMemory({ server, plan }) {
     title: 'W8: shared memory',
     notes: [
       'Copies are those on the way to the model and back; what the identity model itself does, from ' +
-        'its input to its output, is its computation. Every frame from the producer is compared ' +
-        'with what it was made of.',
+        'its input to its output, is its computation. The first and the last number of every frame ' +
+        'are compared with those the producer wrote.',
     ],
     tables,
     facts,

@@ -49,7 +49,8 @@ export async function runSlo({ server, plan }) {
   const sloUs = Math.round(raw.p50Us * fullBatches)
   const { loaded, notes } = await loadPolicies(server, workload, sloUs)
   const cases = loaded.flatMap((policy) => loads.map((share) => ({ policy, share })))
-  const measure = ({ policy, share }) => measureLoad(policy, workload, capacity, share, sloUs, plan)
+  const measure = ({ policy, share }, round) =>
+    measureLoad(policy, workload, capacity, share, sloUs, plan, round)
   for (const policy of loaded) await measure({ policy, share: 0.5 }, 0) // durations become known
   const summaries = await inRounds(
     cases.map((one) => (round) => measure(one, round)),

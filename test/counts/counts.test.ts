@@ -1,5 +1,5 @@
-// What a request takes must not grow unnoticed. Counts do not depend on the machine's speed; the
-// limits, each with its reason, are in limits.json: whoever changes a count on purpose changes its
+// What a request takes must not grow unnoticed. Counts depend on the machine's speed only where a
+// thread may or may not get to sleep; the limits, each with its reason, are in limits.json: whoever changes a count on purpose changes its
 // limit in the same commit.
 import { beforeAll, describe, expect, it } from 'vitest'
 import { countInstructions, countSystem, type SystemCounts } from '../../bench/counts.mjs'
