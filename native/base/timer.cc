@@ -44,13 +44,15 @@ void TimerThread::RingBy(Alarm* alarm, uint64_t when_ns) {
 
 void TimerThread::Forget(Alarm* alarm) {
   MutexLock lock(shared_->mutex);
-  const auto found = shared_->set.find(alarm);
-  if (found != shared_->set.end()) {
-    shared_->by_time.erase(found->second);
-    shared_->set.erase(found);
+  for (;;) {
+    const auto found = shared_->set.find(alarm);
+    if (found != shared_->set.end()) {
+      shared_->by_time.erase(found->second);
+      shared_->set.erase(found);
+    }
+    if (shared_->ringing != alarm || thread_.get_id() == std::this_thread::get_id()) return;
+    shared_->changed.Wait(shared_->mutex);  // and then again: it may have been set meanwhile
   }
-  if (thread_.get_id() == std::this_thread::get_id()) return;
-  while (shared_->ringing == alarm) shared_->changed.Wait(shared_->mutex);
 }
 
 void TimerThread::Run(const std::shared_ptr<Shared>& shared) {

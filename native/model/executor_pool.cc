@@ -126,7 +126,12 @@ Executors::Seat* Executors::Pool::NextSeat(Worker* self, Lock* lock) {
       continue;
     }
     Park(self);
-    if (Seat* const handed = std::exchange(self->handed, nullptr)) return handed;
+    if (Seat* const handed = std::exchange(self->handed, nullptr)) {
+      // Whoever handed it over could wake only one; several may have become due.
+      FindThread(lock);
+      FindKeeper(lock);
+      return handed;
+    }
   }
 }
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <functional>
 #include <future>
+#include <thread>
 
 namespace trident {
 namespace {
@@ -83,6 +84,31 @@ TEST(TimerThread, ForgetWaitsForARingUnderWay) {
   go = true;
   go.notify_all();
   forgets.join();
+}
+
+// Once, an alarm that was set again while Forget waited for its ring outlived its owner.
+TEST(TimerThread, ForgottenWhileItRingsItMayNotBeSetByThat) {
+  SteppedClock clock;
+  TimerThread timer(clock);
+  CountingAlarm alarm, other;
+  std::atomic<bool> forgetting{false};
+  alarm.then = [&] {
+    forgetting.wait(false);
+    for (int i = 0; i < 1000; ++i) std::this_thread::yield();  // most likely Forget waits by then
+    timer.RingBy(&alarm, 200);
+  };
+  timer.RingBy(&alarm, 100);
+  std::thread owner([&] {
+    alarm.rings.wait(0);
+    forgetting = true;
+    forgetting.notify_all();
+    timer.Forget(&alarm);
+  });
+  clock.Step(100, [&] { return alarm.rings == 1; });
+  owner.join();
+  timer.RingBy(&other, 300);
+  clock.Step(300, [&] { return other.rings == 1; });
+  EXPECT_EQ(alarm.rings, 1);
 }
 
 TEST(TimerThread, MayRingAgainForgetAndEndFromARing) {
