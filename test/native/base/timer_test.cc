@@ -93,6 +93,7 @@ TEST(TimerThread, ForgottenWhileItRingsItMayNotBeSetByThat) {
   CountingAlarm alarm, other;
   std::atomic<bool> forgetting{false};
   alarm.then = [&] {
+    if (alarm.rings > 1) return;
     forgetting.wait(false);
     for (int i = 0; i < 1000; ++i) std::this_thread::yield();  // most likely Forget waits by then
     timer.RingBy(&alarm, 200);
