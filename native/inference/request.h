@@ -235,9 +235,10 @@ class InferenceRequest {
   std::shared_ptr<ResponseChannel> channel_;
   std::atomic<State> state_{State::kIdle};
   ReleaseWatcher* watcher_ = nullptr;
+  uint64_t deadline_ns_ = UINT64_MAX;
 
   // All that a queue touches when it hands the request out, on one cache line: in a long queue that
-  // line is cold. The links are guarded by the scheduler's mutex.
+  // line is cold, and full. The links are guarded by the scheduler's mutex.
   alignas(64) InferenceRequest* next_ = nullptr;
   InferenceRequest* previous_ = nullptr;
   RequestQueue* queue_ = nullptr;  // the one it is in
@@ -246,7 +247,6 @@ class InferenceRequest {
   const void* its_expiry_entry_ = nullptr;
   ExpiryEntry* expiry_entry_ = nullptr;  // null: it may wait for ever
   uint64_t start_ns_ = 0;
-  uint64_t deadline_ns_ = UINT64_MAX;
   uint32_t batch_size_ = 0;
   uint16_t expiry_slot_ = 0;
 };
