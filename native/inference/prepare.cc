@@ -1,5 +1,6 @@
 // Is this request legal for its model? Each check names request, input, expected and found.
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/checked.h"
@@ -223,6 +224,11 @@ Status InferenceRequest::PrepareAlone() {
   return Status::Ok();
 }
 
+bool InferenceRequest::IsPrepared() const {
+  return prepared_ && std::none_of(inputs_.begin(), inputs_.end(),
+                                   [](const auto& input) { return input->changed_; });
+}
+
 Status InferenceRequest::Prepare() {
   const ModelSignature& model = target_->signature();
   const auto fail = [&](const Status& status) { return status.WithPrefix(LogPrefix()); };
@@ -231,6 +237,7 @@ Status InferenceRequest::Prepare() {
     return fail(
         InvalidArg("request for model '", model.name, "' has no response or no release callback"));
   }
+  if (IsPrepared()) return Status::Ok();
   if (Status status = CheckInputNames(); !status.ok()) return fail(status);
   if (inputs_.size() == 1 && inputs_.front()->raw_) {
     if (Status status = DeduceRawInput(inputs_.front().get()); !status.ok()) return fail(status);
@@ -253,6 +260,9 @@ Status InferenceRequest::Prepare() {
                            " for model '", model.name, "'; got ", batch_size));
   }
   batch_size_ = batch_size > 0 ? static_cast<uint32_t>(batch_size) : 1;
+  prepared_ = true;
+  // The same memory may hold other strings next time.
+  for (const auto& input : inputs_) input->changed_ = input->datatype_ == DataType::kBytes;
   return Status::Ok();
 }
 

@@ -24,12 +24,14 @@ Status InputTensor::Append(const ConstBuffer& buffer) {
     return InvalidArg("byte size of input '", name_, "' overflows 64 bits");
   }
   if (buffer.attributes.byte_size == 0) return Status::Ok();
+  changed_ = true;
   byte_size_ = total;
   buffers_.push_back(buffer);
   return Status::Ok();
 }
 
 void InputTensor::Own(std::shared_ptr<const void> owner, const ConstBuffer& buffer) {
+  changed_ = true;
   owner_ = std::move(owner);
   buffers_ = {buffer};
   byte_size_ = buffer.attributes.byte_size;
@@ -45,11 +47,13 @@ Status InputTensor::AppendForHostPolicy(const std::string& host_policy, const Co
                         "' overflows 64 bits");
     }
   }
+  changed_ = true;
   buffers.push_back(buffer);
   return Status::Ok();
 }
 
 void InputTensor::RemoveData() {
+  changed_ = true;
   byte_size_ = 0;
   buffers_.clear();
   host_policy_buffers_.clear();
@@ -102,6 +106,7 @@ Result<InputTensor*> InferenceRequest::AddInput(std::string name, DataType datat
     return InvalidArg(LogPrefix(), "input '", name, "' has rank ", shape.size(), "; at most ",
                       kMaxRank, " is allowed");
   }
+  prepared_ = false;
   inputs_.push_back(std::make_unique<InputTensor>(std::move(name), datatype, std::move(shape)));
   return inputs_.back().get();
 }
@@ -115,6 +120,7 @@ Status InferenceRequest::AddRawInput(std::string name) {
     return InvalidArg(LogPrefix(), "raw input needs a model with one input; model '",
                       target_->signature().name, "' has ", target_->signature().inputs.size());
   }
+  prepared_ = false;
   inputs_.push_back(std::make_unique<InputTensor>(std::move(name), DataType::kInvalid, Shape()));
   inputs_.back()->raw_ = true;
   return Status::Ok();
@@ -133,8 +139,14 @@ Status InferenceRequest::RemoveInput(std::string_view name) {
   if (found == inputs_.end()) {
     return InvalidArg(LogPrefix(), "input '", name, "' does not exist in request");
   }
+  prepared_ = false;
   inputs_.erase(found);
   return Status::Ok();
+}
+
+void InferenceRequest::RemoveAllInputs() {
+  prepared_ = false;
+  inputs_.clear();
 }
 
 void InferenceRequest::AddOverrideInput(std::shared_ptr<InputTensor> input) {
@@ -159,6 +171,7 @@ Status InferenceRequest::AddRequestedOutput(std::string name) {
                       target_->signature().outputs.size(), " outputs of model '",
                       target_->signature().name, "'");
   }
+  prepared_ = false;
   requested_outputs_.push_back(std::move(name));
   return Status::Ok();
 }
@@ -167,7 +180,18 @@ Status InferenceRequest::RemoveRequestedOutput(const std::string& name) {
   if (std::erase(requested_outputs_, name) == 0) {
     return InvalidArg(LogPrefix(), "output '", name, "' does not exist in request");
   }
+  prepared_ = false;
   return Status::Ok();
+}
+
+void InferenceRequest::RemoveAllRequestedOutputs() {
+  prepared_ = false;
+  requested_outputs_.clear();
+}
+
+void InferenceRequest::Rebind(std::shared_ptr<InferenceTarget> target) {
+  prepared_ = false;
+  target_ = std::move(target);
 }
 
 size_t InferenceRequest::output_count() const {

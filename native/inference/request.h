@@ -56,7 +56,8 @@ class InputTensor {
   uint64_t byte_size_ = 0;
   std::vector<ConstBuffer> buffers_;
   std::map<std::string, std::vector<ConstBuffer>> host_policy_buffers_;
-  bool raw_ = false;  // datatype, shape and the model's name for it are deduced at submission
+  bool changed_ = true;  // since the request was last checked
+  bool raw_ = false;     // datatype, shape and the model's name for it are deduced at submission
   std::string deduced_name_;
   std::shared_ptr<const void> owner_;
 };
@@ -137,7 +138,7 @@ class InferenceRequest {
   Status AddRawInput(std::string name);
   Result<InputTensor*> FindInput(std::string_view name);
   Status RemoveInput(std::string_view name);
-  void RemoveAllInputs() { inputs_.clear(); }
+  void RemoveAllInputs();
   const std::vector<std::unique_ptr<InputTensor>>& inputs() const { return inputs_; }
 
   // Tensors the scheduler adds for the backend: sequence controls, states. They go when the
@@ -155,14 +156,14 @@ class InferenceRequest {
 
   Status AddRequestedOutput(std::string name);
   Status RemoveRequestedOutput(const std::string& name);
-  void RemoveAllRequestedOutputs() { requested_outputs_.clear(); }
+  void RemoveAllRequestedOutputs();
   // What the backend must produce: those asked for, or all the model has.
   size_t output_count() const;
   const std::string& output_name(size_t index) const;
 
   const std::shared_ptr<InferenceTarget>& target() const { return target_; }
   int64_t requested_version() const { return requested_version_; }
-  void Rebind(std::shared_ptr<InferenceTarget> target) { target_ = std::move(target); }
+  void Rebind(std::shared_ptr<InferenceTarget> target);
   // "[request id: X] ", how every message about a request begins.
   std::string LogPrefix() const;
 
@@ -177,7 +178,7 @@ class InferenceRequest {
 
   // What the core does with it --------------------------------------------------------------------
   // Checks the request against its model's signature; sets what the backend reads: batch_size, the
-  // form of reshaped inputs, all of a raw input.
+  // form of reshaped inputs, all of a raw input. What has not changed since is not checked again.
   Status Prepare();
   // For a request that no scheduler sees: the inputs it has must fit, but none need be there.
   Status PrepareAlone();
@@ -221,6 +222,8 @@ class InferenceRequest {
   friend class ExpiryWheel;
 
   Status DeduceRawInput(InputTensor* input) const;
+  // It has passed the check as it is.
+  bool IsPrepared() const;
   Status CheckInputNames() const;
   Status CheckInput(InputTensor* input, const TensorSpec& spec);
   template <typename Check>
@@ -231,6 +234,7 @@ class InferenceRequest {
   std::vector<std::unique_ptr<InputTensor>> inputs_;
   std::vector<std::shared_ptr<InputTensor>> overrides_;
   std::vector<std::string> requested_outputs_;
+  bool prepared_ = false;  // its list of inputs and outputs, for this target
 
   std::shared_ptr<ResponseChannel> channel_;
   std::atomic<State> state_{State::kIdle};

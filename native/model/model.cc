@@ -256,19 +256,18 @@ bool Model::RunInline(std::span<InferenceRequest* const> requests, uint64_t budg
   // This thread counts as a request of its own, so that a drain can't finalise the instance
   // between the end of the request and the end of Execute.
   RequestStarted();
-  size_t index = 0;
-  const bool claimed = scheduler_->TakeInline(requests, budget_ns, &index);
+  InlineClaim claim;
+  const bool claimed = scheduler_->TakeInline(requests, budget_ns, &claim);
   if (claimed) {
-    const uint64_t now = NowNs();
     thread_local Batch batch;
     Batch mine;
     mine.swap(batch);  // a callback may come back here on the same thread
     for (InferenceRequest* request : requests) {
-      request->Submit(now);
+      request->Submit(claim.taken_ns);
       mine.emplace_back(request);
     }
-    active_.load(std::memory_order_acquire)[index]->Execute(&mine);
-    scheduler_->Finished(index);
+    active_.load(std::memory_order_acquire)[claim.instance]->Execute(&mine);
+    scheduler_->Finished(claim.instance);
     batch.swap(mine);
   }
   RequestEnded();

@@ -29,7 +29,9 @@ class EnsembleScheduler : public Scheduler {
     *look_again_ns = kNever;
     return false;
   }
-  bool TakeInline(std::span<InferenceRequest* const>, uint64_t, size_t*) override { return false; }
+  bool TakeInline(std::span<InferenceRequest* const>, uint64_t, InlineClaim*) override {
+    return false;
+  }
   void Finished(size_t) override {}
   size_t AddInstance(std::shared_ptr<Waker>) override { return 0; }
   void RemoveInstance(size_t) override {}

@@ -141,7 +141,7 @@ bool PullScheduler::IsDue(size_t instance) {
 }
 
 bool PullScheduler::TakeInline(std::span<InferenceRequest* const> requests, uint64_t budget_ns,
-                               size_t* instance) {
+                               InlineClaim* claim) {
   const uint64_t now_ns = clock_.Now();
   uint64_t items = 0;
   for (const InferenceRequest* request : requests) items += request->batch_size();
@@ -155,7 +155,7 @@ bool PullScheduler::TakeInline(std::span<InferenceRequest* const> requests, uint
   free->inline_run = true;
   free->items = items;
   free->taken_ns = now_ns;
-  *instance = static_cast<size_t>(free - instances_.begin());
+  *claim = {static_cast<size_t>(free - instances_.begin()), now_ns};
   return true;
 }
 

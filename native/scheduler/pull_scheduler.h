@@ -22,7 +22,7 @@ class PullScheduler : public Scheduler {
   bool TakeOrLeave(size_t instance, Batch* batch, uint64_t* look_again_ns) final;
   bool IsDue(size_t instance) final;
   bool TakeInline(std::span<InferenceRequest* const> requests, uint64_t budget_ns,
-                  size_t* instance) final;
+                  InlineClaim* claim) final;
   void Finished(size_t instance) final;
   using Scheduler::AddInstance;
   size_t AddInstance(std::shared_ptr<Waker> waker) final;

@@ -34,6 +34,12 @@ class Waker {
   virtual void Wake() = 0;
 };
 
+// An instance claimed for the calling thread, and when: the start of its requests.
+struct InlineClaim {
+  size_t instance = 0;
+  uint64_t taken_ns = 0;
+};
+
 // Which requests go together, and when. Owns the requests that wait; has no thread of its own: the
 // threads of those who ask do the work, and the timer's where nobody asks in time. An instance is
 // an index to it. Thread-safe.
@@ -71,11 +77,11 @@ class Scheduler {
 
   // The inline lane: if some instance is free, nothing waits, the scheduler is not stopped,
   // `requests` would be one batch, and executions of its size are known to take at most `budget_ns`
-  // (kNever: however long they take), claims that instance for the calling thread, which executes
-  // them and then calls Finished. False also where requests need more than an instance (order,
-  // sequences).
+  // (kNever: however long they take), claims that instance for the calling thread, which submits
+  // and executes them and then calls Finished. False also where requests need more than an instance
+  // (order, sequences).
   virtual bool TakeInline(std::span<InferenceRequest* const> requests, uint64_t budget_ns,
-                          size_t* instance) = 0;
+                          InlineClaim* claim) = 0;
 
   // `instance` is done with its batch and free again.
   virtual void Finished(size_t instance) = 0;

@@ -215,18 +215,18 @@ void SimulatedModel::Submit(std::span<InferenceRequest*> requests, std::span<Sta
 }
 
 bool SimulatedModel::RunInline(std::span<InferenceRequest* const> requests, uint64_t budget_ns) {
-  size_t index = 0;
+  InlineClaim claim;
   RequestStarted();
-  const bool claimed = scheduler_->TakeInline(requests, budget_ns, &index);
+  const bool claimed = scheduler_->TakeInline(requests, budget_ns, &claim);
   if (claimed) {
-    while (index >= instances_.size()) world_.threads.Yield();  // it is being added
+    while (claim.instance >= instances_.size()) world_.threads.Yield();  // it is being added
     Batch batch;
     for (InferenceRequest* request : requests) {
-      request->Submit(world_.now());
+      request->Submit(claim.taken_ns);
       Submission::Of(*request)->OnSubmitted(Status::Ok());
       batch.emplace_back(request);
     }
-    instances_[index]->RunInline(std::move(batch));
+    instances_[claim.instance]->RunInline(std::move(batch));
   }
   RequestEnded();
   return claimed;

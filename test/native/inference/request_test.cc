@@ -124,6 +124,61 @@ TEST_F(Request, BytesElementsAreWalkedOverAllBuffers) {
   refused("\0\0\0\0\0\0\0\0\0\0\0\0", 12, "found more");
 }
 
+// Only what has not changed since is not checked again.
+TEST_F(Request, EveryChangeOfAPreparedOneIsChecked) {
+  InferenceRequest& request = With(DataType::kFp32, {3, 4}, 48);
+  InputTensor* input = *request.FindInput("in");
+  const auto restore = [&] {
+    input->RemoveData();
+    ASSERT_TRUE(input->Append(Bytes(data_, 48)).ok());
+    ASSERT_TRUE(request.Prepare().ok());
+    ASSERT_TRUE(request.Prepare().ok());
+    ASSERT_EQ(request.batch_size(), 3u);
+  };
+  restore();
+  ASSERT_TRUE(input->Append(Bytes(data_, 4)).ok());
+  ExpectRefused(request, "got 52");
+  ExpectRefused(request, "got 52");
+  input->RemoveData();
+  ExpectRefused(request, "got 0");
+  restore();
+  ASSERT_TRUE(input->AppendForHostPolicy("near", Bytes(data_, 8)).ok());
+  ExpectRefused(request, "got 8");
+  restore();
+  input->Own(nullptr, Bytes(data_, 12));
+  ExpectRefused(request, "got 12");
+  restore();
+  ASSERT_TRUE(request.AddInput("other", DataType::kFp32, {3, 4}).ok());
+  ExpectRefused(request, "unexpected inference input 'other'");
+  ASSERT_TRUE(request.RemoveInput("other").ok());
+  restore();
+  ASSERT_TRUE(request.AddRequestedOutput("other").ok());
+  ExpectRefused(request, "unexpected inference output 'other'");
+  request.RemoveAllRequestedOutputs();
+  restore();
+  request.Rebind(std::make_shared<FakeTarget>(Shape{5}));
+  ExpectRefused(request, "Expected [-1,5], got [3,4]");
+  request.Rebind(target_);
+  restore();
+  ASSERT_TRUE(request.RemoveInput("in").ok());
+  ExpectRefused(request, "missing required input(s) 'in'");
+  input = *request.AddInput("in", DataType::kFp32, {3, 4});
+  restore();
+  request.RemoveAllInputs();
+  ExpectRefused(request, "missing required input(s) 'in'");
+}
+
+TEST_F(Request, StringsAreReadAgainWhereTheyWereGood) {
+  target_->mutable_signature().inputs[0].datatype = DataType::kBytes;
+  target_->mutable_signature().inputs[0].dims = {1};
+  char text[] = "\3\0\0\0abc";
+  InferenceRequest& request = Empty();
+  ASSERT_TRUE((*request.AddInput("in", DataType::kBytes, {1, 1}))->Append(Bytes(text, 7)).ok());
+  ASSERT_TRUE(request.Prepare().ok());
+  text[0] = 4;
+  ExpectRefused(request, "claims 4 bytes");
+}
+
 TEST_F(Request, RawInputTakesItsShapeFromTheModel) {
   InferenceRequest& request = Empty();
   ASSERT_TRUE(request.AddRawInput("in").ok());

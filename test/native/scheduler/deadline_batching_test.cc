@@ -154,11 +154,11 @@ TEST_F(DeadlineQueue, NobodyRunsInlineWhoWouldBeLate) {
   FakeRequest late(target_, {1, 1});
   ASSERT_TRUE(late.request.Prepare().ok());
   late.request.deadline_us = 1000;
-  InferenceRequest *const request = &late.request;
-  size_t instance = 9;
-  EXPECT_FALSE(scheduler_->TakeInline({&request, 1}, kNever, &instance));
+  InferenceRequest* const request = &late.request;
+  InlineClaim claim;
+  EXPECT_FALSE(scheduler_->TakeInline({&request, 1}, kNever, &claim));
   late.request.deadline_us = 2000;
-  EXPECT_TRUE(scheduler_->TakeInline({&request, 1}, kNever, &instance));
+  EXPECT_TRUE(scheduler_->TakeInline({&request, 1}, kNever, &claim));
 }
 
 // Who refuses does so without the lock and is about to take a batch: its instance is not free.

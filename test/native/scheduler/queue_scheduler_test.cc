@@ -72,9 +72,9 @@ TEST_F(DynamicQueue, InlineTakesRequestsThatMakeOneBatch) {
       EXPECT_TRUE(fakes.back()->request.Prepare().ok());
       requests.push_back(&fakes.back()->request);
     }
-    size_t instance = 9;
-    const bool taken = scheduler_->TakeInline(requests, kNever, &instance);
-    if (taken) scheduler_->Finished(instance);
+    InlineClaim claim;
+    const bool taken = scheduler_->TakeInline(requests, kNever, &claim);
+    if (taken) scheduler_->Finished(claim.instance);
     return taken;
   };
   EXPECT_TRUE(take({{1, 1}, {2, 1}, {1, 1}}));

@@ -14,7 +14,10 @@ inline bool TakeInline(Scheduler& scheduler, const std::shared_ptr<FakeTarget>& 
   FakeRequest fake(target, Shape{items, 1});
   EXPECT_TRUE(fake.request.Prepare().ok());
   InferenceRequest* const request = &fake.request;
-  return scheduler.TakeInline({&request, 1}, budget_ns, instance);
+  InlineClaim claim;
+  const bool claimed = scheduler.TakeInline({&request, 1}, budget_ns, &claim);
+  if (claimed) *instance = claim.instance;
+  return claimed;
 }
 
 }  // namespace trident
