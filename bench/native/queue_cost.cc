@@ -45,15 +45,15 @@ struct Options {
   size_t rounds = 9;
 };
 
-[[noreturn]] void Die(const std::string &message) {
+[[noreturn]] void Die(const std::string& message) {
   fprintf(stderr, "trident_queue_cost: %s\n", message.c_str());
   exit(1);
 }
 
-std::vector<size_t> ParseList(const std::string &text) {
+std::vector<size_t> ParseList(const std::string& text) {
   std::vector<size_t> values;
-  for (const char *at = text.c_str(); *at != '\0';) {
-    char *end = nullptr;
+  for (const char* at = text.c_str(); *at != '\0';) {
+    char* end = nullptr;
     const size_t value = strtoul(at, &end, 10);
     if (end == at || value < kBatch) Die("--lengths must be numbers from 8 on, commas between");
     values.push_back(value);
@@ -62,7 +62,7 @@ std::vector<size_t> ParseList(const std::string &text) {
   return values;
 }
 
-Options ParseOptions(int argc, char **argv) {
+Options ParseOptions(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; i += 2) {
     const std::string key = argv[i];
@@ -88,14 +88,14 @@ class Target : public InferenceTarget {
     signature_.name = "queue_cost";
     signature_.max_batch_size = kBatch;
   }
-  const ModelSignature &signature() const override { return signature_; }
-  ModelStatistics &statistics() override { return statistics_; }
+  const ModelSignature& signature() const override { return signature_; }
+  ModelStatistics& statistics() override { return statistics_; }
   void RequestStarted() override {}
   void RequestEnded() override {}
-  void Submit(std::span<InferenceRequest *>, std::span<Status>) override {}
+  void Submit(std::span<InferenceRequest*>, std::span<Status>) override {}
   bool Reserve() override { return true; }
   void Unreserve() override {}
-  void CancelQueued(InferenceRequest *) override {}
+  void CancelQueued(InferenceRequest*) override {}
 
  private:
   ModelSignature signature_;
@@ -105,11 +105,9 @@ class Target : public InferenceTarget {
 // Nobody answers here.
 class NoSink : public ResponseSink {
  public:
-  Status Allocate(const char *, uint64_t, OutputBuffer *) override { return Internal("no memory"); }
-  void Free(const OutputBuffer &) override {}
-  Status Query(const char *, uint64_t *, BufferAttributes *) override {
-    return Internal("unknown");
-  }
+  Status Allocate(const char*, uint64_t, OutputBuffer*) override { return Internal("no memory"); }
+  void Free(const OutputBuffer&) override {}
+  Status Query(const char*, uint64_t*, BufferAttributes*) override { return Internal("unknown"); }
   void Deliver(ResponsePtr, uint32_t) override {}
 };
 
@@ -140,7 +138,7 @@ class FullQueue {
       std::shuffle(at, end, random_);
       at = end;
     }
-    for (const auto &request : requests_) Enqueue(Submit(request.get()));
+    for (const auto& request : requests_) Enqueue(Submit(request.get()));
     for (size_t i = 0; i < kBatch; ++i) {
       requests_.push_back(Make(1));
       next_.push_back(requests_.back().get());
@@ -162,7 +160,7 @@ class FullQueue {
       RequestPtr arriving[kBatch];
       for (size_t i = 0; i < kBatch; ++i) arriving[i] = Submit(next_[i]);
       const uint64_t begin = NowNs();
-      for (RequestPtr &request : arriving) Enqueue(std::move(request));
+      for (RequestPtr& request : arriving) Enqueue(std::move(request));
       uint64_t look_again_ns = 0;
       if (!scheduler_.TryTake(0, &batch_, &look_again_ns) || batch_.size() != kBatch) {
         Die("the queue gave no full batch");
@@ -185,11 +183,11 @@ class FullQueue {
     auto request = std::make_unique<InferenceRequest>(target_, -1);
     request->priority = priority;
     request->sink = sink_;
-    request->on_release = [](InferenceRequest *, uint32_t) {};
+    request->on_release = [](InferenceRequest*, uint32_t) {};
     if (const Status status = request->Prepare(); !status.ok()) Die(status.message());
     return request;
   }
-  RequestPtr Submit(InferenceRequest *request) {
+  RequestPtr Submit(InferenceRequest* request) {
     // Every other asks for less than the policy gives, from seconds to minutes.
     request->timeout_us = random_() % 2 == 0 ? 0 : 5000000 + random_() % 500000000;
     request->Submit(NowNs());
@@ -203,7 +201,7 @@ class FullQueue {
   // Those taken are the next to come: nobody waits for their answers.
   void WithdrawAll() {
     next_.clear();
-    for (RequestPtr &request : batch_) {
+    for (RequestPtr& request : batch_) {
       request->Withdraw();
       next_.push_back(request.release());
     }
@@ -214,7 +212,7 @@ class FullQueue {
   std::shared_ptr<Target> target_ = std::make_shared<Target>();
   std::shared_ptr<NoSink> sink_ = std::make_shared<NoSink>();
   std::vector<std::unique_ptr<InferenceRequest>> requests_;
-  std::vector<InferenceRequest *> next_;  // not in the queue
+  std::vector<InferenceRequest*> next_;  // not in the queue
   Batch batch_;
   std::vector<uint64_t> spent_ns_;
   QueueScheduler scheduler_;
@@ -222,7 +220,7 @@ class FullQueue {
 
 }  // namespace
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   const Options options = ParseOptions(argc, argv);
   std::vector<std::unique_ptr<FullQueue>> queues;
   for (const size_t length : options.lengths) queues.push_back(std::make_unique<FullQueue>(length));
@@ -234,7 +232,7 @@ int main(int argc, char **argv) {
     }
   }
   for (size_t i = 0; i < queues.size(); ++i) {
-    std::vector<double> &sorted = times[i];
+    std::vector<double>& sorted = times[i];
     std::sort(sorted.begin(), sorted.end());
     printf("%s{\"length\":%zu,\"ns\":%.1f,\"min_ns\":%.1f,\"max_ns\":%.1f}", i == 0 ? "[" : ",\n ",
            options.lengths[i], sorted[sorted.size() / 2], sorted.front(), sorted.back());

@@ -14,12 +14,12 @@ using Batches = std::map<int64_t, int64_t>;
 
 class QueuePolicies : public testing::Test {
  protected:
-  void LoadWith(const std::string &dynamic_batching, int instances = 1,
-                const std::string &more = "") {
+  void LoadWith(const std::string& dynamic_batching, int instances = 1,
+                const std::string& more = "") {
     LoadEcho(&server_, "echo", "identity", TRITONSERVER_TYPE_FP32,
              "dynamic_batching { " + dynamic_batching + " } " + more, instances);
   }
-  Request &Make(const std::string &name) {
+  Request& Make(const std::string& name) {
     requests_.push_back(EchoRequest(server_, "echo", {1, 2}));
     requests_.back().OnAnswer([this, name] { answered_.push_back(name); });
     return requests_.back();
@@ -39,7 +39,7 @@ TEST_F(QueuePolicies, PrioritiesAreServedByLevel) {
   ASSERT_TRUE(Succeeded(Make("unknown").Priority(9).Send()));
   ASSERT_TRUE(Succeeded(Make("high").Priority(1).Send()));
   occupied.Release();
-  for (Request &request : requests_) EXPECT_TRUE(Succeeded(request.Wait().outcome));
+  for (Request& request : requests_) EXPECT_TRUE(Succeeded(request.Wait().outcome));
   EXPECT_EQ(answered_, (std::vector<std::string>{"high", "default", "unknown", "low"}));
 }
 
@@ -70,7 +70,7 @@ TEST_F(QueuePolicies, ADelayedRequestRunsAfterAll) {
   ASSERT_TRUE(Succeeded(Make("overdue").Timeout(1).Send()));
   ASSERT_TRUE(Succeeded(Make("in time").Send()));
   occupied.Release();
-  for (Request &request : requests_) EXPECT_TRUE(Succeeded(request.Wait().outcome));
+  for (Request& request : requests_) EXPECT_TRUE(Succeeded(request.Wait().outcome));
   EXPECT_EQ(answered_, (std::vector<std::string>{"in time", "overdue"}));
 }
 
@@ -78,11 +78,11 @@ TEST_F(QueuePolicies, PreserveOrderingHoldsBackWhatAnotherInstanceAnswers) {
   LoadWith("preserve_ordering: true", 2);
   Occupied first = Occupy(server_, "echo");  // its answer is being delivered, until Release
   requests_.reserve(3);
-  for (const char *name : {"a", "b", "c"}) ASSERT_TRUE(Succeeded(Make(name).Send()));
+  for (const char* name : {"a", "b", "c"}) ASSERT_TRUE(Succeeded(Make(name).Send()));
   ASSERT_TRUE(Succeeded(requests_[1].Cancel()));
   EXPECT_TRUE(answered_.empty());
   first.Release();
-  for (Request &request : requests_) request.Wait();
+  for (Request& request : requests_) request.Wait();
   EXPECT_EQ(answered_, (std::vector<std::string>{"a", "b", "c"}));
 }
 
@@ -91,30 +91,30 @@ TEST_F(QueuePolicies, PreserveOrderingHoldsBackWhatAnotherInstanceAnswers) {
 
 class Strategies : public QueuePolicies {
  protected:
-  static std::string Library(const std::string &name) {
+  static std::string Library(const std::string& name) {
     return ReadFile(environment.backends + "/strategies/" + name + ".so");
   }
-  Outcome LoadModel(const std::string &model, const std::string &more,
-                    const std::string &library = "", const std::string &path = "") {
+  Outcome LoadModel(const std::string& model, const std::string& more,
+                    const std::string& library = "", const std::string& path = "") {
     server_.repository().Add(
         model, EchoConfig("identity", TRITONSERVER_TYPE_FP32, "dynamic_batching { } " + more));
     if (!library.empty()) server_.repository().Write(model + "/" + path, Library(library));
     return server_.Load(model);
   }
-  static std::string Named(const std::string &path) {
+  static std::string Named(const std::string& path) {
     return "parameters { key: \"TRITON_BATCH_STRATEGY_PATH\" value { "
            "string_value: \"" +
            path + "\" } }";
   }
   // What five requests of eight bytes each become, while the instance is busy.
-  Batches RunFive(const std::string &model) {
+  Batches RunFive(const std::string& model) {
     Occupied occupied = Occupy(server_, model);
     for (int i = 0; i < 5; ++i) {
       requests_.push_back(EchoRequest(server_, model, {1, 2}));
     }
-    for (Request &request : requests_) EXPECT_TRUE(Succeeded(request.Send()));
+    for (Request& request : requests_) EXPECT_TRUE(Succeeded(request.Send()));
     occupied.Release();
-    for (Request &request : requests_) EXPECT_TRUE(Succeeded(request.Wait().outcome));
+    for (Request& request : requests_) EXPECT_TRUE(Succeeded(request.Wait().outcome));
     return server_.Batches(model);
   }
 };

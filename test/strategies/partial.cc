@@ -2,6 +2,6 @@
 
 #include "triton/core/tritonbackend.h"
 
-extern "C" TRITONBACKEND_ISPEC TRITONSERVER_Error *TRITONBACKEND_ModelBatchFinalize(void *) {
+extern "C" TRITONBACKEND_ISPEC TRITONSERVER_Error* TRITONBACKEND_ModelBatchFinalize(void*) {
   return nullptr;
 }

@@ -9,7 +9,8 @@
 namespace trident::ort {
 
 // Memory that an instance keeps for tensors which cannot be used where they lie. Only grows, so
-// that a steady load does not allocate; from 2 MiB on it asks for huge pages. Externally synchronised by its instance.
+// that a steady load does not allocate; from 2 MiB on it asks for huge pages. Externally
+// synchronised by its instance.
 class Scratch {
  public:
   Scratch() = default;

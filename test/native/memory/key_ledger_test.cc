@@ -15,7 +15,7 @@ namespace {
 using Region = SharedMemoryRegion;
 
 // Creates an object and keeps it until the process ends.
-bool CreateForGood(const std::string &key) {
+bool CreateForGood(const std::string& key) {
   static std::shared_ptr<Region> kept;
   auto region = Region::Create(key, 4096);
   if (region.ok()) kept = *region;
@@ -25,8 +25,8 @@ bool CreateForGood(const std::string &key) {
 int LedgersOf(pid_t process) {
   const std::string prefix = StrCat(kLedgerPrefix, geteuid(), "_", process, "_");
   int count = 0;
-  DIR *folder = opendir("/dev/shm");
-  while (const dirent *item = readdir(folder)) {
+  DIR* folder = opendir("/dev/shm");
+  while (const dirent* item = readdir(folder)) {
     count += std::string(item->d_name).starts_with(prefix);
   }
   closedir(folder);
@@ -115,8 +115,8 @@ TEST(KeyLedger, StaysSmallWhenObjectsComeAndGo) {
       if (!Region::Create(NewKey(), 1).ok()) return 1;
     }
     const std::string prefix = StrCat(kLedgerPrefix, geteuid(), "_", getpid(), "_");
-    DIR *folder = opendir("/dev/shm");
-    while (const dirent *item = readdir(folder)) {
+    DIR* folder = opendir("/dev/shm");
+    while (const dirent* item = readdir(folder)) {
       struct stat status;
       if (std::string(item->d_name).starts_with(prefix) &&
           stat(StrCat("/dev/shm/", item->d_name).c_str(), &status) == 0) {

@@ -19,7 +19,7 @@ inline std::string NewKey() {
   return StrCat("/trident_test_", getpid(), "_", ++count);
 }
 
-inline bool ObjectExists(const std::string &key) {
+inline bool ObjectExists(const std::string& key) {
   const int descriptor = shm_open(key.c_str(), O_RDONLY | O_CLOEXEC, 0);
   if (descriptor >= 0) close(descriptor);
   return descriptor >= 0;
@@ -30,14 +30,14 @@ inline bool ObjectExists(const std::string &key) {
 class Peer {
  public:
   template <typename Work>
-  explicit Peer(const Work &work) : process_(fork()) {
+  explicit Peer(const Work& work) : process_(fork()) {
     if (process_ == 0) _exit(work());
   }
   ~Peer() {
     if (process_ > 0) Wait();
   }
-  Peer(const Peer &) = delete;
-  Peer &operator=(const Peer &) = delete;
+  Peer(const Peer&) = delete;
+  Peer& operator=(const Peer&) = delete;
 
   void Kill() const { kill(process_, SIGKILL); }
 
@@ -55,7 +55,7 @@ class Peer {
 };
 
 // Sets the size of an object from another process.
-inline int ResizeByPeer(const std::string &key, off_t byte_size) {
+inline int ResizeByPeer(const std::string& key, off_t byte_size) {
   return Peer([&] {
            const int descriptor = shm_open(key.c_str(), O_RDWR | O_CLOEXEC, 0);
            return descriptor >= 0 && ftruncate(descriptor, byte_size) == 0 ? 0 : 1;
@@ -73,8 +73,8 @@ class Signal {
     close(ends_[0]);
     close(ends_[1]);
   }
-  Signal(const Signal &) = delete;
-  Signal &operator=(const Signal &) = delete;
+  Signal(const Signal&) = delete;
+  Signal& operator=(const Signal&) = delete;
 
   void Send() const {
     const char byte = 1;

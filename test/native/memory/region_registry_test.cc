@@ -21,7 +21,7 @@ class RegionRegistryTest : public testing::Test {
  protected:
   RegionRegistryTest() : region_(*Region::Create(NewKey(), 10000)) {}
 
-  Status Register(const std::string &name, uint64_t offset = 0, uint64_t byte_size = 10000) {
+  Status Register(const std::string& name, uint64_t offset = 0, uint64_t byte_size = 10000) {
     return registry_.Register(name, region_->key(), offset, byte_size);
   }
 
@@ -58,7 +58,7 @@ TEST_F(RegionRegistryTest, LeaseSeesTheBytesAtAnyOffset) {
   ASSERT_TRUE(whole.ok() && part.ok());
   EXPECT_EQ(std::memcmp(whole->data(), region_->data() + 4100, 10), 0);
   EXPECT_EQ(std::memcmp(part->data(), region_->data() + 4100, 10), 0);
-  static_cast<uint8_t *>(part->data())[0] = 255;
+  static_cast<uint8_t*>(part->data())[0] = 255;
   EXPECT_EQ(region_->data()[4100], 255);
   EXPECT_TRUE(whole->Finish().ok());
   EXPECT_FALSE(whole->active());
@@ -67,11 +67,11 @@ TEST_F(RegionRegistryTest, LeaseSeesTheBytesAtAnyOffset) {
 
 TEST_F(RegionRegistryTest, RefusedRegistrations) {
   ASSERT_TRUE(Register("taken").ok());
-  const auto code = [this](const std::string &name, const std::string &key, uint64_t offset,
+  const auto code = [this](const std::string& name, const std::string& key, uint64_t offset,
                            uint64_t byte_size) {
     return registry_.Register(name, key, offset, byte_size).code();
   };
-  const std::string &key = region_->key();
+  const std::string& key = region_->key();
   EXPECT_EQ(code("", key, 0, 1), StatusCode::kInvalidArg);
   EXPECT_EQ(code(".dot", key, 0, 1), StatusCode::kInvalidArg);
   EXPECT_EQ(code("a/b", key, 0, 1), StatusCode::kInvalidArg);
@@ -92,15 +92,15 @@ TEST_F(RegionRegistryTest, RefusedRegistrations) {
 TEST_F(RegionRegistryTest, KeysAreAllowedExactlyOrByPrefix) {
   auto allowed = AllowedKeys::Parse({"/camera", "video_*"});
   ASSERT_TRUE(allowed.ok());
-  for (const char *key : {"camera", "/camera", "video_", "/video_1"}) {
+  for (const char* key : {"camera", "/camera", "video_", "/video_1"}) {
     EXPECT_TRUE(allowed->Allows(key)) << key;
   }
-  for (const char *key : {"camera1", "camer", "/avideo_1", "video"}) {
+  for (const char* key : {"camera1", "camer", "/avideo_1", "video"}) {
     EXPECT_FALSE(allowed->Allows(key)) << key;
   }
   EXPECT_TRUE(allowed->Allows(region_->key()));
   EXPECT_TRUE(AllowedKeys::Parse({"*"})->Allows("anything"));
-  for (const char *bad : {"", "/", "a*b", "**"}) {
+  for (const char* bad : {"", "/", "a*b", "**"}) {
     EXPECT_EQ(AllowedKeys::Parse({bad}).status().code(), StatusCode::kInvalidArg) << bad;
   }
   // Allowed, but no such object.
@@ -140,7 +140,7 @@ TEST_F(RegionRegistryTest, UnregisterWaitsForTheLastLease) {
   EXPECT_EQ(Register("r").code(), StatusCode::kAlreadyExists);
   { RegionLease moved = std::move(*first); }
   EXPECT_EQ(registry_.List().size(), 1u);
-  static_cast<uint8_t *>(second->data())[0] = 1;
+  static_cast<uint8_t*>(second->data())[0] = 1;
   EXPECT_TRUE(second->Finish().ok());
   EXPECT_TRUE(registry_.List().empty());
   EXPECT_TRUE(Register("r").ok());
@@ -191,7 +191,7 @@ TEST_F(RegionRegistryTest, RegionThatShrinksFailsItsLeasesAndLaterOnes) {
   ASSERT_TRUE(lease.ok());
   ASSERT_EQ(ResizeByPeer(region_->key(), 0), 0);
   uint64_t sum = 0;
-  for (uint64_t i = 0; i < 10000; ++i) sum += static_cast<uint8_t *>(lease->data())[i];
+  for (uint64_t i = 0; i < 10000; ++i) sum += static_cast<uint8_t*>(lease->data())[i];
   EXPECT_EQ(sum, 0u);
   EXPECT_EQ(lease->Finish().code(), StatusCode::kInternal);
   EXPECT_EQ(registry_.Acquire("r", 0, 1).status().code(), StatusCode::kInternal);
@@ -240,7 +240,7 @@ TEST_F(RegionRegistryTest, ManyThreads) {
       while (!stop) {
         auto lease = registry_.Acquire("r", 0, 8);
         if (!lease.ok()) continue;
-        volatile uint8_t byte = *static_cast<uint8_t *>(lease->data());
+        volatile uint8_t byte = *static_cast<uint8_t*>(lease->data());
         (void)byte;
         acquired += lease->Finish().ok();
       }
@@ -252,7 +252,7 @@ TEST_F(RegionRegistryTest, ManyThreads) {
     registry_.Unregister("r");
   }
   stop = true;
-  for (std::thread &thread : threads) thread.join();
+  for (std::thread& thread : threads) thread.join();
   EXPECT_TRUE(registry_.List().empty());
 }
 

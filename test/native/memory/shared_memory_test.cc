@@ -15,7 +15,7 @@ namespace {
 using Region = SharedMemoryRegion;
 
 TEST(SharedMemoryKey, Grammar) {
-  for (const char *good : {"frames", "/frames", "a", "/.hidden", "with space", "sem*"}) {
+  for (const char* good : {"frames", "/frames", "a", "/.hidden", "with space", "sem*"}) {
     EXPECT_TRUE(CheckSharedMemoryKey(good).ok()) << good;
   }
   const std::string longest(255, 'k');
@@ -24,14 +24,14 @@ TEST(SharedMemoryKey, Grammar) {
   const std::string bad[] = {"",     "/",       "///",        "//frames", "a/b",
                              "/a/b", "frames/", "line\nup",   "\x7f",     std::string("a\0b", 3),
                              ".",    "/..",     longest + "k"};
-  for (const std::string &key : bad) {
+  for (const std::string& key : bad) {
     EXPECT_EQ(CheckSharedMemoryKey(key).code(), StatusCode::kInvalidArg) << key;
   }
 }
 
 TEST(SharedMemoryKey, ReservedPrefixesBehindAnyNumberOfSlashes) {
-  for (const char *prefix : {"triton_python_backend_shm_region_", "trident_ledger_"}) {
-    for (const char *slashes : {"", "/", "//", "/////"}) {
+  for (const char* prefix : {"triton_python_backend_shm_region_", "trident_ledger_"}) {
+    for (const char* slashes : {"", "/", "//", "/////"}) {
       const Status status = CheckSharedMemoryKey(StrCat(slashes, prefix, "1"));
       EXPECT_EQ(status.code(), StatusCode::kInvalidArg);
       EXPECT_NE(status.message().find("reserved prefix"), std::string::npos) << status.message();
@@ -107,7 +107,7 @@ TEST(SharedMemory, RangesOutsideTheObject) {
   const uint64_t max = std::numeric_limits<uint64_t>::max();
   const std::pair<uint64_t, uint64_t> ranges[] = {{100, 0}, {101, 0},   {0, 101}, {99, 2},
                                                   {1, max}, {max, max}, {max, 1}, {max, 0}};
-  for (const auto &[offset, byte_size] : ranges) {
+  for (const auto& [offset, byte_size] : ranges) {
     EXPECT_EQ(Region::Open((*created)->key(), offset, byte_size, false).status().code(),
               StatusCode::kInvalidArg)
         << offset << " " << byte_size;

@@ -23,10 +23,10 @@ std::shared_ptr<Region> NewRegion() {
 }
 
 // A mapping past the end of its file that no region knows of.
-volatile char *ForeignFault() {
+volatile char* ForeignFault() {
   const int descriptor = memfd_create("foreign", MFD_CLOEXEC);
-  void *page = mmap(nullptr, 4096, PROT_READ, MAP_SHARED, descriptor, 0);
-  return static_cast<volatile char *>(page);
+  void* page = mmap(nullptr, 4096, PROT_READ, MAP_SHARED, descriptor, 0);
+  return static_cast<volatile char*>(page);
 }
 
 TEST(SigbusGuard, ShrunkRegionReadsZerosAndIsPoisoned) {
@@ -124,7 +124,7 @@ TEST(SigbusGuard, FaultsInManyThreads) {
       for (int i = 0; i < 20; ++i) NewRegion();
     });
     EXPECT_EQ(ftruncate(descriptor, 0), 0);
-    for (std::thread &thread : threads) thread.join();
+    for (std::thread& thread : threads) thread.join();
     close(descriptor);
     EXPECT_EQ(region->CheckUsable().code(), StatusCode::kInternal);
   }
@@ -169,7 +169,7 @@ class SigbusGuardDeathTest : public testing::Test {
 };
 
 [[noreturn]] void ExitWith42(int) { _exit(42); }
-[[noreturn]] void ExitWith43(int, siginfo_t *, void *) { _exit(43); }
+[[noreturn]] void ExitWith43(int, siginfo_t*, void*) { _exit(43); }
 
 TEST_F(SigbusGuardDeathTest, FaultElsewhereStillKills) {
   EXPECT_EXIT(

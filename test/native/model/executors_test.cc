@@ -20,7 +20,7 @@ namespace {
 // What happens to all of a test's instances, in order.
 class Script {
  public:
-  void Note(const std::string &what) {
+  void Note(const std::string& what) {
     std::lock_guard lock(mutex_);
     notes_.push_back(what);
     changed_.notify_all();
@@ -45,7 +45,7 @@ class Script {
 // An instance with so many batches to execute, each of which takes as long as the gate is closed.
 class Worker : public Driven {
  public:
-  Worker(Executors &executors, Script &script, std::string name)
+  Worker(Executors& executors, Script& script, std::string name)
       : executors_(executors),
         script_(script),
         name_(std::move(name)),
@@ -74,7 +74,7 @@ class Worker : public Driven {
   }
   void LookAgainAt(uint64_t ns) { look_again_ns_ = ns; }
 
-  bool RunBatch(uint64_t *look_again_ns) override {
+  bool RunBatch(uint64_t* look_again_ns) override {
     std::unique_lock lock(mutex_);
     *look_again_ns = look_again_ns_.exchange(kNever);
     if (batches_ == 0) {
@@ -90,8 +90,8 @@ class Worker : public Driven {
   }
 
  private:
-  Executors &executors_;
-  Script &script_;
+  Executors& executors_;
+  Script& script_;
   const std::string name_;
   std::mutex mutex_;
   std::condition_variable opened_;
@@ -106,7 +106,7 @@ class Worker : public Driven {
 class SharedClock : public Clock {
  public:
   uint64_t Now() override { return now_ns.load(); }
-  void WaitUntil(CondVar &condition, Mutex &mutex, uint64_t deadline_ns) override {
+  void WaitUntil(CondVar& condition, Mutex& mutex, uint64_t deadline_ns) override {
     // Nothing else is going to happen: so the time is over.
     if (deadline_ns == kNever) return condition.Wait(mutex);
     now_ns.store(std::max(now_ns.load(), deadline_ns));
@@ -116,12 +116,12 @@ class SharedClock : public Clock {
 
 class SharedTimer : public Timer {
  public:
-  void RingBy(Alarm *alarm, uint64_t when_ns) override {
+  void RingBy(Alarm* alarm, uint64_t when_ns) override {
     std::lock_guard lock(mutex_);
     alarm_ = alarm;
     next_ns_ = std::min(next_ns_, when_ns);
   }
-  void Forget(Alarm *) override {}
+  void Forget(Alarm*) override {}
   uint64_t next() {
     std::lock_guard lock(mutex_);
     return next_ns_;
@@ -137,7 +137,7 @@ class SharedTimer : public Timer {
 
  private:
   std::mutex mutex_;
-  Alarm *alarm_ = nullptr;
+  Alarm* alarm_ = nullptr;
   uint64_t next_ns_ = kNever;
 };
 
@@ -155,7 +155,7 @@ class ExecutorsTest : public ::testing::Test {
     };
     executors_ = std::make_unique<Executors>(options);
   }
-  Worker &Add(const std::string &name) { return workers_.emplace_back(*executors_, script_, name); }
+  Worker& Add(const std::string& name) { return workers_.emplace_back(*executors_, script_, name); }
   // Until the threads are as `holds` wants them: nothing else happens meanwhile.
   template <typename Condition>
   Executors::Counts Until(Condition holds) {
@@ -166,7 +166,7 @@ class ExecutorsTest : public ::testing::Test {
     }
   }
   Executors::Counts UntilAllParked() {
-    return Until([](const auto &counts) { return counts.parked == counts.threads; });
+    return Until([](const auto& counts) { return counts.parked == counts.threads; });
   }
   void PassMs(uint64_t ms) {
     clock_.now_ns += ms * 1000 * 1000;
@@ -186,7 +186,7 @@ using Notes = std::vector<std::string>;
 TEST_F(ExecutorsTest, StartAtTheFirstCallAndOnlyAsManyAsAreNeeded) {
   Make(4);
   EXPECT_EQ(executors_->counts().threads, 0u);
-  Worker &a = Add("a");
+  Worker& a = Add("a");
   for (int i = 0; i < 5; ++i) {
     a.Work();
     script_.Await(static_cast<size_t>(2 * i + 2));
@@ -196,7 +196,7 @@ TEST_F(ExecutorsTest, StartAtTheFirstCallAndOnlyAsManyAsAreNeeded) {
 
 TEST_F(ExecutorsTest, AnIdleCallCostsOneNotificationAndABusyOneNone) {
   Make(2);
-  Worker &a = Add("a");
+  Worker& a = Add("a");
   ASSERT_TRUE(executors_->Start().ok());
   UntilAllParked();
   a.Close();
@@ -213,10 +213,10 @@ TEST_F(ExecutorsTest, AnIdleCallCostsOneNotificationAndABusyOneNone) {
 
 TEST_F(ExecutorsTest, ASpinningThreadNeedsNoNotification) {
   Make(2, /*spin_ns=*/1000);  // the clock stands still: for ever
-  Worker &a = Add("a");
+  Worker& a = Add("a");
   ASSERT_TRUE(executors_->Start().ok());
   for (size_t i = 0; i < 20; ++i) {
-    EXPECT_EQ(Until([](const auto &counts) { return counts.looking == 1; }).parked, 0u);
+    EXPECT_EQ(Until([](const auto& counts) { return counts.looking == 1; }).parked, 0u);
     a.Work();
     script_.Await(2 * i + 2);
   }
@@ -226,9 +226,9 @@ TEST_F(ExecutorsTest, ASpinningThreadNeedsNoNotification) {
 
 TEST_F(ExecutorsTest, NoMoreThanTheLimitRunAndTheOthersTakeTurns) {
   Make(1);
-  Worker &a = Add("a");
-  Worker &b = Add("b");
-  Worker &c = Add("c");
+  Worker& a = Add("a");
+  Worker& b = Add("b");
+  Worker& c = Add("c");
   a.Close();
   a.Work(3);
   script_.Await(1);
@@ -246,24 +246,24 @@ TEST_F(ExecutorsTest, NoMoreThanTheLimitRunAndTheOthersTakeTurns) {
 TEST_F(ExecutorsTest, AModelWithMoreInstancesThanCoresMayRunThemAll) {
   Make(1);
   executors_->CountInstances(0, 3);
-  for (const char *name : {"a", "b", "c", "d"}) {
-    Worker &one = Add(name);
+  for (const char* name : {"a", "b", "c", "d"}) {
+    Worker& one = Add(name);
     one.Close();
     one.Work();
   }
   script_.Await(3);
   EXPECT_EQ(executors_->counts().threads, 3u);
   EXPECT_EQ(executors_->counts().in_line, 1u);
-  for (Worker &one : workers_) one.Open();
+  for (Worker& one : workers_) one.Open();
   UntilAllParked();
   executors_->CountInstances(3, 0);
-  Until([](const auto &counts) { return counts.threads == 1; });
+  Until([](const auto& counts) { return counts.threads == 1; });
 }
 
 TEST_F(ExecutorsTest, BlockedThreadsAreReplacedAfterAMillisecond) {
   Make(2);
-  for (const char *name : {"a", "b", "c", "d"}) {
-    Worker &one = Add(name);
+  for (const char* name : {"a", "b", "c", "d"}) {
+    Worker& one = Add(name);
     one.Close();
     one.Work();
     script_.Await(std::min<size_t>(workers_.size(), 2));
@@ -278,17 +278,17 @@ TEST_F(ExecutorsTest, BlockedThreadsAreReplacedAfterAMillisecond) {
   PassMs(1);
   PassMs(1);
   EXPECT_EQ(script_.Await(4).back(), "d");
-  for (Worker &one : workers_) one.Open();
+  for (Worker& one : workers_) one.Open();
   // Those that are too many end.
-  Until([](const auto &counts) { return counts.parked == 2 && counts.threads == 2; });
+  Until([](const auto& counts) { return counts.parked == 2 && counts.threads == 2; });
 }
 
 TEST_F(ExecutorsTest, ALineThatMovesGetsNoMoreThreads) {
   Make(1);
-  Worker &a = Add("a");
-  Worker &b = Add("b");
-  Worker &c = Add("c");
-  for (Worker *one : {&a, &b, &c}) one->Close();
+  Worker& a = Add("a");
+  Worker& b = Add("b");
+  Worker& c = Add("c");
+  for (Worker* one : {&a, &b, &c}) one->Close();
   a.Work();
   script_.Await(1);
   b.Work();
@@ -303,7 +303,7 @@ TEST_F(ExecutorsTest, ALineThatMovesGetsNoMoreThreads) {
 
 TEST_F(ExecutorsTest, WhoIsLeftForATimeIsVisitedThenByTheThreadThatParks) {
   Make(2);
-  Worker &a = Add("a");
+  Worker& a = Add("a");
   a.LookAgainAt(100);
   a.Work(0);
   EXPECT_EQ(script_.Await(2), (Notes{"a left", "a left"}));
@@ -326,8 +326,8 @@ TEST_F(ExecutorsTest, WithoutAnotherThreadInstancesWaitForThoseThereAre) {
   Make(2);
   ASSERT_TRUE(executors_->Start().ok());
   UntilAllParked();
-  Worker &a = Add("a");
-  Worker &b = Add("b");
+  Worker& a = Add("a");
+  Worker& b = Add("b");
   a.Close();
   a.Work();
   script_.Await(1);
@@ -342,9 +342,9 @@ TEST_F(ExecutorsTest, WithoutAnotherThreadInstancesWaitForThoseThereAre) {
 
 TEST_F(ExecutorsTest, AreFreeToEndOnOneOfTheirOwnThreads) {
   struct Last : Driven {
-    std::unique_ptr<Executors> *executors = nullptr;
-    Script *script = nullptr;
-    bool RunBatch(uint64_t *) override {
+    std::unique_ptr<Executors>* executors = nullptr;
+    Script* script = nullptr;
+    bool RunBatch(uint64_t*) override {
       *executors = nullptr;
       script->Note("ended");
       return false;
@@ -363,12 +363,12 @@ TEST_F(ExecutorsTest, NobodyIsDrivenOnceItIsRetired) {
   Make(1);
   struct Counted : Driven {
     std::atomic<int> visits{0};
-    bool RunBatch(uint64_t *) override {
+    bool RunBatch(uint64_t*) override {
       ++visits;
       return false;
     }
   };
-  Worker &a = Add("a");
+  Worker& a = Add("a");
   a.Close();
   a.Work();
   script_.Await(1);

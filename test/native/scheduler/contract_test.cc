@@ -20,16 +20,16 @@ std::unique_ptr<Scheduler> WithInstances(std::unique_ptr<Scheduler> scheduler, s
 }
 
 struct Kind {
-  const char *name;
-  std::unique_ptr<Scheduler> (*make)(const ModelSignature &, uint32_t max_queue_size,
-                                     size_t instances, Clock &);
+  const char* name;
+  std::unique_ptr<Scheduler> (*make)(const ModelSignature&, uint32_t max_queue_size,
+                                     size_t instances, Clock&);
   bool runs_inline = true;
   bool bounded = true;     // refuses beyond max_queue_size
   bool sequences = false;  // every request is a sequence of its own
 };
 
 // Real time needs a real timer.
-SchedulerContext ContextFor(const ModelSignature &signature, Clock &clock) {
+SchedulerContext ContextFor(const ModelSignature& signature, Clock& clock) {
   if (&clock == &Clock::System()) {
     return {signature, clock, std::make_shared<TimerThread>(clock)};
   }
@@ -50,16 +50,16 @@ QueuePolicies Bound(uint32_t max_queue_size) {
   return policies;
 }
 
-std::unique_ptr<Scheduler> MakeDefault(const ModelSignature &signature, uint32_t max_queue_size,
-                                       size_t instances, Clock &clock) {
+std::unique_ptr<Scheduler> MakeDefault(const ModelSignature& signature, uint32_t max_queue_size,
+                                       size_t instances, Clock& clock) {
   return WithInstances(std::make_unique<QueueScheduler>(ContextFor(signature, clock), BatchPolicy{},
                                                         Bound(max_queue_size)),
                        instances);
 }
 
 template <uint64_t delay_ns>
-std::unique_ptr<Scheduler> MakeDynamic(const ModelSignature &signature, uint32_t max_queue_size,
-                                       size_t instances, Clock &clock) {
+std::unique_ptr<Scheduler> MakeDynamic(const ModelSignature& signature, uint32_t max_queue_size,
+                                       size_t instances, Clock& clock) {
   return WithInstances(
       std::make_unique<QueueScheduler>(ContextFor(signature, clock), DynamicPolicy(delay_ns),
                                        Bound(max_queue_size)),
@@ -68,8 +68,8 @@ std::unique_ptr<Scheduler> MakeDynamic(const ModelSignature &signature, uint32_t
 
 // Timeouts that only real time reaches.
 template <bool delay>
-std::unique_ptr<Scheduler> MakePrioritised(const ModelSignature &signature, uint32_t max_queue_size,
-                                           size_t instances, Clock &clock) {
+std::unique_ptr<Scheduler> MakePrioritised(const ModelSignature& signature, uint32_t max_queue_size,
+                                           size_t instances, Clock& clock) {
   QueuePolicies policies = Bound(max_queue_size);
   policies.levels = 4;
   policies.default_level = 2;
@@ -80,8 +80,8 @@ std::unique_ptr<Scheduler> MakePrioritised(const ModelSignature &signature, uint
       instances);
 }
 
-std::unique_ptr<Scheduler> MakeOrdered(const ModelSignature &signature, uint32_t max_queue_size,
-                                       size_t instances, Clock &clock) {
+std::unique_ptr<Scheduler> MakeOrdered(const ModelSignature& signature, uint32_t max_queue_size,
+                                       size_t instances, Clock& clock) {
   SchedulerContext context = ContextFor(signature, clock);
   context.order = std::make_shared<ResponseOrder>();
   return WithInstances(
@@ -90,9 +90,9 @@ std::unique_ptr<Scheduler> MakeOrdered(const ModelSignature &signature, uint32_t
 }
 
 // Nobody is late but in real time.
-std::unique_ptr<Scheduler> MakeWithDeadlines(const ModelSignature &signature,
+std::unique_ptr<Scheduler> MakeWithDeadlines(const ModelSignature& signature,
                                              uint32_t max_queue_size, size_t instances,
-                                             Clock &clock) {
+                                             Clock& clock) {
   BatchPolicy policy = DynamicPolicy(0);
   policy.adaptive_delay = true;
   QueuePolicies policies = Bound(max_queue_size);
@@ -104,14 +104,14 @@ std::unique_ptr<Scheduler> MakeWithDeadlines(const ModelSignature &signature,
 
 class TwoAtMost : public BatchStrategy {
  public:
-  size_t Accept(std::span<InferenceRequest *const> candidates) override {
+  size_t Accept(std::span<InferenceRequest* const> candidates) override {
     return std::min<size_t>(candidates.size(), 2);
   }
 };
 
-std::unique_ptr<Scheduler> MakeWithStrategy(const ModelSignature &signature,
+std::unique_ptr<Scheduler> MakeWithStrategy(const ModelSignature& signature,
                                             uint32_t max_queue_size, size_t instances,
-                                            Clock &clock) {
+                                            Clock& clock) {
   static TwoAtMost strategy;
   return WithInstances(
       std::make_unique<QueueScheduler>(ContextFor(signature, clock), DynamicPolicy(1000),
@@ -120,8 +120,8 @@ std::unique_ptr<Scheduler> MakeWithStrategy(const ModelSignature &signature,
 }
 
 template <typename Strategy>
-std::unique_ptr<Scheduler> MakeSequences(const ModelSignature &signature, uint32_t,
-                                         size_t instances, Clock &clock) {
+std::unique_ptr<Scheduler> MakeSequences(const ModelSignature& signature, uint32_t,
+                                         size_t instances, Clock& clock) {
   SequencePolicy policy;
   policy.slots = 3;
   policy.batching = DynamicPolicy(1000);
@@ -149,20 +149,20 @@ class SchedulerContract : public ::testing::TestWithParam<Kind> {
     scheduler_ = GetParam().make(target_->signature(), max_queue_size, instances, clock_);
   }
 
-  FakeRequest &Add() {
+  FakeRequest& Add() {
     requests_.push_back(std::make_unique<FakeRequest>(target_, Shape{1, 1}));
     MakeLegal(*requests_.back());
     return *requests_.back();
   }
 
-  void MakeLegal(FakeRequest &fake) {
+  void MakeLegal(FakeRequest& fake) {
     if (!GetParam().sequences) return;
     fake.request.correlation_id.number = ++last_sequence_;
     fake.request.flags = kSequenceStart | kSequenceEnd;
   }
 
   // Enqueues; a refused request is withdrawn, as its caller would.
-  Status Enqueue(FakeRequest &fake) {
+  Status Enqueue(FakeRequest& fake) {
     RequestPtr request = fake.Submit(clock_.now_ns);
     Status outcome;
     scheduler_->Enqueue({&request, 1}, {&outcome, 1});
@@ -173,8 +173,8 @@ class SchedulerContract : public ::testing::TestWithParam<Kind> {
 
   // Takes and answers until nothing is due at any time; returns the order of
   // the ids.
-  std::vector<const InferenceRequest *> RunDry(size_t instance = 0) {
-    std::vector<const InferenceRequest *> order;
+  std::vector<const InferenceRequest*> RunDry(size_t instance = 0) {
+    std::vector<const InferenceRequest*> order;
     for (int idle = 0; idle < 2;) {
       Batch batch;
       uint64_t look_again = 0;
@@ -182,7 +182,7 @@ class SchedulerContract : public ::testing::TestWithParam<Kind> {
         idle = 0;
         EXPECT_FALSE(batch.empty());
         EXPECT_LE(batch.size(), 8u);
-        for (RequestPtr &request : batch) {
+        for (RequestPtr& request : batch) {
           order.push_back(request.get());
           Answer(std::move(request));
         }
@@ -196,7 +196,7 @@ class SchedulerContract : public ::testing::TestWithParam<Kind> {
   }
 
   void ExpectAllEndedOnce() {
-    for (const auto &fake : requests_) {
+    for (const auto& fake : requests_) {
       EXPECT_EQ(fake->releases, 1);
       EXPECT_EQ(fake->sink->finals, 1);
     }
@@ -212,9 +212,9 @@ class SchedulerContract : public ::testing::TestWithParam<Kind> {
 
 TEST_P(SchedulerContract, HandsOutEverythingInOrderOfArrival) {
   Make();
-  std::vector<const InferenceRequest *> sent;
+  std::vector<const InferenceRequest*> sent;
   for (int i = 0; i < 50; ++i) {
-    FakeRequest &fake = Add();
+    FakeRequest& fake = Add();
     sent.push_back(&fake.request);
     ASSERT_TRUE(Enqueue(fake).ok());
   }
@@ -275,7 +275,7 @@ TEST_P(SchedulerContract, StopRefusesNewAndHandsOutOld) {
   size_t handed_out = 0;
   while (scheduler_->Take(0, &batch)) {
     handed_out += batch.size();
-    for (RequestPtr &request : batch) Answer(std::move(request));
+    for (RequestPtr& request : batch) Answer(std::move(request));
     batch.clear();
     scheduler_->Finished(0);
   }
@@ -304,7 +304,7 @@ TEST_P(SchedulerContract, ABusyInstanceGetsNothing) {
   uint64_t look_again = 0;
   ASSERT_TRUE(scheduler_->TryTake(0, &batch, &look_again));
   EXPECT_FALSE(scheduler_->TryTake(0, &second, &look_again));
-  for (RequestPtr &request : batch) Answer(std::move(request));
+  for (RequestPtr& request : batch) Answer(std::move(request));
   scheduler_->Finished(0);
   RunDry();
   ExpectAllEndedOnce();
@@ -390,7 +390,7 @@ TEST_P(SchedulerContract, EndsEveryRequestOnceUnderConcurrency) {
     threads.emplace_back([&, i] {
       Batch batch;
       while (scheduler_->Take(i, &batch)) {
-        for (RequestPtr &request : batch) Answer(std::move(request));
+        for (RequestPtr& request : batch) Answer(std::move(request));
         batch.clear();
         scheduler_->Finished(i);
       }
@@ -400,7 +400,7 @@ TEST_P(SchedulerContract, EndsEveryRequestOnceUnderConcurrency) {
   for (size_t p = 0; p < kProducers; ++p) {
     producers.emplace_back([&, p] {
       for (size_t i = 0; i < kEach; ++i) {
-        FakeRequest &fake = *requests_[p * kEach + i];
+        FakeRequest& fake = *requests_[p * kEach + i];
         size_t instance = 0;
         if (i % 3 == 0 && TakeInline(*scheduler_, target_, 1, kNever, &instance)) {
           Answer(fake.Submit(NowNs()));
@@ -415,15 +415,15 @@ TEST_P(SchedulerContract, EndsEveryRequestOnceUnderConcurrency) {
       }
     });
   }
-  for (std::thread &producer : producers) producer.join();
+  for (std::thread& producer : producers) producer.join();
   scheduler_->Stop();
-  for (std::thread &thread : threads) thread.join();
+  for (std::thread& thread : threads) thread.join();
   scheduler_.reset();  // waits for what the timer may still be answering
   ExpectAllEndedOnce();
 }
 
 INSTANTIATE_TEST_SUITE_P(All, SchedulerContract, ::testing::ValuesIn(kSchedulers),
-                         [](const auto &info) { return info.param.name; });
+                         [](const auto& info) { return info.param.name; });
 
 }  // namespace
 }  // namespace trident

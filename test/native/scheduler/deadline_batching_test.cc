@@ -12,8 +12,8 @@ class DeadlineQueue : public QueueFixture {
  protected:
   DeadlineQueue() { policies_.deadlines = true; }
 
-  FakeRequest &EnqueueDue(uint64_t deadline_us, uint64_t priority = 0) {
-    FakeRequest &fake = Add(priority);
+  FakeRequest& EnqueueDue(uint64_t deadline_us, uint64_t priority = 0) {
+    FakeRequest& fake = Add(priority);
     fake.request.deadline_us = deadline_us;
     EXPECT_TRUE(TryEnqueue(fake).ok());
     return fake;
@@ -25,11 +25,11 @@ class DeadlineQueue : public QueueFixture {
     Batch batch;
     EXPECT_EQ(Take(0, &batch).size(), items);
     clock_.now_ns += duration_ns;
-    for (RequestPtr &request : batch) Answer(std::move(request));
+    for (RequestPtr& request : batch) Answer(std::move(request));
     scheduler_->Finished(0);
   }
 
-  static std::string MessageOf(const FakeRequest &fake) {
+  static std::string MessageOf(const FakeRequest& fake) {
     return fake.sink->responses.empty() ? "" : fake.sink->responses.back()->status().message();
   }
 };
@@ -37,7 +37,7 @@ class DeadlineQueue : public QueueFixture {
 TEST_F(DeadlineQueue, WhoCanNotMakeItIsRefusedAtOnce) {
   Make();
   Teach(1, 2 * kMs);
-  FakeRequest &tight = EnqueueDue(1500);
+  FakeRequest& tight = EnqueueDue(1500);
   EXPECT_EQ(Run(), Ids{});
   EXPECT_EQ(CodeOf(tight), StatusCode::kUnavailable);
   EXPECT_EQ(MessageOf(tight),
@@ -57,8 +57,8 @@ TEST_F(DeadlineQueue, WhoWaitsBeyondItsDeadlineIsRefusedWhileAllAreBusy) {
   Enqueue();
   Batch batch;
   Take(0, &batch);
-  FakeRequest &waiting = Enqueue();
-  FakeRequest &patient = EnqueueDue(9000);
+  FakeRequest& waiting = Enqueue();
+  FakeRequest& patient = EnqueueDue(9000);
   AdvanceTo(5 * kMs);
   EXPECT_EQ(CodeOf(waiting), StatusCode::kOk);
   AdvanceTo(5 * kMs + 1);
@@ -68,7 +68,7 @@ TEST_F(DeadlineQueue, WhoWaitsBeyondItsDeadlineIsRefusedWhileAllAreBusy) {
             "waited for an "
             "instance of model 'fake'");
   EXPECT_EQ(patient.releases, 0) << "its own deadline is later";
-  for (RequestPtr &request : batch) Answer(std::move(request));
+  for (RequestPtr& request : batch) Answer(std::move(request));
   scheduler_->Finished(0);
   Run();
   ExpectAllEndedOnce();
@@ -108,7 +108,7 @@ TEST_F(DeadlineQueue, UnderAHeavyLoadTheTightOneGivesWayToAFullBatch) {
   Make();
   Teach(1, 2 * kMs);
   Teach(8, 4 * kMs);
-  FakeRequest &tight = EnqueueDue(2500);
+  FakeRequest& tight = EnqueueDue(2500);
   for (int i = 0; i < 16; ++i) EnqueueDue(20000);
   EXPECT_EQ(Run().size(), 8u);
   EXPECT_EQ(CodeOf(tight), StatusCode::kUnavailable);
@@ -122,7 +122,7 @@ TEST_F(DeadlineQueue, NobodyIsRefusedForTheSakeOfALowerPriority) {
   Make();
   Teach(1, 2 * kMs);
   Teach(8, 4 * kMs);
-  FakeRequest &tight = EnqueueDue(2500, 1);
+  FakeRequest& tight = EnqueueDue(2500, 1);
   for (int i = 0; i < 16; ++i) EnqueueDue(20000, 2);
   EXPECT_EQ(Run(), Ids{tight.request.id});
   while (!Run().empty()) {
@@ -134,7 +134,7 @@ TEST_F(DeadlineQueue, NobodyIsRefusedForTheSakeOfALowerPriority) {
 TEST_F(DeadlineQueue, AfterSomeRefusalsInARowOneRunsAllTheSame) {
   policies_.slo_ns = 10 * kMs;
   Make();
-  FakeRequest &first = EnqueueDue(1000000);
+  FakeRequest& first = EnqueueDue(1000000);
   Batch batch;
   ASSERT_EQ(Take(0, &batch), Ids{first.request.id});
   clock_.now_ns += 100 * kMs;
@@ -165,10 +165,10 @@ TEST_F(DeadlineQueue, NobodyRunsInlineWhoWouldBeLate) {
 TEST_F(DeadlineQueue, NobodyRunsInlineWhileSomebodyIsRefused) {
   Make();
   Teach(1, 2 * kMs);
-  FakeRequest &tight = Add();
+  FakeRequest& tight = Add();
   tight.request.deadline_us = 1000;
   bool asked = false;
-  tight.request.on_release = [&](InferenceRequest *, uint32_t) {
+  tight.request.on_release = [&](InferenceRequest*, uint32_t) {
     ++tight.releases;
     size_t instance = 9;
     EXPECT_FALSE(TakeInline(*scheduler_, target_, 1, kNever, &instance));

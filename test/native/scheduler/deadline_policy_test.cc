@@ -27,7 +27,7 @@ BatchPolicy Dynamic(uint32_t most) {
 
 // What any queue of one level looks like at `now_ns`, its first requests in view.
 struct RandomQueue {
-  RandomQueue(std::mt19937_64 &random, uint32_t most, uint64_t now_ns) {
+  RandomQueue(std::mt19937_64& random, uint32_t most, uint64_t now_ns) {
     const uint64_t given_ns = (1 + random() % 20) * kMs;
     uint64_t items = 0;
     for (uint64_t left = random() % 60; left > 0; --left) {
@@ -61,7 +61,7 @@ TEST(DeadlinePolicy, WhoRunsIsInTimeAndWhoIsRefusedWouldNotBe) {
   for (int round = 0; round < 20000; ++round) {
     const RandomQueue queue(random, 32, now_ns);
     const TimedDecision timed = DecideInTime(queue.Pending(), policy, durations, now_ns);
-    for (const Refusal &refusal : timed.refused) {
+    for (const Refusal& refusal : timed.refused) {
       ASSERT_EQ(refusal.expected_ns, DurationOf(refusal.items));
       ASSERT_LT(queue.deadlines.at(refusal.index).due_ns, now_ns + refusal.expected_ns);
     }
@@ -86,7 +86,7 @@ TEST(DeadlinePolicy, WithoutDeadlinesItIsTheRuleOfDynamicBatching) {
     policy.max_queue_delay_ns = random() % 2 * 5 * kMs;
     const uint64_t now_ns = 1 + random() % (10 * kMs);
     RandomQueue queue(random, 32, 100 * kMs);
-    for (RequestDeadline &request : queue.deadlines) request.due_ns = kNever;
+    for (RequestDeadline& request : queue.deadlines) request.due_ns = kNever;
     const TimedDecision timed = DecideInTime(queue.Pending(), policy, durations, now_ns);
     const Decision plain = Decide(queue.Pending().requests, policy, now_ns);
     ASSERT_TRUE(timed.refused.empty());

@@ -19,13 +19,13 @@ class Ordered : public QueueFixture {
  protected:
   class Client : public ResponseSink {
    public:
-    explicit Client(Ordered *test, std::string id) : test_(test), id_(std::move(id)) {}
-    Status Allocate(const char *, uint64_t byte_size, OutputBuffer *buffer) override {
+    explicit Client(Ordered* test, std::string id) : test_(test), id_(std::move(id)) {}
+    Status Allocate(const char*, uint64_t byte_size, OutputBuffer* buffer) override {
       buffer->data = new char[byte_size];
       return Status::Ok();
     }
-    void Free(const OutputBuffer &buffer) override { delete[] static_cast<char *>(buffer.data); }
-    Status Query(const char *, uint64_t *byte_size, BufferAttributes *) override {
+    void Free(const OutputBuffer& buffer) override { delete[] static_cast<char*>(buffer.data); }
+    Status Query(const char*, uint64_t* byte_size, BufferAttributes*) override {
       *byte_size = 42;
       return Status::Ok();
     }
@@ -38,7 +38,7 @@ class Ordered : public QueueFixture {
     }
 
    private:
-    Ordered *const test_;
+    Ordered* const test_;
     const std::string id_;
   };
 
@@ -47,8 +47,8 @@ class Ordered : public QueueFixture {
     batching_.max_batch_size = 1;
   }
 
-  FakeRequest &Enqueue(uint64_t timeout_us = 0) {
-    FakeRequest &fake = Add(0, timeout_us);
+  FakeRequest& Enqueue(uint64_t timeout_us = 0) {
+    FakeRequest& fake = Add(0, timeout_us);
     fake.request.sink = std::make_shared<Client>(this, fake.request.id);
     EXPECT_TRUE(TryEnqueue(fake).ok());
     return fake;
@@ -59,17 +59,17 @@ class Ordered : public QueueFixture {
     scheduler_->Finished(instance);
     return std::move(batch.front());
   }
-  static void Send(const InferenceRequest &request, uint32_t flags) {
+  static void Send(const InferenceRequest& request, uint32_t flags) {
     EXPECT_TRUE(InferenceResponse::Send(InferenceResponse::New(request.channel()), flags).ok());
   }
   void ExpectAllReleased() {
-    for (const auto &fake : requests_) EXPECT_EQ(fake->releases, 1) << fake->request.id;
+    for (const auto& fake : requests_) EXPECT_EQ(fake->releases, 1) << fake->request.id;
     EXPECT_EQ(target_->in_flight.load(), 0);
   }
 
   Ids delivered_;
   std::map<std::string, StatusCode> codes_;
-  std::function<void(const std::string &)> on_delivery_;
+  std::function<void(const std::string&)> on_delivery_;
 };
 
 TEST_F(Ordered, AcrossInstances) {
@@ -108,10 +108,10 @@ TEST_F(Ordered, FailuresTimeoutsAndCancellations) {
   Make();
   Enqueue();
   RequestPtr first = TakeOne(0);
-  FakeRequest &failing = Enqueue();
+  FakeRequest& failing = Enqueue();
   RequestPtr second = TakeOne(1);
   Enqueue(10);
-  FakeRequest &cancelled = Enqueue();
+  FakeRequest& cancelled = Enqueue();
   ASSERT_TRUE(cancelled.request.Cancel().ok());
   scheduler_->Cancel(&cancelled.request);
   AdvanceTo(clock_.now_ns + 10 * 1000);
@@ -131,7 +131,7 @@ TEST_F(Ordered, FailuresTimeoutsAndCancellations) {
 TEST_F(Ordered, AnswersThatNeedNoScheduler) {
   Make();
   Enqueue();
-  FakeRequest &hit = Add();
+  FakeRequest& hit = Add();
   hit.request.sink = std::make_shared<Client>(this, hit.request.id);
   RequestPtr request = hit.Submit(clock_.now_ns);
   order_->Reserve(request.get());
@@ -144,7 +144,7 @@ TEST_F(Ordered, AnswersThatNeedNoScheduler) {
 
 TEST_F(Ordered, APlaceIsTakenOnce) {
   Make();
-  FakeRequest &early = Add();
+  FakeRequest& early = Add();
   early.request.sink = std::make_shared<Client>(this, early.request.id);
   RequestPtr request = early.Submit(clock_.now_ns);
   order_->Reserve(request.get());
@@ -162,7 +162,7 @@ TEST_F(Ordered, ARefusedRequestLeavesTheLine) {
   policies_.default_policy.max_size = 1;
   Make();
   Enqueue();
-  FakeRequest &refused = Add();
+  FakeRequest& refused = Add();
   EXPECT_EQ(TryEnqueue(refused).code(), StatusCode::kUnavailable);
   RequestPtr first = TakeOne(0);
   Enqueue();
@@ -173,7 +173,7 @@ TEST_F(Ordered, ARefusedRequestLeavesTheLine) {
 
 TEST_F(Ordered, ARefusedRequestThatWasFirstLetsTheNextGo) {
   Make();
-  FakeRequest &refused = Add();
+  FakeRequest& refused = Add();
   RequestPtr request = refused.Submit(clock_.now_ns);
   order_->Reserve(request.get());
   Enqueue();
@@ -206,7 +206,7 @@ TEST_F(Ordered, TheSameRequestMayComeAgainBeforeItsLastAnswerIsOut) {
   Make();
   Enqueue();
   RequestPtr first = TakeOne(0);
-  FakeRequest &again = Enqueue();
+  FakeRequest& again = Enqueue();
   Answer(TakeOne(1));
   ASSERT_EQ(again.releases, 1);
   ASSERT_TRUE(TryEnqueue(again).ok());
@@ -224,7 +224,7 @@ TEST_F(Ordered, MemoryIsTheClients) {
   EXPECT_TRUE(first->channel()->sink()->Query("out", &byte_size, &attributes).ok());
   EXPECT_EQ(byte_size, 42u);
   ResponsePtr response = InferenceResponse::New(first->channel());
-  OutputTensor *out = response->AddOutput("out", DataType::kFp32, {1, 1});
+  OutputTensor* out = response->AddOutput("out", DataType::kFp32, {1, 1});
   ASSERT_TRUE(out->Allocate(sizeof(float), {}).ok());
   ASSERT_TRUE(InferenceResponse::Send(std::move(response), kResponseFinal).ok());
 }
@@ -241,7 +241,7 @@ TEST_F(Ordered, AnswersFromWithinADeliveryDoNotNest) {
   Make();
   int depth = 0;
   int deepest = 0;
-  on_delivery_ = [&](const std::string &) {
+  on_delivery_ = [&](const std::string&) {
     deepest = std::max(deepest, ++depth);
     if (requests_.size() < 1000) {
       Enqueue();
@@ -297,7 +297,7 @@ TEST(OrderedThreads, DeliverInOrderAndOneAtATime) {
   constexpr int kRequests = 3000;
   class Client : public RecordingSink {
    public:
-    Client(std::atomic<int> *at_once, std::vector<int> *order, int number)
+    Client(std::atomic<int>* at_once, std::vector<int>* order, int number)
         : at_once_(at_once), order_(order), number_(number) {}
     void Deliver(ResponsePtr, uint32_t) override {
       EXPECT_EQ(at_once_->fetch_add(1), 0);
@@ -306,8 +306,8 @@ TEST(OrderedThreads, DeliverInOrderAndOneAtATime) {
     }
 
    private:
-    std::atomic<int> *const at_once_;
-    std::vector<int> *const order_;
+    std::atomic<int>* const at_once_;
+    std::vector<int>* const order_;
     const int number_;
   };
   const auto target = std::make_shared<FakeTarget>();
@@ -332,7 +332,7 @@ TEST(OrderedThreads, DeliverInOrderAndOneAtATime) {
       }
     });
   }
-  for (std::thread &thread : threads) thread.join();
+  for (std::thread& thread : threads) thread.join();
   ASSERT_EQ(delivered.size(), static_cast<size_t>(kRequests));
   EXPECT_TRUE(std::is_sorted(delivered.begin(), delivered.end()));
 }

@@ -69,16 +69,16 @@ class QueueModel {
     uint64_t level;
     uint64_t expired_ns;  // 0: in time
     uint64_t arrival;
-    auto operator<=>(const Place &) const = default;
+    auto operator<=>(const Place&) const = default;
   };
 
   void Push(uint64_t now, uint64_t priority, uint64_t timeout_us) {
-    FakeRequest &fake = Idle();
+    FakeRequest& fake = Idle();
     fake.request.priority = priority;
     fake.request.timeout_us = timeout_us;
     RequestPtr request = fake.Submit(now);
     const uint64_t level = policies_.LevelOf(priority);
-    const LevelPolicy &policy = policies_.PolicyOf(level);
+    const LevelPolicy& policy = policies_.PolicyOf(level);
     const bool full = policy.max_size != 0 && SizeOf(level) >= policy.max_size;
     const std::optional<uint64_t> deadline = queue_.PushBack(request);
     ASSERT_EQ(deadline.has_value(), !full);
@@ -101,7 +101,7 @@ class QueueModel {
   void Remove(size_t index) {
     if (waiting_.empty()) return;
     const auto at = std::next(waiting_.begin(), index % waiting_.size());
-    InferenceRequest *const request = at->second.first;
+    InferenceRequest* const request = at->second.first;
     ASSERT_EQ(queue_.Remove(request).get(), request);
     ASSERT_EQ(queue_.Remove(request), nullptr) << "it is out already";
     waiting_.erase(at);
@@ -109,14 +109,14 @@ class QueueModel {
 
   void Expire(uint64_t now) {
     std::vector<std::tuple<uint64_t, uint64_t, Place>> expired;  // by deadline, then arrival
-    for (const auto &[place, request] : waiting_) {
+    for (const auto& [place, request] : waiting_) {
       if (place.expired_ns == 0 && request.second <= now) {
         expired.emplace_back(request.second, place.arrival, place);
       }
     }
     std::sort(expired.begin(), expired.end());
-    std::vector<InferenceRequest *> should_be_rejected;
-    for (const auto &[deadline, arrival, place] : expired) {
+    std::vector<InferenceRequest*> should_be_rejected;
+    for (const auto& [deadline, arrival, place] : expired) {
       const auto request = waiting_[place];
       waiting_.erase(place);
       if (policies_.PolicyOf(place.level).delay) {
@@ -127,7 +127,7 @@ class QueueModel {
     }
     RequestQueue rejected;
     queue_.Expire(now, &rejected);
-    std::vector<InferenceRequest *> were_rejected;
+    std::vector<InferenceRequest*> were_rejected;
     while (!rejected.empty()) were_rejected.push_back(rejected.PopFront().get());
     ASSERT_EQ(were_rejected, should_be_rejected);
     ASSERT_GT(queue_.NextExpiryAtLeast(), now);
@@ -138,7 +138,7 @@ class QueueModel {
     uint64_t items = 0;
     uint64_t earliest = kNever;
     PriorityQueue::Cursor at(queue_);
-    for (const auto &[place, request] : waiting_) {
+    for (const auto& [place, request] : waiting_) {
       ASSERT_EQ(at.get(), request.first);
       at.Advance();
       items += request.first->batch_size();
@@ -152,8 +152,8 @@ class QueueModel {
   size_t size() const { return waiting_.size(); }
 
  private:
-  FakeRequest &Idle() {
-    for (const auto &fake : fakes_) {
+  FakeRequest& Idle() {
+    for (const auto& fake : fakes_) {
       if (fake->request.state() == InferenceRequest::State::kIdle) return *fake;
     }
     const auto items = static_cast<int64_t>(1 + fakes_.size() % 3);
@@ -163,18 +163,18 @@ class QueueModel {
   size_t SizeOf(uint64_t level) const {
     return static_cast<size_t>(
         std::count_if(waiting_.begin(), waiting_.end(),
-                      [&](const auto &waiting) { return waiting.first.level == level; }));
+                      [&](const auto& waiting) { return waiting.first.level == level; }));
   }
 
   const QueuePolicies policies_;
   std::shared_ptr<FakeTarget> target_ = std::make_shared<FakeTarget>();
   std::vector<std::unique_ptr<FakeRequest>> fakes_;
   PriorityQueue queue_;
-  std::map<Place, std::pair<InferenceRequest *, uint64_t>> waiting_;  // with the deadline
+  std::map<Place, std::pair<InferenceRequest*, uint64_t>> waiting_;  // with the deadline
   uint64_t arrivals_ = 0;
 };
 
-QueuePolicies RandomPolicies(std::mt19937_64 &random) {
+QueuePolicies RandomPolicies(std::mt19937_64& random) {
   QueuePolicies policies;
   const auto policy = [&] {
     LevelPolicy one;

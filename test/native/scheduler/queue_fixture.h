@@ -19,14 +19,14 @@ class QueueFixture : public ::testing::Test {
     batching_.max_batch_size = 8;
   }
 
-  void Make(BatchStrategy *strategy = nullptr) {
+  void Make(BatchStrategy* strategy = nullptr) {
     SchedulerContext context{target_->signature(), clock_, timer_};
     context.order = order_;
     scheduler_ = std::make_unique<QueueScheduler>(context, batching_, policies_, strategy);
     for (int i = 0; i < 2; ++i) scheduler_->AddInstance();
   }
 
-  FakeRequest &Add(uint64_t priority = 0, uint64_t timeout_us = 0, Shape shape = {1, 1}) {
+  FakeRequest& Add(uint64_t priority = 0, uint64_t timeout_us = 0, Shape shape = {1, 1}) {
     requests_.push_back(
         std::make_unique<FakeRequest>(target_, std::move(shape), std::to_string(requests_.size())));
     requests_.back()->request.priority = priority;
@@ -34,15 +34,15 @@ class QueueFixture : public ::testing::Test {
     return *requests_.back();
   }
 
-  Status TryEnqueue(FakeRequest &fake) {
+  Status TryEnqueue(FakeRequest& fake) {
     RequestPtr request = fake.Submit(clock_.now_ns);
     Status outcome;
     scheduler_->Enqueue({&request, 1}, {&outcome, 1});
     if (request != nullptr) request.release()->Withdraw();
     return outcome;
   }
-  FakeRequest &Enqueue(uint64_t priority = 0, uint64_t timeout_us = 0, Shape shape = {1, 1}) {
-    FakeRequest &fake = Add(priority, timeout_us, std::move(shape));
+  FakeRequest& Enqueue(uint64_t priority = 0, uint64_t timeout_us = 0, Shape shape = {1, 1}) {
+    FakeRequest& fake = Add(priority, timeout_us, std::move(shape));
     EXPECT_TRUE(TryEnqueue(fake).ok());
     return fake;
   }
@@ -58,10 +58,10 @@ class QueueFixture : public ::testing::Test {
 
   // The requests of the batch that is due for `instance`, by their ids; it
   // stays busy.
-  std::vector<std::string> Take(size_t instance, Batch *batch) {
+  std::vector<std::string> Take(size_t instance, Batch* batch) {
     std::vector<std::string> ids;
     if (!scheduler_->TryTake(instance, batch, &look_again_)) return ids;
-    for (const RequestPtr &request : *batch) ids.push_back(request->id);
+    for (const RequestPtr& request : *batch) ids.push_back(request->id);
     return ids;
   }
   // As Take, answers them, and the instance is free again.
@@ -69,18 +69,18 @@ class QueueFixture : public ::testing::Test {
     Batch batch;
     std::vector<std::string> ids = Take(instance, &batch);
     if (ids.empty()) return ids;
-    for (RequestPtr &request : batch) Answer(std::move(request));
+    for (RequestPtr& request : batch) Answer(std::move(request));
     scheduler_->Finished(instance);
     return ids;
   }
 
-  static StatusCode CodeOf(const FakeRequest &fake) {
+  static StatusCode CodeOf(const FakeRequest& fake) {
     return fake.sink->responses.empty() ? StatusCode::kOk
                                         : fake.sink->responses.back()->status().code();
   }
 
   void ExpectAllEndedOnce() {
-    for (const auto &fake : requests_) {
+    for (const auto& fake : requests_) {
       EXPECT_EQ(fake->releases, 1) << fake->request.id;
       EXPECT_EQ(fake->sink->finals, 1) << fake->request.id;
     }

@@ -29,7 +29,7 @@ class QueuePolicy : public QueueFixture {
   }
   void FinishInstances() {
     for (size_t instance = 0; instance < 2; ++instance) {
-      for (RequestPtr &request : running_[instance]) Answer(std::move(request));
+      for (RequestPtr& request : running_[instance]) Answer(std::move(request));
       running_[instance].clear();
       scheduler_->Finished(instance);
     }
@@ -140,7 +140,7 @@ TEST_F(QueuePolicy, DelayedRequestsCountForTheBound) {
 TEST_F(QueuePolicy, WhatIsOverdueDoesNotKeepOthersOut) {
   policies_.default_policy = {.timeout_ns = 10 * kUs, .max_size = 2};
   Make();
-  FakeRequest &late = Enqueue();
+  FakeRequest& late = Enqueue();
   Enqueue();
   clock_.now_ns += 10 * kUs;  // and the timer has not come to it yet
   Enqueue();
@@ -158,7 +158,7 @@ TEST_F(QueuePolicy, RejectEndsARequestAtItsTimeoutWhileEveryInstanceIsBusy) {
   Make();
   KeepInstancesBusy();
   AdvanceTo(5 * kUs);
-  FakeRequest &waiting = Enqueue();
+  FakeRequest& waiting = Enqueue();
   AdvanceTo(15 * kUs - 1);
   EXPECT_EQ(waiting.sink->finals, 0);
   AdvanceTo(15 * kUs);
@@ -178,7 +178,7 @@ TEST_F(QueuePolicy, AnExecutingRequestHasNoTimeout) {
   KeepInstancesBusy();
   AdvanceTo(1000 * kUs);
   FinishInstances();
-  for (const auto &fake : requests_) EXPECT_EQ(CodeOf(*fake), StatusCode::kOk);
+  for (const auto& fake : requests_) EXPECT_EQ(CodeOf(*fake), StatusCode::kOk);
   ExpectAllEndedOnce();
 }
 
@@ -196,14 +196,14 @@ TEST_F(QueuePolicy, ARequestMayShortenItsTimeoutWhereThatIsAllowed) {
   policies_.default_policy.timeout_ns = 100 * kUs;
   policies_.by_level[1] = {.timeout_ns = 100 * kUs, .allow_timeout_override = true};
   Make();
-  FakeRequest &shortened = Enqueue(1, 30);
-  FakeRequest &longer = Enqueue(1, 300);
-  FakeRequest &not_asked = Enqueue(1, 0);
-  FakeRequest &not_allowed = Enqueue(2, 30);
+  FakeRequest& shortened = Enqueue(1, 30);
+  FakeRequest& longer = Enqueue(1, 300);
+  FakeRequest& not_asked = Enqueue(1, 0);
+  FakeRequest& not_allowed = Enqueue(2, 30);
   AdvanceTo(1 + 30 * kUs);
   EXPECT_EQ(CodeOf(shortened), StatusCode::kUnavailable);
   AdvanceTo(1 + 100 * kUs - 1);
-  for (FakeRequest *fake : {&longer, &not_asked, &not_allowed}) EXPECT_EQ(fake->sink->finals, 0);
+  for (FakeRequest* fake : {&longer, &not_asked, &not_allowed}) EXPECT_EQ(fake->sink->finals, 0);
   AdvanceTo(1 + 100 * kUs);
   ExpectAllEndedOnce();
 }
@@ -213,8 +213,8 @@ TEST_F(QueuePolicy, ALevelUsesItsOwnTimeoutOrTheDefaultOne) {
   policies_.default_policy.timeout_ns = 100 * kUs;
   policies_.by_level[3].timeout_ns = 10 * kUs;
   Make();
-  FakeRequest &own = Enqueue(3);
-  FakeRequest &by_default = Enqueue(1);
+  FakeRequest& own = Enqueue(3);
+  FakeRequest& by_default = Enqueue(1);
   AdvanceTo(20 * kUs);
   EXPECT_EQ(own.sink->finals, 1);
   EXPECT_EQ(by_default.sink->finals, 0);
@@ -230,14 +230,14 @@ TEST_F(QueuePolicy, DelayMovesBehindTheUnexpiredOfTheLevelAndNeverRejects) {
   AdvanceTo(20 * kUs);
   Enqueue(2), Enqueue(3);
   EXPECT_EQ(RunAll(), Ids({"3", "0", "1", "4", "2"}));
-  for (const auto &fake : requests_) EXPECT_EQ(CodeOf(*fake), StatusCode::kOk);
+  for (const auto& fake : requests_) EXPECT_EQ(CodeOf(*fake), StatusCode::kOk);
   ExpectAllEndedOnce();
 }
 
 TEST_F(QueuePolicy, NoExpiredRequestIsHandedOutThoughTheTimerIsLate) {
   policies_.default_policy.timeout_ns = 10 * kUs;
   Make();
-  FakeRequest &late = Enqueue();
+  FakeRequest& late = Enqueue();
   clock_.now_ns += 10 * kUs;
   EXPECT_EQ(Run(), Ids());
   EXPECT_EQ(late.sink->finals, 0) << "it is the timer's to answer";
@@ -251,7 +251,7 @@ TEST_F(QueuePolicy, TimeoutsInAFormingBatchShrinkIt) {
   batching_.max_queue_delay_ns = 100 * kUs;
   policies_.default_policy = {.timeout_ns = 500 * kUs, .allow_timeout_override = true};
   Make();
-  FakeRequest &shortened = Enqueue(0, 40);
+  FakeRequest& shortened = Enqueue(0, 40);
   AdvanceTo(20 * kUs);
   Enqueue();
   EXPECT_EQ(Run(), Ids());
@@ -269,7 +269,7 @@ TEST_F(QueuePolicy, TimeoutsGoOnAfterStop) {
   policies_.default_policy.timeout_ns = 10 * kUs;
   Make();
   KeepInstancesBusy();
-  FakeRequest &waiting = Enqueue();
+  FakeRequest& waiting = Enqueue();
   scheduler_->Stop();
   AdvanceTo(20 * kUs);
   EXPECT_EQ(CodeOf(waiting), StatusCode::kUnavailable);
@@ -293,8 +293,8 @@ TEST_F(QueuePolicy, ADestroyedSchedulerLeavesNoAlarm) {
 TEST_F(QueuePolicy, ATimeoutMayEndTheSchedulerItself) {
   policies_.default_policy.timeout_ns = 10 * kUs;
   Make();
-  FakeRequest &waiting = Enqueue();
-  waiting.request.on_release = [&](InferenceRequest *, uint32_t) {
+  FakeRequest& waiting = Enqueue();
+  waiting.request.on_release = [&](InferenceRequest*, uint32_t) {
     ++waiting.releases;
     scheduler_ = nullptr;
   };
@@ -310,11 +310,11 @@ TEST_F(QueuePolicy, CancelEndsWhoWaitsWhereverHeWaits) {
   ThreeLevels();
   policies_.default_policy = {.timeout_ns = 10 * kUs, .delay = true};
   Make();
-  FakeRequest &delayed = Enqueue(2);
+  FakeRequest& delayed = Enqueue(2);
   AdvanceTo(20 * kUs);
-  FakeRequest &in_time = Enqueue(2);
-  FakeRequest &low = Enqueue(3);
-  for (FakeRequest *fake : {&delayed, &in_time, &low}) {
+  FakeRequest& in_time = Enqueue(2);
+  FakeRequest& low = Enqueue(3);
+  for (FakeRequest* fake : {&delayed, &in_time, &low}) {
     scheduler_->Cancel(&fake->request);
     EXPECT_EQ(CodeOf(*fake), StatusCode::kCancelled);
   }
@@ -325,7 +325,7 @@ TEST_F(QueuePolicy, CancelEndsWhoWaitsWhereverHeWaits) {
 
 TEST_F(QueuePolicy, ARequestCancelledBeforeItArrivesNeverRuns) {
   Make();
-  FakeRequest &fake = Add();
+  FakeRequest& fake = Add();
   RequestPtr request = fake.Submit(clock_.now_ns);
   ASSERT_TRUE(fake.request.Cancel().ok());
   Status outcome;
@@ -339,7 +339,7 @@ TEST_F(QueuePolicy, ARequestCancelledBeforeItArrivesNeverRuns) {
 TEST_F(QueuePolicy, CancelBetweenTheTimeoutAndTheTimerEndsOnce) {
   policies_.default_policy.timeout_ns = 10 * kUs;
   Make();
-  FakeRequest &fake = Enqueue();
+  FakeRequest& fake = Enqueue();
   clock_.now_ns += 10 * kUs;
   EXPECT_EQ(Run(), Ids());
   scheduler_->Cancel(&fake.request);
@@ -353,9 +353,9 @@ TEST_F(QueuePolicy, CancelBetweenTheTimeoutAndTheTimerEndsOnce) {
 
 class Scripted : public BatchStrategy {
  public:
-  size_t Accept(std::span<InferenceRequest *const> candidates) override {
+  size_t Accept(std::span<InferenceRequest* const> candidates) override {
     asked.emplace_back();
-    for (const InferenceRequest *request : candidates) asked.back().push_back(request->id);
+    for (const InferenceRequest* request : candidates) asked.back().push_back(request->id);
     if (meanwhile) std::exchange(meanwhile, nullptr)();
     return accept;
   }
@@ -414,8 +414,8 @@ TEST_F(CustomStrategy, IsNotAskedWithoutDynamicBatching) {
 
 TEST_F(CustomStrategy, WhoIsCancelledMeanwhileEndsAfterwards) {
   Make(&strategy_);
-  FakeRequest &first = Enqueue();
-  FakeRequest &second = Enqueue();
+  FakeRequest& first = Enqueue();
+  FakeRequest& second = Enqueue();
   strategy_.meanwhile = [&] {
     first.request.channel()->Cancel();
     scheduler_->Cancel(&first.request);
@@ -450,7 +450,7 @@ TEST_F(CustomStrategy, WhoComesMeanwhileWithPriorityDoesNotChangeTheBatch) {
 TEST_F(CustomStrategy, WhoseTimeIsOverMeanwhileIsNotTakenFromIt) {
   policies_.default_policy.timeout_ns = 10 * kUs;
   Make(&strategy_);
-  FakeRequest &fake = Enqueue();
+  FakeRequest& fake = Enqueue();
   strategy_.meanwhile = [&] {
     clock_.now_ns += 10 * kUs;
     timer_->Advance(clock_.now_ns);
@@ -484,9 +484,9 @@ TEST_F(CustomStrategy, StopWhileItIsAskedEndsAllThreads) {
 
 TEST_F(CustomStrategy, WhoIsAnsweredForACancelMayCancelMore) {
   Make(&strategy_);
-  FakeRequest &first = Enqueue();
-  FakeRequest &second = Enqueue();
-  first.request.on_release = [&](InferenceRequest *, uint32_t) {
+  FakeRequest& first = Enqueue();
+  FakeRequest& second = Enqueue();
+  first.request.on_release = [&](InferenceRequest*, uint32_t) {
     ++first.releases;
     ASSERT_TRUE(second.request.Cancel().ok());
     scheduler_->Cancel(&second.request);
