@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -13,15 +14,19 @@ template <typename T>
 class Scratch {
  public:
   explicit Scratch(size_t size = 0) {
-    if (!Spare().empty()) {
-      vector_ = std::move(Spare().back());
-      Spare().pop_back();
+    if (!spare_.empty()) {
+      vector_ = std::move(spare_.back());
+      spare_.pop_back();
     }
     vector_.resize(size);
   }
   ~Scratch() {
     vector_.clear();
-    Spare().push_back(std::move(vector_));
+    if (vector_.capacity() > kMostKept) return;
+    try {
+      spare_.push_back(std::move(vector_));
+    } catch (const std::bad_alloc&) {  // then the next call allocates
+    }
   }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
@@ -31,11 +36,15 @@ class Scratch {
   T& operator[](size_t index) { return vector_[index]; }
 
  private:
+  // An exceptionally large call gives its memory back.
+  static constexpr size_t kMostKept = 4096;
+
   static std::vector<std::vector<T>>& Spare() {
     thread_local std::vector<std::vector<T>> spare;
     return spare;
   }
 
+  std::vector<std::vector<T>>& spare_ = Spare();
   std::vector<T> vector_;
 };
 

@@ -221,6 +221,7 @@ Status InferenceRequest::PrepareAlone() {
     TRIDENT_RETURN_IF_ERROR(CheckInput(input.get(), model.inputs[*index]));
   }
   batch_size_ = 1;
+  prepared_ = false;  // not all that Prepare checks
   return Status::Ok();
 }
 

@@ -154,10 +154,10 @@ void InferenceRequest::AddOverrideInput(std::shared_ptr<InputTensor> input) {
 }
 
 Result<InputTensor*> InferenceRequest::FindBackendInput(std::string_view name) {
-  for (const auto& input : overrides_) {
-    if (input->name() == name) return input.get();
+  for (size_t i = 0; i < backend_input_count(); ++i) {
+    if (backend_input(i)->name() == name) return backend_input(i);
   }
-  return FindInput(name);
+  return InvalidArg(LogPrefix(), "input '", name, "' does not exist in request");
 }
 
 Status InferenceRequest::AddRequestedOutput(std::string name) {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/datatype.h"
 #include "base/shape.h"
 #include "base/status.h"
@@ -239,7 +240,7 @@ class InferenceRequest {
   std::shared_ptr<ResponseChannel> channel_;
   std::atomic<State> state_{State::kIdle};
   ReleaseWatcher* watcher_ = nullptr;
-  uint64_t deadline_ns_ = UINT64_MAX;
+  uint64_t deadline_ns_ = kNever;
 
   // All that a queue touches when it hands the request out, on one cache line: in a long queue that
   // line is cold, and full. The links are guarded by the scheduler's mutex.

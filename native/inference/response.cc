@@ -73,8 +73,9 @@ ResponsePtr InferenceResponse::NewFor(const ResponseChannel& channel) {
   InferenceResponse* const response = channel.target()->responses().Take();
   response->target_ = channel.target();
   response->sink_ = channel.sink();
+  ResponsePtr owned(response);
   response->request_id_ = channel.request_id();
-  return ResponsePtr(response);
+  return owned;
 }
 
 ResponsePtr InferenceResponse::New(std::shared_ptr<ResponseChannel> channel) {
@@ -123,11 +124,12 @@ OutputTensor* InferenceResponse::RestoreOutput(std::string_view name, DataType d
                                                std::span<const int64_t> shape) {
   if (output_count_ == outputs_.size()) outputs_.push_back(std::make_unique<OutputTensor>(this));
   OutputTensor& output = *outputs_[output_count_++];
+  // First: what fails below must not look as if it still had the buffer of its former life.
+  output.allocated_ = false;
+  output.buffer_ = {};
   output.name_ = name;
   output.datatype_ = datatype;
   output.shape_.assign(shape.begin(), shape.end());
-  output.allocated_ = false;
-  output.buffer_ = {};
   return &output;
 }
 

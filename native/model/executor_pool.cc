@@ -1,12 +1,13 @@
 #include "model/executor_pool.h"
 
 #include <algorithm>
-#include <system_error>
+#include <exception>
 
 namespace trident {
 namespace {
 
 constexpr uint64_t kPatienceNs = 1000 * 1000;
+constexpr uint64_t kLongestPatienceNs = 4 * kPatienceNs;
 
 // Tells the core that this is a loop that waits.
 void Pause() {
@@ -38,26 +39,29 @@ void Executors::Line::Remove(Seat* seat) {
 void Executors::Pool::Lock::Unlock() {
   const uint64_t alarm_ns = pool_->NextAlarm();
   pool_->line_length_.store(pool_->line_.size(), std::memory_order_relaxed);
+  pool_->next_due_ns_.store(pool_->first_due_ns(), std::memory_order_relaxed);
   pool_->mutex_.Unlock();
   if (alarm_ns != kNever) pool_->options_.timer->RingBy(pool_, alarm_ns);
   if (Worker* const worker = std::exchange(wake, nullptr)) worker->wake.NotifyOne();
-  if (std::exchange(start, false)) (void)pool_->StartThread();
+  if (std::exchange(start_, false)) (void)pool_->StartThread();
+}
+
+void Executors::Pool::Lock::StartOne() {
+  if (std::exchange(start_, true)) return;
+  ++pool_->threads_;
+  ++pool_->looking_;
 }
 
 // Threads ----------------------------------------------------------------------------------------
 
 Status Executors::Pool::Start() {
   {
-    Lock lock(this);
+    MutexLock lock(mutex_);
     if (threads_ > 0) return Status::Ok();
-    CountThreadToStart();
+    ++threads_;
+    ++looking_;
   }
   return StartThread();
-}
-
-void Executors::Pool::CountThreadToStart() {
-  ++threads_;
-  ++looking_;
 }
 
 // Who waits for it stays in line when that fails, and the alarm tries again.
@@ -66,7 +70,7 @@ Status Executors::Pool::StartThread() {
   try {
     options_.start_thread([pool = shared_from_this()] { pool->Run(); });
     return status;
-  } catch (const std::system_error& error) {
+  } catch (const std::exception& error) {
     status = Unavailable("can't start a thread: ", error.what());
   }
   Lock lock(this);
@@ -121,7 +125,7 @@ Executors::Seat* Executors::Pool::NextSeat(Worker* self, Lock* lock) {
       return first;
     }
     if (ended_.load() || idle() >= limit_) return nullptr;
-    if (!std::exchange(spun, true)) {
+    if (!std::exchange(spun, true) && !spinning_) {
       Spin(lock);
       continue;
     }
@@ -137,15 +141,20 @@ Executors::Seat* Executors::Pool::NextSeat(Worker* self, Lock* lock) {
 
 void Executors::Pool::Spin(Lock* lock) {
   const uint64_t now_ns = options_.clock.Now();
-  const uint64_t spun_ns = options_.spin_ns < kNever - now_ns ? now_ns + options_.spin_ns : kNever;
-  const uint64_t end_ns = std::min(spun_ns, first_due_ns());
+  const uint64_t end_ns = options_.spin_ns < kNever - now_ns ? now_ns + options_.spin_ns : kNever;
   ++looking_;
+  spinning_ = true;
   lock->Without([&] {
-    while (line_length_.load(std::memory_order_relaxed) == 0 && !ended_.load() &&
-           options_.clock.Now() < end_ns) {
+    const auto nothing_to_do = [&](uint64_t now_ns) {
+      return line_length_.load(std::memory_order_relaxed) == 0 && !ended_.load() &&
+             now_ns < next_due_ns_.load(std::memory_order_relaxed);
+    };
+    for (uint64_t now_ns = 0; now_ns < end_ns && nothing_to_do(now_ns);) {
       Pause();
+      now_ns = options_.clock.Now();
     }
   });
+  spinning_ = false;
   --looking_;
 }
 
@@ -177,7 +186,6 @@ void Executors::Pool::End() {
                                   [&](const Worker& worker) { return worker.driving == self; });
     while (threads_ > (mine ? 1 : 0)) thread_ended_.Wait(mutex_);
   }
-  options_.timer->Forget(this);
 }
 
 // Instances --------------------------------------------------------------------------------------
@@ -243,8 +251,7 @@ void Executors::Pool::FindThread(Lock* lock) {
     ++notifications_;
     lock->wake = worker;
   } else if (threads_ < limit_) {
-    CountThreadToStart();
-    lock->start = true;
+    lock->StartOne();
   }
 }
 
@@ -315,7 +322,8 @@ uint64_t Executors::Pool::NextAlarm() {
 }
 
 uint64_t Executors::Pool::PatienceNs() const {
-  return kPatienceNs * (1 + (threads_ > limit_ ? threads_ - limit_ : 0));
+  const size_t extra = threads_ > limit_ ? threads_ - limit_ : 0;
+  return std::min(kPatienceNs * (1 + extra), kLongestPatienceNs);
 }
 
 void Executors::Pool::Ring() {
@@ -325,11 +333,8 @@ void Executors::Pool::Ring() {
   FindThread(&lock);
   const uint64_t now_ns = options_.clock.Now();
   if (line_.empty() || now_ns < stall_ns_) return;
-  const bool stalled = turns_ == turns_seen_ && !lock.start;
-  if (stalled) {
-    CountThreadToStart();
-    lock.start = true;
-  }
+  const bool stalled = turns_ == turns_seen_ && !lock.starts_one();
+  if (stalled) lock.StartOne();
   turns_seen_ = turns_ + (stalled ? 1 : 0);  // the turn of the new thread shows nothing
   stall_ns_ = now_ns + PatienceNs();
 }

@@ -54,6 +54,7 @@ class Executors::Line {
 class Executors::Pool final : public Alarm, public std::enable_shared_from_this<Pool> {
  public:
   explicit Pool(Options options) : options_(std::move(options)), limit_(options_.core_count) {}
+  ~Pool() override { options_.timer->Forget(this); }
 
   Status Start();
   void End();
@@ -73,7 +74,7 @@ class Executors::Pool final : public Alarm, public std::enable_shared_from_this<
     std::thread::id driving;  // while it drives an instance
   };
   // Holds the mutex. Whoever lets go of it sets the alarm that is needed by then, notifies `wake`
-  // and starts a thread if `start` says so.
+  // and starts the thread that StartOne has asked for.
   class Lock;
 
   // Threads.
@@ -83,7 +84,6 @@ class Executors::Pool final : public Alarm, public std::enable_shared_from_this<
   Seat* NextSeat(Worker* self, Lock* lock) REQUIRES(mutex_);
   void Spin(Lock* lock) REQUIRES(mutex_);
   void Park(Worker* self) REQUIRES(mutex_);
-  void CountThreadToStart() REQUIRES(mutex_);
   Status StartThread();
 
   // Instances.
@@ -116,12 +116,15 @@ class Executors::Pool final : public Alarm, public std::enable_shared_from_this<
   Worker* keeper_ GUARDED_BY(mutex_) = nullptr;
   uint64_t keeper_ns_ GUARDED_BY(mutex_) = kNever;
   size_t threads_ GUARDED_BY(mutex_) = 0;
-  size_t looking_ GUARDED_BY(mutex_) = 0;  // of them; they look at the line before they park
+  size_t looking_ GUARDED_BY(mutex_) = 0;     // of them; they look at the line before they park
+  bool spinning_ GUARDED_BY(mutex_) = false;  // one of those who look does
   size_t limit_ GUARDED_BY(mutex_);
   uint64_t notifications_ GUARDED_BY(mutex_) = 0;
 
   Line line_ GUARDED_BY(mutex_);
-  std::atomic<size_t> line_length_{0};                         // as of the last unlock
+  // Both as of the last unlock, for those who spin and those who drive.
+  std::atomic<size_t> line_length_{0};
+  std::atomic<uint64_t> next_due_ns_{kNever};                  // the first of `waiting_`
   std::multimap<uint64_t, Seat*> waiting_ GUARDED_BY(mutex_);  // left until some time
   std::multiset<size_t> instance_counts_ GUARDED_BY(mutex_);   // of each model
 
@@ -149,13 +152,17 @@ class TRIDENT_THREAD_ATTRIBUTE(scoped_lockable) Executors::Pool::Lock {
     pool_->mutex_.Lock();
   }
 
+  // One more thread, which counts from now on.
+  void StartOne();
+  bool starts_one() const { return start_; }
+
   Worker* wake = nullptr;
-  bool start = false;
 
  private:
   void Unlock();
 
   Pool* const pool_;
+  bool start_ = false;
 };
 
 }  // namespace trident

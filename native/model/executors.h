@@ -28,18 +28,19 @@ class Driven {
  * The limit is the number of cores, or of the instances of the model with the most of them. When
  * nobody in line has got a thread for a millisecond, all threads are likely to be blocked by their
  * backends: one more is started, and another when as much time and one more millisecond have passed
- * without anybody's turn, and so on. At most as many as the limit stay when they have nothing to
- * do.
+ * without anybody's turn, and so on, at most four milliseconds apart. At most as many as the limit
+ * stay when they have nothing to do.
  *
  * Shared by the models it serves. Thread-safe. */
 class Executors {
  public:
-  using StartThread = std::function<void(std::function<void()>)>;  // throws std::system_error
+  using StartThread = std::function<void(std::function<void()>)>;  // throws when it can't
   struct Options {
     std::shared_ptr<Timer> timer;
     Clock& clock = Clock::System();
     size_t core_count = CoreCount();
-    uint64_t spin_ns = 0;  // how long a thread without work looks for some before it parks
+    uint64_t spin_ns = 0;  // how long a thread without work looks for some before it parks, one at
+                           // a time
     StartThread start_thread = StartDetached;
   };
   // What the threads do now, and how often one had to be woken.

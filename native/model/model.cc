@@ -1,6 +1,7 @@
 #include "model/model.h"
 
 #include <algorithm>
+#include <new>
 #include <optional>
 #include <system_error>
 
@@ -22,6 +23,23 @@ namespace {
 
 // Far beyond what any machine has cores for: a larger number is a slip, and would exhaust memory.
 constexpr int64_t kMaxInstances = 4096;
+
+// Submits all claimed `requests` into `submitted` or, when memory runs out, none: they are idle.
+Status SubmitAll(std::span<InferenceRequest* const> requests, uint64_t now_ns,
+                 std::span<RequestPtr> submitted) {
+  size_t done = 0;
+  try {
+    for (; done < requests.size(); ++done) {
+      requests[done]->Submit(now_ns);
+      submitted[done].reset(requests[done]);
+    }
+    return Status::Ok();
+  } catch (const std::bad_alloc&) {
+    for (RequestPtr& request : submitted.first(done)) request.release()->Withdraw();
+    for (InferenceRequest* request : requests.subspan(done)) request->Unclaim();
+    return Unavailable("not enough memory to submit a request");
+  }
+}
 
 }  // namespace
 
@@ -152,7 +170,7 @@ Status Model::CreateInstances(const ModelConfig& config) {
     any_active = true;
   }
   MutexLock lock(mutex_);
-  CountInstances(instances_.size());
+  CountInstances();
   if (any_active) return Status::Ok();
   return InvalidArg("model '", name_, "' has no instance that is not passive");
 }
@@ -173,7 +191,10 @@ void Model::AddActive(ModelInstance* instance) {
   instance->BeginService(scheduler_.get(), active_tables_.back().size() - 1, executors_.get());
 }
 
-void Model::CountInstances(size_t now) {
+void Model::CountInstances() {
+  const auto now = static_cast<size_t>(
+      std::count_if(instances_.begin(), instances_.end(),
+                    [](const auto& instance) { return instance->at_executors(); }));
   executors_->CountInstances(std::exchange(counted_instances_, now), now);
 }
 
@@ -213,9 +234,9 @@ void Model::Submit(std::span<InferenceRequest*> requests, std::span<Status> outc
   std::optional<Scratch<RequestPtr>> many;
   if (requests.size() > 1) many.emplace(requests.size());
   const std::span<RequestPtr> submitted = many ? std::span(**many) : std::span(&one, 1);
-  for (size_t i = 0; i < requests.size(); ++i) {
-    requests[i]->Submit(now);
-    submitted[i].reset(requests[i]);
+  if (Status status = SubmitAll(requests, now, submitted); !status.ok()) {
+    std::fill(outcomes.begin(), outcomes.end(), status);
+    return;
   }
   scheduler_->Enqueue(submitted, outcomes);
   for (size_t i = 0; i < requests.size(); ++i) {
@@ -250,25 +271,21 @@ void Model::SubmitThroughCache(std::span<InferenceRequest*> requests, std::span<
   for (auto& [request, hit] : hits) cache_->Answer(std::move(request), hit);
 }
 
-bool Model::RunInline(std::span<InferenceRequest* const> requests, uint64_t budget_ns) {
+bool Model::RunInline(std::span<InferenceRequest* const> requests, uint64_t budget_ns,
+                      std::span<Status> outcomes) {
   // What the cache knows needs no lane: Submit answers it on this thread.
   if (cache_ != nullptr || !may_run_inline_.load(std::memory_order_relaxed)) return false;
   // This thread counts as a request of its own, so that a drain can't finalise the instance
   // between the end of the request and the end of Execute.
+  Scratch<RequestPtr> batch(requests.size());
   RequestStarted();
   InlineClaim claim;
   const bool claimed = scheduler_->TakeInline(requests, budget_ns, &claim);
   if (claimed) {
-    thread_local Batch batch;
-    Batch mine;
-    mine.swap(batch);  // a callback may come back here on the same thread
-    for (InferenceRequest* request : requests) {
-      request->Submit(claim.taken_ns);
-      mine.emplace_back(request);
-    }
-    active_.load(std::memory_order_acquire)[claim.instance]->Execute(&mine);
+    const Status status = SubmitAll(requests, claim.taken_ns, *batch);
+    std::fill(outcomes.begin(), outcomes.end(), status);
+    if (status.ok()) active_.load(std::memory_order_acquire)[claim.instance]->Execute(&*batch);
     scheduler_->Finished(claim.instance);
-    batch.swap(mine);
   }
   RequestEnded();
   return claimed;
@@ -321,7 +338,7 @@ void Model::Finalize() {
     MutexLock lock(mutex_);
     instances.swap(instances_);
     memory_usage_.clear();
-    CountInstances(0);
+    CountInstances();
   }
   while (!instances.empty()) instances.pop_back();
   strategy_ = nullptr;

@@ -63,9 +63,10 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   ~Model() override;
 
   // The inline lane, for claimed requests that make one batch, known to take at most `budget_ns`
-  // (kNever: however long). True: the calling thread has executed them. False: nothing happened;
-  // use Submit.
-  bool RunInline(std::span<InferenceRequest* const> requests, uint64_t budget_ns);
+  // (kNever: however long). True: the calling thread has executed them, or left them, idle, with
+  // its caller; `outcomes` say which. False: nothing happened; use Submit.
+  bool RunInline(std::span<InferenceRequest* const> requests, uint64_t budget_ns,
+                 std::span<Status> outcomes);
 
   // From here on who asks for the model is sent elsewhere; requests already here go on.
   void Close();
@@ -130,7 +131,7 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   Status CreateInstances(const ModelConfig& config);
   Status CheckInstanceCount(const ModelConfig& config) const;
   void AddActive(ModelInstance* instance) REQUIRES(mutex_);
-  void CountInstances(size_t now) REQUIRES(mutex_);
+  void CountInstances() REQUIRES(mutex_);
   void AddInstances(std::vector<std::shared_ptr<ModelInstance>> added) REQUIRES(mutex_);
   std::vector<LeavingInstance> TakeOut(const std::vector<const ModelInstance*>& stay)
       REQUIRES(mutex_);

@@ -66,6 +66,9 @@ class ModelInstance : private Driven {
     return gate_ == nullptr && policy_.empty() && description_.nice_step == 0;
   }
 
+  // In service, and without threads of its own.
+  bool at_executors() const { return waker_ != nullptr; }
+
   // OK, or why the plug-in says it is not ready.
   Status Ready();
 

@@ -94,7 +94,7 @@ Status Model::UpdateInstances(const ModelConfig& config, std::function<void()>* 
       status = StartThreadsFrom(first, active_tables_.back());
     }
     leaving = TakeOut(status.ok() ? stay : former);
-    CountInstances(instances_.size());
+    CountInstances();
     if (status.ok()) config_ = std::make_shared<const ModelConfig>(std::move(next));
   } else {
     added.clear();

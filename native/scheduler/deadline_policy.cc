@@ -161,16 +161,26 @@ TimedDecision Rule::TakeOrWait(const Prefix& all) const {
     return timed;
   }
   // One more item must not make the tightest late.
-  const uint64_t with_one_more_ns = *durations_.Estimate(all.items + 1);
+  uint64_t in_time = all.items + 1;
   if (all.tightest_ns != kNever) {
+    const uint64_t duration_ns = *durations_.Estimate(in_time);
     wait.until_ns =
-        std::min(wait.until_ns, all.tightest_ns - std::min(all.tightest_ns, with_one_more_ns));
+        std::min(wait.until_ns, all.tightest_ns - std::min(all.tightest_ns, duration_ns));
   }
   timed.decision = DecideUntil(pending_.requests, policy_, wait.until_ns, now_ns_);
-  if (timed.decision.take > 0) return timed;
-  timed.decision.look_again_at_items =
-      std::min(timed.decision.look_again_at_items, wait.until_items);
-  timed.decision.look_again_if_due_before_ns = Plus(timed.decision.look_again_ns, with_one_more_ns);
+  Decision& decision = timed.decision;
+  if (decision.take > 0) return timed;
+  // Until then so many more may come that it would be late with them.
+  uint64_t too_many = std::min(decision.look_again_at_items, wait.until_items);
+  const auto end_of = [&](uint64_t items) {
+    return Plus(decision.look_again_ns, *durations_.Estimate(items));
+  };
+  while (in_time + 1 < too_many) {
+    const uint64_t items = in_time + (too_many - in_time) / 2;
+    (end_of(items) > all.tightest_ns ? too_many : in_time) = items;
+  }
+  decision.look_again_at_items = too_many;
+  decision.look_again_if_due_before_ns = end_of(in_time);
   return timed;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 namespace trident {
 namespace {
@@ -25,14 +26,15 @@ uint64_t DurationTable::LargestOf(size_t row) {
   return (kSteps + beyond % kSteps + 1) << (beyond / kSteps + 3);
 }
 
-uint64_t DurationTable::SecondLongest(const Row& row) {
+uint64_t DurationTable::EstimateOf(Row& row) {
+  if (std::exchange(row.estimated, true)) return row.estimate_ns;
   const uint64_t known = std::min<uint64_t>(row.recent_count, kRecent);
   uint64_t longest = 0, second = 0;
   for (uint64_t i = 0; i < known; ++i) {
     second = std::max(second, std::min(longest, row.recent[i]));
     longest = std::max(longest, row.recent[i]);
   }
-  return known == 1 ? longest : second;
+  return row.estimate_ns = known == 1 ? longest : second;
 }
 
 void DurationTable::Record(uint64_t items, uint64_t duration_ns) {
@@ -49,11 +51,11 @@ void DurationTable::Record(uint64_t items, uint64_t duration_ns) {
   if (records_ % kRecentRecords == 0) ForgetTheOld();
   ++row.count;
   uint64_t& oldest = row.recent[row.recent_count % kRecent];
-  // Among those shorter than the estimate one gives way to another: nothing to look up.
+  // Among those shorter than the estimate one gives way to another.
   const bool same =
       row.recent_count++ >= kRecent && oldest < row.estimate_ns && duration_ns <= row.estimate_ns;
   oldest = duration_ns;
-  if (!same) row.estimate_ns = SecondLongest(row);
+  row.estimated = row.estimated && same;
 
   row.longest_ns = std::max(row.longest_ns, duration_ns);
   if (--row.block_left > 0) return;
@@ -80,17 +82,17 @@ std::optional<uint64_t> DurationTable::Estimate(uint64_t items) const {
   const auto above = std::lower_bound(recent_rows_.begin(), recent_rows_.end(), index);
   // A smaller batch than any measured takes no longer.
   if (above != recent_rows_.end() && (*above == index || above == recent_rows_.begin())) {
-    return rows_[*above]->estimate_ns;
+    return EstimateOf(*rows_[*above]);
   }
   const size_t below = *std::prev(above);
   const auto from = static_cast<double>(std::max<uint64_t>(1, LargestOf(below)));
-  const auto low_ns = static_cast<double>(rows_[below]->estimate_ns);
+  const auto low_ns = static_cast<double>(EstimateOf(*rows_[below]));
   if (above == recent_rows_.end()) {
     return static_cast<uint64_t>(low_ns * static_cast<double>(items) / from);
   }
   const double share =
       (static_cast<double>(items) - from) / (static_cast<double>(LargestOf(*above)) - from);
-  const double gain = static_cast<double>(rows_[*above]->estimate_ns) - low_ns;
+  const double gain = static_cast<double>(EstimateOf(*rows_[*above])) - low_ns;
   return static_cast<uint64_t>(low_ns + gain * share);
 }
 

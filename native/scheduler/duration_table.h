@@ -36,7 +36,8 @@ class DurationTable {
     uint64_t count = 0;
     uint64_t recent_count = 0;  // of `recent`: since it last was not of the recent rows
     uint64_t last_record = 0;
-    uint64_t estimate_ns = 0;
+    uint64_t estimate_ns = 0;  // kept while `estimated`
+    bool estimated = false;
     // The longest of a growing block of executions, and of the block before: together they span
     // the last hundred or more, from eight on.
     uint64_t longest_ns = 0, former_longest_ns = 0;
@@ -44,7 +45,8 @@ class DurationTable {
   };
 
   static size_t RowOf(uint64_t items);
-  static uint64_t SecondLongest(const Row& row);
+  // The second longest of the recent ones, which is looked for when somebody asks.
+  static uint64_t EstimateOf(Row& row);
   static uint64_t LargestOf(size_t row);
   const Row* Known(size_t row) const {
     return row < rows_.size() && rows_[row] != nullptr ? rows_[row].get() : nullptr;

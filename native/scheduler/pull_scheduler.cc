@@ -1,6 +1,7 @@
 #include "scheduler/pull_scheduler.h"
 
 #include <algorithm>
+#include <new>
 
 namespace trident {
 
@@ -146,11 +147,11 @@ bool PullScheduler::TakeInline(std::span<InferenceRequest* const> requests, uint
   uint64_t items = 0;
   for (const InferenceRequest* request : requests) items += request->batch_size();
   MutexLock lock(mutex_);
-  if (stopped_ || !MayRunInline(requests)) return false;
-  if (budget_ns != kNever && !durations_.KnownWithin(items, budget_ns)) return false;
+  const bool caller_waits = budget_ns == kNever;
+  if (stopped_ || (!caller_waits && !durations_.KnownWithin(items, budget_ns))) return false;
   const auto free = std::find_if(instances_.begin(), instances_.end(),
                                  [](const Instance& i) { return !i.busy && !i.removed; });
-  if (free == instances_.end()) return false;
+  if (free == instances_.end() || !MayRunInline(requests, caller_waits)) return false;
   free->busy = true;
   free->inline_run = true;
   free->items = items;
@@ -163,10 +164,13 @@ void PullScheduler::Finished(size_t instance) {
   const uint64_t now_ns = clock_.Now();
   WakingLock lock(this);
   Instance& self = instances_[instance];
-  durations_.Record(self.items, now_ns - self.taken_ns);
   self.busy = false;
   // Who drives an instance that a caller had claimed may have missed a call.
   if (std::exchange(self.inline_run, false) && HasNews(instance)) lock.wake = Sleeper(instance);
+  try {
+    durations_.Record(self.items, now_ns - self.taken_ns);
+  } catch (const std::bad_alloc&) {  // then there is one measurement less
+  }
 }
 
 // Instances --------------------------------------------------------------------------------------

@@ -46,7 +46,9 @@ class PullScheduler : public Scheduler {
   // Nothing waits that `instance` would have to do.
   virtual bool Empty(size_t instance) const REQUIRES(mutex_) = 0;
   // `requests`, which are not queued, may run at once, as one batch, on any free instance.
-  virtual bool MayRunInline(std::span<InferenceRequest* const> requests) REQUIRES(mutex_) = 0;
+  // `caller_waits`: the calling thread wants the answer before it goes on.
+  virtual bool MayRunInline(std::span<InferenceRequest* const> requests, bool caller_waits)
+      REQUIRES(mutex_) = 0;
   virtual void InstanceAdded(size_t) REQUIRES(mutex_) {}
   virtual void InstanceRemoved(size_t) REQUIRES(mutex_) {}
   // The thread of `instance` has been told that no work will come for it any more.

@@ -150,9 +150,9 @@ bool QueueScheduler::AskStrategy() {
 
 Decision QueueScheduler::DecideNow() {
   // The clock is read only where something depends on it.
-  const bool timed = policy_.max_queue_delay_ns != 0 || queue_.has_timeouts();
+  const bool reads_clock = policy_.max_queue_delay_ns != 0 || queue_.has_timeouts();
   for (;;) {
-    const uint64_t now_ns = timed ? clock_.Now() : 0;
+    const uint64_t now_ns = reads_clock ? clock_.Now() : 0;
     Expire(now_ns);
     LookAtHead();
     const uint64_t arrivals = arrivals_;
@@ -201,8 +201,11 @@ PullScheduler::Due QueueScheduler::Look(size_t instance) {
   // After Stop nothing more arrives, so there is nothing to wait for.
   if (due_count_ == 0 && stopped()) due_count_ = head_.size();
   if (due_count_ > 0) return {.now = true};
-  if (decision.look_again_ns == kNever || watcher_ != kNobody) return {};
+  if (decision.look_again_ns == kNever) return {};
+  // The durations, or what has come since, may ask for an earlier look than the watch that is kept.
+  if (watcher_ != kNobody && decision.look_again_ns >= watched_until_ns_) return {};
   watcher_ = instance;
+  watched_until_ns_ = decision.look_again_ns;
   watched_items_ = decision.look_again_at_items;
   watched_due_ns_ = decision.look_again_if_due_before_ns;
   return {.look_again_ns = decision.look_again_ns};
@@ -219,12 +222,13 @@ Waker* QueueScheduler::Pop(size_t, Batch* batch) {
   return WhomToWake();  // what is left may be a batch for somebody else
 }
 
-bool QueueScheduler::MayRunInline(std::span<InferenceRequest* const> requests) {
+bool QueueScheduler::MayRunInline(std::span<InferenceRequest* const> requests, bool caller_waits) {
   // On the caller's thread a request would overtake those whose answers are held back. Who asks the
   // strategy is about to take a batch, though the queue may be empty for a moment.
   if (!queue_.empty() || order_ != nullptr || asking_ || refusing_ > 0) return false;
   if (deadlines_ != nullptr && !InTime(requests)) return false;
-  if (requests.size() == 1) return true;
+  // Alone it waits for others as in the queue, but not for those whom only this thread could bring.
+  if (requests.size() == 1 && (caller_waits || policy_.max_queue_delay_ns == 0)) return true;
   if (strategy_ != nullptr || requests.size() > policy_.max_batch_size) return false;
   head_sizes_.clear();
   for (const InferenceRequest* request : requests) {

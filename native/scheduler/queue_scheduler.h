@@ -32,7 +32,7 @@ class QueueScheduler : public PullScheduler, private Alarm {
   Due Look(size_t instance) override;
   Waker* Pop(size_t instance, Batch* batch) override;
   bool Empty(size_t instance) const override { return queue_.empty() || removed(instance); }
-  bool MayRunInline(std::span<InferenceRequest* const> requests) override;
+  bool MayRunInline(std::span<InferenceRequest* const> requests, bool caller_waits) override;
   bool InTime(std::span<InferenceRequest* const> requests) const REQUIRES(mutex_);
   void InstanceRemoved(size_t instance) override {
     if (watcher_ == instance) watcher_ = kNobody;
@@ -82,6 +82,7 @@ class QueueScheduler : public PullScheduler, private Alarm {
   // At most one thread waits for the delay of the batch that is forming; the others sleep until
   // there is more work than that, so that one arrival wakes at most one thread.
   size_t watcher_ GUARDED_BY(mutex_) = kNobody;
+  uint64_t watched_until_ns_ GUARDED_BY(mutex_) = 0;
   uint64_t watched_items_ GUARDED_BY(mutex_) = 0;
   uint64_t watched_due_ns_ GUARDED_BY(mutex_) = 0;  // an arrival due before is worth a look
 };

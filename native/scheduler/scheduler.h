@@ -77,9 +77,9 @@ class Scheduler {
 
   // The inline lane: if some instance is free, nothing waits, the scheduler is not stopped,
   // `requests` would be one batch, and executions of its size are known to take at most `budget_ns`
-  // (kNever: however long they take), claims that instance for the calling thread, which submits
-  // and executes them and then calls Finished. False also where requests need more than an instance
-  // (order, sequences).
+  // (kNever: the caller waits for them, however long they take), claims that instance for the
+  // calling thread, which submits and executes them and then calls Finished. False also where
+  // requests need more than an instance (order, sequences).
   virtual bool TakeInline(std::span<InferenceRequest* const> requests, uint64_t budget_ns,
                           InlineClaim* claim) = 0;
 

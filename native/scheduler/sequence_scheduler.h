@@ -76,7 +76,7 @@ class SequenceScheduler : public PullScheduler, private Alarm {
 
   bool Empty(size_t instance) const final;
   // A request needs its sequence's slot.
-  bool MayRunInline(std::span<InferenceRequest* const>) final { return false; }
+  bool MayRunInline(std::span<InferenceRequest* const>, bool) final { return false; }
   void InstanceAdded(size_t instance) final;
   void InstanceRemoved(size_t instance) final { table_.RemoveInstance(instance); }
   void InstanceLeft(size_t instance) final { left_[instance] = true; }

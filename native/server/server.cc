@@ -1,6 +1,7 @@
 #include "server/server.h"
 
 #include <algorithm>
+#include <new>
 
 #include "base/clock.h"
 #include "base/scratch.h"
@@ -38,16 +39,17 @@ ModelLoader::Options LoaderOptions(const ServerOptions& options,
                                    std::shared_ptr<ResponseCache> cache, Server* server) {
   const auto timer = std::make_shared<TimerThread>(Clock::System());
   const uint64_t spin_ns = std::min(options.spin_us, kNever / 1000) * 1000;
-  return {!options.strict_model_config,
-          options.model_config_name,
-          options.load_thread_count,
-          options.load_retry_count,
-          options.host_policies,
-          timer,
-          std::make_shared<Executors>(Executors::Options{.timer = timer, .spin_ns = spin_ns}),
-          MakeLimiter(options),
-          std::move(cache),
-          server};
+  return {.auto_complete = !options.strict_model_config,
+          .config_name = options.model_config_name,
+          .thread_count = options.load_thread_count,
+          .retry_count = options.load_retry_count,
+          .host_policies = options.host_policies,
+          .timer = timer,
+          .executors =
+              std::make_shared<Executors>(Executors::Options{.timer = timer, .spin_ns = spin_ns}),
+          .limiter = MakeLimiter(options),
+          .cache = std::move(cache),
+          .server = server};
 }
 
 // Only polls watch files: in the other modes a load takes what the host has put there.
@@ -160,9 +162,14 @@ Result<std::shared_ptr<Model>> Server::PrepareFor(InferenceRequest* request) con
     return InvalidArg(request->LogPrefix(),
                       "the request is in flight and can't be submitted again");
   }
-  Result<std::shared_ptr<Model>> model = PrepareClaimed(request);
-  if (!model.ok()) request->Unclaim();
-  return model;
+  try {
+    Result<std::shared_ptr<Model>> model = PrepareClaimed(request);
+    if (!model.ok()) request->Unclaim();
+    return model;
+  } catch (const std::bad_alloc&) {
+    request->Unclaim();
+    return Unavailable("not enough memory to prepare a request");
+  }
 }
 
 Result<std::shared_ptr<Model>> Server::PrepareClaimed(InferenceRequest* request) const {
@@ -206,14 +213,18 @@ void Server::InferAsyncMany(std::span<InferenceRequest*> requests, uint64_t budg
     return;
   }
   Scratch<std::shared_ptr<Model>> models(requests.size());
+  Scratch<size_t> members;
+  Scratch<InferenceRequest*> group;
+  Scratch<Status> group_outcomes;
+  // Nothing may fail any more once requests have been claimed.
+  members->reserve(requests.size());
+  group->reserve(requests.size());
+  group_outcomes->reserve(requests.size());
   for (size_t i = 0; i < requests.size(); ++i) {
     Result<std::shared_ptr<Model>> model = PrepareFor(requests[i]);
     outcomes[i] = model.status();
     if (model.ok()) models[i] = std::move(model).value();
   }
-  Scratch<size_t> members;
-  Scratch<InferenceRequest*> group;
-  Scratch<Status> group_outcomes;
   for (size_t first = 0; first < requests.size(); ++first) {
     if (models[first] == nullptr) continue;
     const std::shared_ptr<Model> model = models[first];
@@ -225,9 +236,10 @@ void Server::InferAsyncMany(std::span<InferenceRequest*> requests, uint64_t budg
       group->push_back(requests[i]);
       models[i] = nullptr;
     }
-    if (budget_ns > 0 && model->RunInline(*group, budget_ns)) continue;
     group_outcomes->assign(group->size(), Status::Ok());
-    model->Submit(*group, *group_outcomes);
+    if (budget_ns == 0 || !model->RunInline(*group, budget_ns, *group_outcomes)) {
+      model->Submit(*group, *group_outcomes);
+    }
     for (size_t i = 0; i < group->size(); ++i) {
       const bool closed = !group_outcomes[i].ok() && !model->accepting();
       outcomes[members[i]] = closed ? SubmitToSuccessor(group[i]) : std::move(group_outcomes[i]);
@@ -237,8 +249,9 @@ void Server::InferAsyncMany(std::span<InferenceRequest*> requests, uint64_t budg
 
 Status Server::InferInline(InferenceRequest* request, uint64_t budget_ns, bool* ran_inline) {
   TRIDENT_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, PrepareFor(request));
-  *ran_inline = budget_ns > 0 && model->RunInline({&request, 1}, budget_ns);
-  return *ran_inline ? Status::Ok() : SubmitOne(request, *model);
+  Status outcome;
+  *ran_inline = budget_ns > 0 && model->RunInline({&request, 1}, budget_ns, {&outcome, 1});
+  return *ran_inline ? outcome : SubmitOne(request, *model);
 }
 
 Status Server::CheckReady() const {

@@ -15,6 +15,7 @@ void Outputs::Deliver(RequestBatch* batch, const Inputs& inputs, CopyCount* copi
   for (size_t i = 0; i < selected_.size(); ++i) {
     const size_t s = selected_[i];
     const Slot& slot = *slots_[s];
+    if (slot.known_shape && slot.direct && !slot.is_state) continue;  // the run has delivered it
     const Status read = ReadResult(s, inputs, values_[i]);
     if (!read.ok()) {
       for (size_t r = 0; r < batch->size(); ++r) {
@@ -28,7 +29,7 @@ void Outputs::Deliver(RequestBatch* batch, const Inputs& inputs, CopyCount* copi
       DeliverKnown(batch, inputs, s, copies);
     }
   }
-  DeliverStates(batch, inputs, copies);
+  if (has_states_) DeliverStates(batch, inputs, copies);
 }
 
 Status Outputs::ReadResult(size_t s, const Inputs& inputs, OrtValue* value) {

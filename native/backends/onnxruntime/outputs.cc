@@ -40,6 +40,7 @@ Outputs::Outputs(const Model& model, const Session& session)
     const TensorInfo* info = FindTensor(session.outputs(), state.output);
     slots_.push_back(std::make_unique<Slot>(model, *info));
   }
+  for (const auto& slot : slots_) has_states_ = has_states_ || slot->is_state;
 }
 
 Status Outputs::Prepare(RequestBatch* batch, const Inputs& inputs) {

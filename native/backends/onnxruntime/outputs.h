@@ -96,6 +96,7 @@ class Outputs {
 
   const Model& model_;
   const bool batched_;
+  bool has_states_ = false;
   std::vector<std::unique_ptr<Slot>> slots_;
   std::vector<Part> parts_;       // by request, then slot
   std::vector<size_t> selected_;  // the slots of this run, in the order of values_

@@ -188,6 +188,16 @@ TEST_F(Request, RawInputTakesItsShapeFromTheModel) {
   EXPECT_FALSE(request.AddInput("other", DataType::kFp32, {1}).ok());
 }
 
+// The backend knows it by the name in the model's configuration.
+TEST_F(Request, RawInputHasTheModelsNameForTheBackend) {
+  InferenceRequest& request = Empty();
+  ASSERT_TRUE(request.AddRawInput("whatever").ok());
+  ASSERT_TRUE((*request.FindInput("whatever"))->Append(Bytes(data_, 16)).ok());
+  ASSERT_TRUE(request.Prepare().ok());
+  EXPECT_TRUE(request.FindBackendInput("in").ok());
+  EXPECT_FALSE(request.FindBackendInput("whatever").ok());
+}
+
 TEST_F(Request, CannotBeCancelledBeforeItIsSubmitted) {
   EXPECT_EQ(With(DataType::kFp32, {1, 4}, 16).Cancel().code(), StatusCode::kInternal);
 }

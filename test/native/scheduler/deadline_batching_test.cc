@@ -22,11 +22,16 @@ class DeadlineQueue : public QueueFixture {
   // A batch of `items` requests without deadline takes this long.
   void Teach(size_t items, uint64_t duration_ns) {
     for (size_t i = 0; i < items; ++i) Enqueue();
+    Finish(0, items, duration_ns);
+  }
+
+  // The batch of so many requests that is due for `instance` takes this long.
+  void Finish(size_t instance, size_t items, uint64_t duration_ns) {
     Batch batch;
-    EXPECT_EQ(Take(0, &batch).size(), items);
+    EXPECT_EQ(Take(instance, &batch).size(), items);
     clock_.now_ns += duration_ns;
     for (RequestPtr& request : batch) Answer(std::move(request));
-    scheduler_->Finished(0);
+    scheduler_->Finished(instance);
   }
 
   static std::string MessageOf(const FakeRequest& fake) {
@@ -199,6 +204,62 @@ TEST_F(DeadlineQueue, ADelayEndsWhereTheNextItemWouldMakeTheTightestLate) {
   EXPECT_EQ(look_again_, now + 16 * kMs) << "two are expected to take 4 ms";
   AdvanceTo(look_again_);
   EXPECT_EQ(Run(), Ids{"1"});
+  ExpectAllEndedOnce();
+}
+
+// Most of those who come while the first waits wake nobody: only one that is too many to be in
+// time.
+TEST_F(DeadlineQueue, ADelayEndsWhereThoseWhoCameMeanwhileWouldMakeTheTightestLate) {
+  struct Calls : Waker {
+    void Wake() override { ++count; }
+    int count = 0;
+  };
+  batching_.max_queue_delay_ns = 10 * kMs;
+  Make();
+  Enqueue();
+  AdvanceTo(clock_.now_ns + 10 * kMs);
+  Finish(0, 1, 5 * kMs);
+  for (int i = 0; i < 8; ++i) Enqueue();
+  Finish(0, 8, 12 * kMs);  // so that n of them take 4 + n ms
+
+  const auto calls = std::make_shared<Calls>();
+  const size_t instance = scheduler_->AddInstance(calls);
+  const uint64_t start_ns = clock_.now_ns;
+  Batch batch;
+  EnqueueDue(20000);
+  EXPECT_EQ(calls->count, 1);
+  ASSERT_FALSE(scheduler_->TakeOrLeave(instance, &batch, &look_again_));
+  EXPECT_EQ(look_again_, start_ns + 10 * kMs);
+  clock_.now_ns += kMs;
+  for (int i = 0; i < 5; ++i) EnqueueDue(20000);
+  EXPECT_EQ(calls->count, 1) << "six would end in time";
+  EnqueueDue(20000);
+  EXPECT_EQ(calls->count, 2);
+  ASSERT_FALSE(scheduler_->TakeOrLeave(instance, &batch, &look_again_));
+  EXPECT_EQ(look_again_, start_ns + 8 * kMs);
+  clock_.now_ns = look_again_;
+  Finish(instance, 7, 11 * kMs);
+  EXPECT_LE(clock_.now_ns, start_ns + 20 * kMs);
+  ExpectAllEndedOnce();
+}
+
+// What has come meanwhile may ask for an earlier look than the one somebody sleeps until.
+TEST_F(DeadlineQueue, WhoKnowsOfAnEarlierTimeTakesTheWatchOver) {
+  batching_.max_queue_delay_ns = 10 * kMs;
+  Make();
+  Enqueue();
+  AdvanceTo(clock_.now_ns + 10 * kMs);
+  Finish(0, 1, 5 * kMs);
+  for (int i = 0; i < 8; ++i) Enqueue();
+  Finish(0, 8, 12 * kMs);
+  for (int i = 0; i < 3; ++i) EnqueueDue(20000);
+  EXPECT_EQ(Run(0), Ids{});
+  const uint64_t first_ns = look_again_;
+  for (int i = 0; i < 3; ++i) EnqueueDue(20000);
+  EXPECT_EQ(Run(1), Ids{});
+  EXPECT_LT(look_again_, first_ns);
+  clock_.now_ns = look_again_;
+  EXPECT_EQ(Run(1).size(), 6u);
   ExpectAllEndedOnce();
 }
 
