@@ -1,9 +1,6 @@
 // What a request costs in heap allocations and page faults once everything is warm. Prints one JSON
 // array with an object per case: counts per request, and how many of all were the core's.
 //
-//   trident_allocations [--check] [--requests 2000] [--stacks <case>]
-//                       [--digits <model repository with digits> --library <libonnxruntime.so.1>]
-//
 // The client reuses its requests and buffers. The lanes: `inline` runs on the client's thread,
 // `offloaded` on the instance's with one request outstanding, `many` submits 64 at once. Cases
 // `kept` delete each response on another thread when eight have come; `refilled` gives the
@@ -16,9 +13,7 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <semaphore>
 #include <string>
@@ -26,11 +21,18 @@
 #include <vector>
 
 #include "allocation_counter.h"
+#include "arguments.h"
+#include "server.h"
 #include "trident/extension.h"
-#include "triton/core/tritonserver.h"
 
 namespace {
 
+using namespace trident::bench;  // NOLINT: a program of one file
+
+constexpr char kUsage[] =
+    R"(usage: trident_allocations [--check] [--requests 2000] [--stacks CASE]
+         [--digits REPOSITORY_WITH_DIGITS --library LIBONNXRUNTIME]
+)";
 constexpr size_t kMany = 64;
 constexpr size_t kKeptAtOnce = 8;
 constexpr size_t kLargestTensor = 64;  // elements
@@ -52,44 +54,27 @@ struct Case {
 };
 
 struct Options {
-  bool check = false;
-  uint64_t requests = 2000;
+  bool check;
+  uint64_t requests;
   std::string stacks, digits, library;
 };
 
-[[noreturn]] void Die(const std::string& message) {
-  fprintf(stderr, "trident_allocations: %s\n", message.c_str());
-  exit(1);
-}
-
-void Must(TRITONSERVER_Error* error) {
-  if (error != nullptr) Die(TRITONSERVER_ErrorMessage(error));
-}
-
-Options ParseOptions(int argc, char** argv) {
-  Options options;
-  for (int i = 1; i < argc; ++i) {
-    const std::string key = argv[i];
-    if (key == "--check") {
-      options.check = true;
-      continue;
-    }
-    if (++i == argc) Die("'" + key + "' needs a value");
-    if (key == "--requests") {
-      options.requests = strtoull(argv[i], nullptr, 10);
-    } else if (key == "--stacks") {
-      options.stacks = argv[i];
-    } else if (key == "--digits") {
-      options.digits = argv[i];
-    } else if (key == "--library") {
-      options.library = argv[i];
-    } else {
-      Die("unknown option '" + key + "'");
-    }
+Options ReadOptions(int argc, char** argv) {
+  const Arguments arguments(argc, argv, kUsage, {"requests", "stacks", "digits", "library"},
+                            {"check"});
+  if (arguments.Has("digits") != arguments.Has("library")) {
+    arguments.Refuse("'--digits' goes with '--library'");
   }
-  if (options.requests == 0) Die("nothing to measure");
-  if (options.digits.empty() != options.library.empty()) Die("--digits goes with --library");
-  return options;
+  return {arguments.Has("check"), arguments.Count("requests", 2000), arguments.Text("stacks"),
+          arguments.Text("digits"), arguments.Text("library")};
+}
+
+// Answers and releases still to come. Outlives the clients: whoever counts down to 0 may still be
+// about to tell them when they are gone.
+std::atomic<int> outstanding;
+
+void CountDown() {
+  if (outstanding.fetch_sub(1) == 1) outstanding.notify_one();
 }
 
 // Deletes responses on a thread of its own. Used by one case at a time.
@@ -133,13 +118,8 @@ struct Slot {
   TRITONSERVER_InferenceRequest* request = nullptr;
   float in[2][kLargestTensor];
   float out[kLargestTensor];
-  Undertaker* undertaker = nullptr;         // of a case that keeps responses
-  std::atomic<int>* outstanding = nullptr;  // answers and releases still to come
+  Undertaker* undertaker = nullptr;  // of a case that keeps responses
 };
-
-void CountDown(std::atomic<int>* outstanding) {
-  if (outstanding->fetch_sub(1) == 1) outstanding->notify_one();
-}
 
 TRITONSERVER_Error* Allocate(TRITONSERVER_ResponseAllocator*, const char*, size_t bytes,
                              TRITONSERVER_MemoryType, int64_t, void* userp, void** buffer,
@@ -158,9 +138,7 @@ TRITONSERVER_Error* Free(TRITONSERVER_ResponseAllocator*, void*, void*, size_t,
   return nullptr;
 }
 
-void OnRelease(TRITONSERVER_InferenceRequest*, uint32_t, void* userp) {
-  CountDown(static_cast<Slot*>(userp)->outstanding);
-}
+void OnRelease(TRITONSERVER_InferenceRequest*, uint32_t, void*) { CountDown(); }
 
 void OnResponse(TRITONSERVER_InferenceResponse* response, uint32_t, void* userp) {
   auto* slot = static_cast<Slot*>(userp);
@@ -170,7 +148,7 @@ void OnResponse(TRITONSERVER_InferenceResponse* response, uint32_t, void* userp)
   } else {
     Must(TRITONSERVER_InferenceResponseDelete(response));
   }
-  CountDown(slot->outstanding);
+  CountDown();
 }
 
 // The client of one case.
@@ -200,9 +178,9 @@ class Client {
       for (Slot& slot : slots_) {
         if (what_.refilled) Refill(&slot, done);
       }
-      outstanding_.store(2 * static_cast<int>(slots_.size()));
+      outstanding.store(2 * static_cast<int>(slots_.size()));
       Submit();
-      for (int left; (left = outstanding_.load()) != 0;) outstanding_.wait(left);
+      for (int left; (left = outstanding.load()) != 0;) outstanding.wait(left);
       undertaker_.BuryIfMany(false);
     }
     return done;
@@ -214,7 +192,6 @@ class Client {
     for (auto& in : slot->in) {
       for (size_t i = 0; i < kLargestTensor; ++i) in[i] = static_cast<float>(i) / kLargestTensor;
     }
-    slot->outstanding = &outstanding_;
     if (what_.kept) slot->undertaker = &undertaker_;
     Must(TRITONSERVER_InferenceRequestNew(&slot->request, server_, model.name, -1));
     Must(TRITONSERVER_InferenceRequestAddInput(slot->request, model.input, TRITONSERVER_TYPE_FP32,
@@ -259,7 +236,6 @@ class Client {
   const Case& what_;
   TRITONSERVER_ResponseAllocator* allocator_ = nullptr;
   size_t elements_ = 0;
-  std::atomic<int> outstanding_{0};
   Undertaker undertaker_;
   std::vector<Slot> slots_;
   std::vector<TRITONSERVER_InferenceRequest*> requests_;
@@ -272,16 +248,26 @@ uint64_t MinorFaults() {
   return static_cast<uint64_t>(usage.ru_minflt);
 }
 
+// A counter that sees nothing would find nothing wrong with anything.
+void MustSeeTheCoreAllocate() {
+  TRITONSERVER_ServerOptions* options = nullptr;
+  StartCounting(/*keep_stacks=*/false);
+  Must(TRITONSERVER_ServerOptionsNew(&options));
+  const AllocationCounts counts = StopCounting();
+  Must(TRITONSERVER_ServerOptionsDelete(options));
+  if (counts.core == 0) Die("what the core allocates is not counted");
+}
+
 // Prints the case; false when it costs what it should not.
 bool Measure(TRITONSERVER_Server* server, const Case& what, const Options& options, bool first) {
   Client client(server, what);
   client.Run(options.requests);
-  trident::bench::StartCounting(options.stacks == what.name);
+  StartCounting(options.stacks == what.name);
   const uint64_t faults_before = MinorFaults();
   const uint64_t requests = client.Run(options.requests);
   const uint64_t faults = MinorFaults() - faults_before;
-  const trident::bench::AllocationCounts counts = trident::bench::StopCounting();
-  if (options.stacks == what.name) trident::bench::PrintStacks();
+  const AllocationCounts counts = StopCounting();
+  if (options.stacks == what.name) PrintStacks();
 
   const auto each = [&](uint64_t n) { return static_cast<double>(n) / requests; };
   printf(
@@ -352,7 +338,8 @@ void AddCases(const Model& model, std::vector<Case>* cases) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const Options options = ParseOptions(argc, argv);
+  const Options options = ReadOptions(argc, argv);
+  MustSeeTheCoreAllocate();
   const Model identity{"identity", "the_first_of_all_inputs", {1, 16}};
   const Model digits{"digits", "image", {1, 1, 8, 8}};
   std::vector<Case> cases;

@@ -38,15 +38,19 @@ void LimitRunTime(double seconds) {
 }
 
 Arguments::Arguments(int argc, char** argv, std::string usage,
-                     std::initializer_list<std::string_view> names)
+                     std::initializer_list<std::string_view> names,
+                     std::initializer_list<std::string_view> flags)
     : usage_(std::move(usage)) {
-  for (int i = 1; i < argc; i += 2) {
-    const std::string_view name = argv[i];
-    if (!name.starts_with("--") || std::ranges::find(names, name.substr(2)) == names.end()) {
-      Refuse("unknown argument '" + std::string(name) + "'");
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    const std::string name = argument.starts_with("--") ? argument.substr(2) : "";
+    std::string& value = values_[name];
+    if (std::ranges::find(flags, name) != flags.end()) continue;
+    if (std::ranges::find(names, name) == names.end()) {
+      Refuse("unknown argument '" + argument + "'");
     }
-    if (i + 1 == argc) Refuse("'" + std::string(name) + "' needs a value");
-    values_[std::string(name.substr(2))] = argv[i + 1];
+    if (++i == argc) Refuse("'" + argument + "' needs a value");
+    value = argv[i];
   }
 }
 

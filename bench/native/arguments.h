@@ -16,12 +16,12 @@ namespace trident::bench {
 // never answered must not hang whoever started the measurement.
 void LimitRunTime(double seconds);
 
-// The arguments of a program: pairs of "--name" and value. Whatever is wrong with them ends the
-// program with a message and the usage. Immutable after construction.
+// The arguments of a program: pairs of "--name" and value, and flags, which have none. Whatever is
+// wrong with them ends the program with a message and the usage. Immutable after construction.
 class Arguments {
  public:
-  Arguments(int argc, char** argv, std::string usage,
-            std::initializer_list<std::string_view> names);
+  Arguments(int argc, char** argv, std::string usage, std::initializer_list<std::string_view> names,
+            std::initializer_list<std::string_view> flags = {});
 
   bool Has(const std::string& name) const { return values_.contains(name); }
   std::string Text(const std::string& name) const;  // "" unless given

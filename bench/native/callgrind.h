@@ -9,6 +9,7 @@ namespace trident::bench::callgrind {
 
 enum class Request : uint64_t {  // the upper half is "CT", as in callgrind.h of valgrind
   kDumpCounts = 0x43540000,
+  kToggleThread = 0x43540002,  // whether the calling thread is counted; at first it is
   kStartCounting = 0x43540004,
   kStopCounting = 0x43540005,
 };

@@ -1,10 +1,9 @@
 // A C client of the public C ABI, as a program that embeds the server would be: requests, inputs
 // and output buffers are made once, responses deleted in their callback. Prints one JSON object.
 //
-// Closed loop: a number of requests outstanding all the time, rounds of all of them interleaved
-// with rounds of the two floors: ONNX Runtime's own Run on the same file and items (for models of
-// that backend, with --library), and a bare hand-off between two threads. Medians of the rounds.
-// Open loop (--rate): requests arrive when they are due, whatever became of those before.
+// A number of requests is outstanding all the time, rounds of all of them interleaved with rounds
+// of the two floors: ONNX Runtime's own Run on the same file (for models of that backend, with
+// --library), and a bare hand-off between two threads. Medians of the rounds.
 
 #include <cstdio>
 #include <optional>
@@ -12,7 +11,6 @@
 #include "arguments.h"
 #include "closed_loop.h"
 #include "hand_off.h"
-#include "open_loop.h"
 #include "raw_session.h"
 
 namespace {
@@ -21,34 +19,29 @@ using namespace trident::bench;  // NOLINT: a program of one file
 
 constexpr char kUsage[] =
     R"(usage: trident_client --repository DIR --model NAME --backends DIR [--library libonnxruntime]
-         [--lane offloaded|inline|spin] [--budget-us 1000] [--spin-us 50] [--items 1]
-  closed loop:
-         [--outstanding 1,64,256] [--resubmit thread|callback] [--seconds 1] [--rounds 5]
-  open loop:
-         --rate REQUESTS_PER_SECOND [--arrivals poisson|bursts] [--seconds 5] [--seed 1]
-         [--slo-us N] [--timeout-us N]
+         [--lane offloaded|inline] [--outstanding 1,64,256] [--seconds 1] [--rounds 5]
 )";
+constexpr uint64_t kInlineBudgetNs = 1'000'000;
+
+std::string LaneOf(const Arguments& arguments) {
+  return arguments.Choice("lane", {"offloaded", "inline"});
+}
 
 ServerSettings SettingsOf(const Arguments& arguments) {
-  const std::string lane = arguments.Choice("lane", {"offloaded", "inline", "spin"});
   ServerSettings settings;
   settings.repository = arguments.Required("repository");
   settings.backends = arguments.Required("backends");
   settings.onnxruntime = arguments.Text("library");
-  if (lane == "inline") settings.inline_budget_ns = 1000 * arguments.Count("budget-us", 1000);
-  if (lane == "spin") settings.spin_us = arguments.Count("spin-us", 50);
+  if (LaneOf(arguments) == "inline") settings.inline_budget_ns = kInlineBudgetNs;
   return settings;
 }
 
 // ONNX Runtime on the model's own file, or nothing when another backend serves the model.
-std::optional<RawSession> MakeRaw(const Arguments& arguments, const std::string& platform,
-                                  uint64_t items) {
+std::optional<RawSession> MakeRaw(const Arguments& arguments, const std::string& platform) {
   if (!arguments.Has("library") || !platform.starts_with("onnxruntime")) return std::nullopt;
   const std::string file =
       arguments.Required("repository") + "/" + arguments.Required("model") + "/1/model.onnx";
-  std::optional<RawSession> raw(std::in_place, arguments.Text("library"), file);
-  raw->SetBatch(static_cast<int64_t>(items));
-  return raw;
+  return std::optional<RawSession>(std::in_place, arguments.Text("library"), file);
 }
 
 Summary MeasureRaw(RawSession* raw, double seconds) {
@@ -89,7 +82,6 @@ struct ClosedLoopPlan {
   std::vector<uint64_t> outstandings;
   double seconds;  // each measurement of each round
   uint64_t rounds;
-  Resubmit resubmit;
 };
 
 Json RunClosedLoops(const ModelClient& client, OverQueue* queue, const ClosedLoopPlan& plan,
@@ -98,8 +90,7 @@ Json RunClosedLoops(const ModelClient& client, OverQueue* queue, const ClosedLoo
   std::vector<double> raw_us, added_us, hand_off_us;
   for (uint64_t round = 0; round < plan.rounds; ++round) {
     for (size_t i = 0; i < series.size(); ++i) {
-      series[i].Add(
-          RunClosedLoop(client, queue, plan.outstandings[i], plan.seconds, plan.resubmit));
+      series[i].Add(RunClosedLoop(client, queue, plan.outstandings[i], plan.seconds));
     }
     hand_off_us.push_back(MeasureHandOff(plan.seconds / 2).p50_us);
     if (raw == nullptr) continue;
@@ -119,53 +110,31 @@ Json RunClosedLoops(const ModelClient& client, OverQueue* queue, const ClosedLoo
   return result;
 }
 
-Json RunClosed(const Arguments& arguments, const ModelClient& client, OverQueue* queue,
-               uint64_t items) {
+Json Run(const Arguments& arguments, const ModelClient& client, OverQueue* queue) {
   ClosedLoopPlan plan;
   plan.outstandings = arguments.Counts("outstanding", {1, 64, 256});
   plan.seconds = arguments.Number("seconds", 1);
   plan.rounds = arguments.Count("rounds", 5);
-  plan.resubmit = arguments.Choice("resubmit", {"thread", "callback"}) == "thread"
-                      ? Resubmit::kThread
-                      : Resubmit::kCallback;
   LimitRunTime(60 + 2 * plan.seconds * static_cast<double>(plan.rounds) *
                         static_cast<double>(plan.outstandings.size() + 2));
-  std::optional<RawSession> raw = MakeRaw(arguments, client.platform(), items);
+  std::optional<RawSession> raw = MakeRaw(arguments, client.platform());
   return RunClosedLoops(client, queue, plan, raw ? &*raw : nullptr);
-}
-
-Json RunOpen(const Arguments& arguments, const ModelClient& client, OverQueue* queue) {
-  OpenLoopPlan plan;
-  plan.rate = arguments.Number("rate", 1);
-  plan.bursts = arguments.Choice("arrivals", {"poisson", "bursts"}) == "bursts";
-  plan.seconds = arguments.Number("seconds", 5);
-  plan.seed = arguments.Count("seed", 1);
-  if (arguments.Has("slo-us")) plan.slo_us = arguments.Count("slo-us", 1);
-  if (arguments.Has("timeout-us")) plan.timeout_us = arguments.Count("timeout-us", 1);
-  LimitRunTime(60 + 10 * plan.seconds);
-  RunClosedLoop(client, queue, /*outstanding=*/64, /*seconds=*/0.2, Resubmit::kThread);  // warm-up
-  return RunOpenLoop(client, queue, plan);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  const Arguments arguments(argc, argv, kUsage,
-                            {"repository", "model", "backends", "library", "lane", "budget-us",
-                             "spin-us", "items", "outstanding", "resubmit", "seconds", "rounds",
-                             "rate", "arrivals", "seed", "slo-us", "timeout-us"});
+  const Arguments arguments(
+      argc, argv, kUsage,
+      {"repository", "model", "backends", "library", "lane", "outstanding", "seconds", "rounds"});
   const std::string model = arguments.Required("model");
-  const uint64_t items = arguments.Count("items", 1);
   const ServerSettings settings = SettingsOf(arguments);
   LimitRunTime(60);
   OverQueue queue;
   Server server(settings);
-  const ModelClient client(&server, model, items);
-  Json result = {{"model", model},
-                 {"lane", arguments.Choice("lane", {"offloaded", "inline", "spin"})},
-                 {"items", items}};
-  result.update(arguments.Has("rate") ? RunOpen(arguments, client, &queue)
-                                      : RunClosed(arguments, client, &queue, items));
+  const ModelClient client(&server, model);
+  Json result = {{"model", model}, {"lane", LaneOf(arguments)}};
+  result.update(Run(arguments, client, &queue));
   printf("%s\n", result.dump(1).c_str());
   return 0;
 }

@@ -5,12 +5,8 @@
 
 namespace trident::bench {
 
-// Who submits a request again once it is over: the thread that submitted it before, to which the
-// callback hands it over, or the callback itself.
-enum class Resubmit { kThread, kCallback };
-
 struct ClosedLoopResult {
-  Summary latency;  // until the submitter has the answer: that thread, or the callback
+  Summary latency;  // until the submitting thread has the answer
   double requests_per_second = 0;
   double inline_share = 0;  // of the requests, how many were executed by the submitting thread
 };
@@ -18,6 +14,6 @@ struct ClosedLoopResult {
 // Keeps `outstanding` requests going for this long, after a warm-up of a fifth of it. `queue` is
 // empty before and after.
 ClosedLoopResult RunClosedLoop(const ModelClient& client, OverQueue* queue, uint64_t outstanding,
-                               double seconds, Resubmit resubmit);
+                               double seconds);
 
 }  // namespace trident::bench

@@ -1,7 +1,8 @@
-// Runs an exact number of warm requests of each case, for whoever counts what they take: callgrind
-// (every case is between a call of trident_count_begin and one of trident_count_end), or, with
-// --count system, this program itself: system calls, futex calls, context switches, page faults.
-// Prints a JSON array with one object per case; counts are totals of its requests.
+// Runs an exact number of warm requests of each case, for whoever counts what they take: callgrind,
+// which is told when each case begins and ends, or, with --count system, this program itself:
+// system calls, futex calls, context switches, page faults. Prints a JSON array with one object per
+// case; counts are totals of its requests. With --compiler it prints which one has built it
+// instead.
 
 #include <linux/futex.h>
 #include <sys/resource.h>
@@ -12,6 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <thread>
 
@@ -28,7 +30,8 @@ using namespace trident::bench;  // NOLINT: a program of one file
 
 constexpr char kUsage[] =
     "usage: trident_counted --repository DIR --backends DIR --library LIBONNXRUNTIME\n"
-    "                       [--requests 2000] [--count instructions|system] [--case NAME]\n"
+    "                       [--requests 2000] [--count instructions|system]\n"
+    "       trident_counted --compiler\n"
     "The repository has models 'identity' and 'digits'.\n";
 constexpr size_t kTogether = 64;
 
@@ -36,10 +39,22 @@ constexpr size_t kTogether = 64;
 // wait and one to wake who waits, so that whatever else is counted is the server's.
 class AllOver : public SlotOwner {
  public:
-  void Over(Slot* slot) override {
-    if (*slot->error() != '\0') Die("a request failed: " + std::string(slot->error()));
+  void Over(Slot*) override {
     if (going_.fetch_sub(1) > 1) return;
+    thread_local const pid_t thread = gettid();
+    last_thread_.store(thread);
     if (state_.exchange(kOver) == kWaiting) syscall(SYS_futex, &state_, FUTEX_WAKE_PRIVATE, 1);
+  }
+
+  // Waits until the thread that saw the last of them has gone to sleep. Looks at the thread from
+  // outside, which works in every way of counting.
+  void WaitForRest() const {
+    const std::string path = "/proc/self/task/" + std::to_string(last_thread_) + "/syscall";
+    for (long number = 0; number != SYS_futex; std::this_thread::yield()) {
+      std::ifstream file(path);
+      if (!file) Die("'" + path + "' can't be read");
+      if (!(file >> number)) number = 0;  // "running"
+    }
   }
 
   void Expect(size_t requests) {
@@ -57,6 +72,7 @@ class AllOver : public SlotOwner {
 
  private:
   static constexpr uint32_t kGoing = 0, kWaiting = 1, kOver = 2;
+  std::atomic<pid_t> last_thread_{0};
   std::atomic<size_t> going_{0};
   std::atomic<uint32_t> state_{kOver};
 };
@@ -65,16 +81,19 @@ struct Case {
   std::string name;
   size_t requests_per_step;
   std::function<void()> step;
-  // A step begins when the thread that executes has gone to sleep.
-  bool from_rest;
+  // A step begins when the thread that executed the last one has gone to sleep; null: there is
+  // none.
+  const AllOver* executed = nullptr;
 };
 
 class SystemCounts {
  public:
-  // Around each step, so that waiting for the others to rest is not counted for this thread.
-  void Step(const Case& one, bool count_syscalls) {
-    if (count_syscalls && one.from_rest) {
-      while (!WaitingInFutex(1)) std::this_thread::yield();
+  // Waiting for the others to rest is not counted for this thread.
+  void Step(const Case& one) {
+    if (one.executed != nullptr) {
+      callgrind::Ask(callgrind::Request::kToggleThread);
+      one.executed->WaitForRest();
+      callgrind::Ask(callgrind::Request::kToggleThread);
     }
     const SyscallCounts before = SyscallsHere();
     one.step();
@@ -124,10 +143,10 @@ size_t Threads() {
 Json Count(const Case& one, size_t requests, bool count_syscalls) {
   const size_t steps = (requests + one.requests_per_step - 1) / one.requests_per_step;
   SystemCounts warm, counts;
-  for (size_t i = 0; i < steps / 10 + 10; ++i) warm.Step(one, /*count_syscalls=*/false);
+  for (size_t i = 0; i < steps / 10 + 10; ++i) warm.Step(one);
   counts.Begin();
   callgrind::Ask(callgrind::Request::kStartCounting);
-  for (size_t i = 0; i < steps; ++i) counts.Step(one, count_syscalls);
+  for (size_t i = 0; i < steps; ++i) counts.Step(one);
   callgrind::Ask(callgrind::Request::kStopCounting);
   callgrind::Ask(callgrind::Request::kDumpCounts);
   Json row = {{"case", one.name}, {"requests", steps * one.requests_per_step}};
@@ -138,14 +157,18 @@ Json Count(const Case& one, size_t requests, bool count_syscalls) {
 
 using Slots = std::vector<std::unique_ptr<Slot>>;
 
-Case OneByOne(std::string name, const Slots& slots, AllOver* owner, bool from_rest) {
-  return {std::move(name), 1,
-          [&slot = *slots.front(), owner] {
+Case OneByOne(std::string name, const Slots& slots, AllOver* owner) {
+  return {std::move(name), 1, [&slot = *slots.front(), owner] {
             owner->Expect(1);
-            Must(slot.Submit());
+            slot.Submit();
             owner->Wait();
-          },
-          from_rest};
+          }};
+}
+
+Case OneByOneFromRest(std::string name, const Slots& slots, AllOver* owner) {
+  Case one = OneByOne(std::move(name), slots, owner);
+  one.executed = owner;
+  return one;
 }
 
 Case Together(std::string name, const Slots& slots, AllOver* owner) {
@@ -155,7 +178,7 @@ Case Together(std::string name, const Slots& slots, AllOver* owner) {
             Slot::SubmitTogether(slots);
             owner->Wait();
           },
-          /*from_rest=*/true};
+          owner};
 }
 
 Slots MakeSlots(const ModelClient& client, size_t count, AllOver* owner) {
@@ -166,7 +189,7 @@ Slots MakeSlots(const ModelClient& client, size_t count, AllOver* owner) {
 
 struct Service {
   explicit Service(const ServerSettings& settings)
-      : server(settings), identity(&server, "identity", 1), digits(&server, "digits", 1) {}
+      : server(settings), identity(&server, "identity"), digits(&server, "digits") {}
 
   Server server;
   ModelClient identity;
@@ -176,44 +199,44 @@ struct Service {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const Arguments arguments(argc, argv, kUsage,
-                            {"repository", "backends", "library", "requests", "count", "case"});
+  const Arguments arguments(
+      argc, argv, kUsage, {"repository", "backends", "library", "requests", "count"}, {"compiler"});
+  if (arguments.Has("compiler")) {
+    printf("\"%s\"\n", __VERSION__);
+    return 0;
+  }
   const size_t requests = arguments.Count("requests", 2000);
-  const std::string only = arguments.Text("case");
   const bool system = arguments.Choice("count", {"instructions", "system"}) == "system";
   ServerSettings settings;
   settings.repository = arguments.Required("repository");
   settings.backends = arguments.Required("backends");
   settings.onnxruntime = arguments.Required("library");
-  LimitRunTime(system ? 60 : 300);  // callgrind takes its time
+  LimitRunTime(system ? 30 : 100);  // callgrind takes its time
   // ONNX Runtime 1.30 keeps a thread of its own for telemetry, whose work is nobody's request.
   setenv("ORT_DISABLE_TELEMETRY", "1", /*overwrite=*/1);
 
-  AllOver owner;
+  AllOver offloaded, inlined;
   Service offloading(settings);
   settings.inline_budget_ns = UINT64_MAX;
   Service inlining(settings);
   RawSession raw(settings.onnxruntime, settings.repository + "/digits/1/model.onnx");
 
-  const Slots identity_inline = MakeSlots(inlining.identity, 1, &owner);
-  const Slots digits_inline = MakeSlots(inlining.digits, 1, &owner);
-  const Slots identity_one = MakeSlots(offloading.identity, 1, &owner);
-  const Slots identity_together = MakeSlots(offloading.identity, kTogether, &owner);
+  const Slots identity_inline = MakeSlots(inlining.identity, 1, &inlined);
+  const Slots digits_inline = MakeSlots(inlining.digits, 1, &inlined);
+  const Slots identity_one = MakeSlots(offloading.identity, 1, &offloaded);
+  const Slots identity_together = MakeSlots(offloading.identity, kTogether, &offloaded);
   const Case cases[] = {
-      {"digits raw", 1, [&] { raw.Run(); }, /*from_rest=*/false},
-      OneByOne("digits inline", digits_inline, &owner, /*from_rest=*/false),
-      OneByOne("identity inline", identity_inline, &owner, /*from_rest=*/false),
-      OneByOne("identity offloaded", identity_one, &owner, /*from_rest=*/true),
-      Together("identity together", identity_together, &owner),
+      {"digits raw", 1, [&] { raw.Run(); }},
+      OneByOne("digits inline", digits_inline, &inlined),
+      OneByOne("identity inline", identity_inline, &inlined),
+      OneByOneFromRest("identity offloaded", identity_one, &offloaded),
+      Together("identity together", identity_together, &offloaded),
   };
   // Threads that execute start with the first request, and none may once the counter is there.
   for (const Case& one : cases) one.step();
   if (system) InstallSyscallCounter();
   Json rows = Json::array();
-  for (const Case& one : cases) {
-    if (only.empty() || only == one.name) rows.push_back(Count(one, requests, system));
-  }
-  if (rows.empty()) arguments.Refuse("there is no case '" + only + "'");
+  for (const Case& one : cases) rows.push_back(Count(one, requests, system));
   printf("%s\n", rows.dump(1).c_str());
   fflush(stdout);
   _exit(0);  // the counter does not survive the end of the servers' threads

@@ -13,7 +13,7 @@ using namespace trident::bench;  // NOLINT: a program of one file
 
 constexpr char kUsage[] =
     "usage: trident_ort_raw --library <libonnxruntime.so.1> --model <file.onnx>\n"
-    "                       [--batches 1,8,64] [--seconds 1] [--threads 1]\n";
+    "                       [--batches 1,8,64] [--seconds 1]\n";
 
 // The times of single runs, after a warm-up of a tenth of the time.
 std::vector<uint64_t> Measure(RawSession* session, double seconds) {
@@ -33,13 +33,11 @@ std::vector<uint64_t> Measure(RawSession* session, double seconds) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const Arguments arguments(argc, argv, kUsage,
-                            {"library", "model", "batches", "seconds", "threads"});
+  const Arguments arguments(argc, argv, kUsage, {"library", "model", "batches", "seconds"});
   const double seconds = arguments.Number("seconds", 1);
   const std::vector<uint64_t> batches = arguments.Counts("batches", {1, 8, 64});
   LimitRunTime(60 + 2 * seconds * static_cast<double>(batches.size()));
-  RawSession session(arguments.Required("library"), arguments.Required("model"),
-                     static_cast<int>(arguments.Count("threads", 1)));
+  RawSession session(arguments.Required("library"), arguments.Required("model"));
   Json rows = Json::array();
   for (const uint64_t batch : batches) {
     session.SetBatch(static_cast<int64_t>(batch));

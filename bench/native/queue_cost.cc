@@ -1,86 +1,40 @@
-// What a waiting request costs its scheduler: enqueue and take, at several
-// queue lengths, with priorities and timeouts in play. The production
-// scheduler, one thread, the real clock. Prints one JSON object per length, as
-// one array; times are nanoseconds per request, medians of the rounds.
+// What a waiting request costs its scheduler: enqueue and take, at several queue lengths, with
+// priorities and timeouts in play. The production scheduler, one thread, the real clock. Prints one
+// JSON object per length, as one array; times are nanoseconds per request, medians of the rounds.
 //
-//   trident_queue_cost [--lengths 10,100000] [--requests 400000] [--rounds 9]
+// Each length keeps that many requests waiting: four levels, half of the requests in the first, all
+// with a timeout and every other with a shorter one of its own. A step enqueues eight, one by one,
+// and takes a batch of eight: the oldest of the first level, which in a long queue have left the
+// cache long ago. Submitting requests, which clients do, is not measured. Rounds of all lengths
+// alternate. The slowest hundredth of the steps is left out: they were interrupted. Neighbours in
+// the queue lie apart in memory, as far as requests of a real client do: shuffled within each
+// thousand.
 //
-// Each length keeps that many requests waiting: four levels, half of the
-// requests in the first, all with a timeout and every other with a shorter one
-// of its own. A step enqueues eight, one by one, and takes a batch of eight:
-// the oldest of the first level, which in a long queue have left the cache long
-// ago. Submitting requests, which clients do, is not measured. Rounds of all
-// lengths alternate. The slowest hundredth of the steps is left out: they were
-// interrupted. Neighbours in the queue lie apart in memory, as far as requests
-// of a real client do: shuffled within each thousand.
-//
-// The floor: an enqueue and a take touch the lock, the clock (once a batch), the
-// cache line of the request in which all its links lie and its entry in the
-// timing wheel; with 10 waiting that is 80 ns on a virtual AMD EPYC, 25 of them
-// for the timeouts. With 100,000 both lines come from memory, 100 ns and more
-// each if nobody asked for them early; RequestQueue asks, and requests lie in
-// huge pages (Slab). There it is 91 ns, or 100 without huge pages, and 1.2 times
-// the cost at 10 is the limit.
+// The floor: an enqueue and a take touch the lock, the clock (once a batch), the cache line of the
+// request in which all its links lie and its entry in the timing wheel. In a short queue all of
+// that is in the cache, and the cost is that of the instructions, a third of them for the timeouts.
+// In a long one both lines come from memory, each for as long as a short queue takes in all if
+// nobody asked for them early; RequestQueue asks, and requests lie in huge pages (Slab), so that
+// translations are at hand as well. A long queue may cost 1.2 times a short one.
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <numeric>
 #include <random>
-#include <string>
 #include <vector>
 
+#include "arguments.h"
+#include "samples.h"
 #include "scheduler/queue_scheduler.h"
 
 namespace {
 
 using namespace trident;  // NOLINT: a program of one file
 
+constexpr char kUsage[] =
+    "usage: trident_queue_cost [--lengths 10,100000] [--requests 400000] [--rounds 9]\n";
 constexpr size_t kBatch = 8;
 constexpr ptrdiff_t kScatter = 1000;
-
-struct Options {
-  std::vector<size_t> lengths{10, 100000};
-  size_t requests = 400000;
-  size_t rounds = 9;
-};
-
-[[noreturn]] void Die(const std::string& message) {
-  fprintf(stderr, "trident_queue_cost: %s\n", message.c_str());
-  exit(1);
-}
-
-std::vector<size_t> ParseList(const std::string& text) {
-  std::vector<size_t> values;
-  for (const char* at = text.c_str(); *at != '\0';) {
-    char* end = nullptr;
-    const size_t value = strtoul(at, &end, 10);
-    if (end == at || value < kBatch) Die("--lengths must be numbers from 8 on, commas between");
-    values.push_back(value);
-    at = *end == ',' ? end + 1 : end;
-  }
-  return values;
-}
-
-Options ParseOptions(int argc, char** argv) {
-  Options options;
-  for (int i = 1; i < argc; i += 2) {
-    const std::string key = argv[i];
-    if (i + 1 == argc) Die("'" + key + "' needs a value");
-    const std::string value = argv[i + 1];
-    if (key == "--lengths") {
-      options.lengths = ParseList(value);
-    } else if (key == "--requests") {
-      options.requests = strtoul(value.c_str(), nullptr, 10);
-    } else if (key == "--rounds") {
-      options.rounds = strtoul(value.c_str(), nullptr, 10);
-    } else {
-      Die("unknown option '" + key + "'");
-    }
-  }
-  if (options.requests < kBatch || options.rounds == 0) Die("nothing to measure");
-  return options;
-}
 
 class Target : public InferenceTarget {
  public:
@@ -131,8 +85,7 @@ class FullQueue {
             BatchPolicy{.dynamic = true, .max_batch_size = kBatch}, Policies()) {
     scheduler_.AddInstance();
     for (size_t i = 0; i < length; ++i) requests_.push_back(Make(i % 2 == 0 ? 1 : 2 + i / 2 % 3));
-    // Neighbours in the queue lie apart in memory, but no further than an
-    // allocator would put them.
+    // Neighbours in the queue lie apart in memory, but no further than an allocator would put them.
     for (auto at = requests_.begin(); at != requests_.end();) {
       const auto end = at + std::min<ptrdiff_t>(kScatter, requests_.end() - at);
       std::shuffle(at, end, random_);
@@ -163,14 +116,13 @@ class FullQueue {
       for (RequestPtr& request : arriving) Enqueue(std::move(request));
       uint64_t look_again_ns = 0;
       if (!scheduler_.TryTake(0, &batch_, &look_again_ns) || batch_.size() != kBatch) {
-        Die("the queue gave no full batch");
+        bench::Die("the queue gave no full batch");
       }
       scheduler_.Finished(0);
       spent_ns_.push_back(NowNs() - begin);
       WithdrawAll();
     }
-    // Without the slowest hundredth: those in which the machine did something
-    // else.
+    // Without the slowest hundredth: those in which the machine did something else.
     std::sort(spent_ns_.begin(), spent_ns_.end());
     const size_t counted = steps - steps / 100;
     const uint64_t total =
@@ -184,7 +136,7 @@ class FullQueue {
     request->priority = priority;
     request->sink = sink_;
     request->on_release = [](InferenceRequest*, uint32_t) {};
-    if (const Status status = request->Prepare(); !status.ok()) Die(status.message());
+    if (const Status status = request->Prepare(); !status.ok()) bench::Die(status.message());
     return request;
   }
   RequestPtr Submit(InferenceRequest* request) {
@@ -196,7 +148,7 @@ class FullQueue {
   void Enqueue(RequestPtr request) {
     Status outcome;
     scheduler_.Enqueue({&request, 1}, {&outcome, 1});
-    if (!outcome.ok()) Die(outcome.message());
+    if (!outcome.ok()) bench::Die(outcome.message());
   }
   // Those taken are the next to come: nobody waits for their answers.
   void WithdrawAll() {
@@ -221,22 +173,29 @@ class FullQueue {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const Options options = ParseOptions(argc, argv);
+  const bench::Arguments arguments(argc, argv, kUsage, {"lengths", "requests", "rounds"});
+  const std::vector<uint64_t> lengths = arguments.Counts("lengths", {10, 100'000});
+  const uint64_t requests = arguments.Count("requests", 400'000);
+  const uint64_t rounds = arguments.Count("rounds", 9);
+  if (std::ranges::min(lengths) < kBatch || requests < kBatch) {
+    arguments.Refuse("lengths and requests must be numbers from 8 on");
+  }
   std::vector<std::unique_ptr<FullQueue>> queues;
-  for (const size_t length : options.lengths) queues.push_back(std::make_unique<FullQueue>(length));
+  for (const uint64_t length : lengths) queues.push_back(std::make_unique<FullQueue>(length));
   std::vector<std::vector<double>> times(queues.size());
-  for (size_t round = 0; round <= options.rounds; ++round) {
+  for (uint64_t round = 0; round <= rounds; ++round) {
     for (size_t i = 0; i < queues.size(); ++i) {
-      const double ns = queues[i]->NsPerRequest(options.requests);
+      const double ns = queues[i]->NsPerRequest(requests);
       if (round > 0) times[i].push_back(ns);  // the first warms up
     }
   }
+  bench::Json rows = bench::Json::array();
   for (size_t i = 0; i < queues.size(); ++i) {
-    std::vector<double>& sorted = times[i];
-    std::sort(sorted.begin(), sorted.end());
-    printf("%s{\"length\":%zu,\"ns\":%.1f,\"min_ns\":%.1f,\"max_ns\":%.1f}", i == 0 ? "[" : ",\n ",
-           options.lengths[i], sorted[sorted.size() / 2], sorted.front(), sorted.back());
+    rows.push_back({{"length", lengths[i]},
+                    {"ns", bench::Rounded(bench::Median(times[i]))},
+                    {"min_ns", bench::Rounded(std::ranges::min(times[i]))},
+                    {"max_ns", bench::Rounded(std::ranges::max(times[i]))}});
   }
-  printf("]\n");
+  printf("%s\n", rows.dump(1).c_str());
   return 0;
 }

@@ -39,10 +39,10 @@ void FillWithNumbers(float* data, size_t elements) {
   for (size_t i = 0; i < elements; ++i) data[i] = static_cast<float>(i * 7919 % 1000) / 1000;
 }
 
-RawSession::RawSession(const std::string& library, const std::string& model, int threads) {
+RawSession::RawSession(const std::string& library, const std::string& model) {
   std::string message;
   if (LoadOrtApi(library, &api_, &version_, &message) != ort::OrtLoad::kOk) Die(message);
-  Open(model, threads);
+  Open(model);
   Check(api_.CreateCpuMemoryInfo(ort::kOrtArenaAllocator, 0, &memory_));
   inputs_ = Describe(/*inputs=*/true);
   outputs_ = Describe(/*inputs=*/false);
@@ -53,12 +53,12 @@ void RawSession::Check(ort::OrtStatus* status) const {
   if (status != nullptr) Die(api_.GetErrorMessage(status));
 }
 
-void RawSession::Open(const std::string& model, int threads) {
+void RawSession::Open(const std::string& model) {
   ort::OrtEnv* env = nullptr;
   ort::OrtSessionOptions* options = nullptr;
   Check(api_.CreateEnvWithCustomLogger(DropLog, nullptr, ort::kOrtLogWarning, "raw", &env));
   Check(api_.CreateSessionOptions(&options));
-  Check(api_.SetIntraOpNumThreads(options, threads));
+  Check(api_.SetIntraOpNumThreads(options, 1));
   Check(api_.SetInterOpNumThreads(options, 1));
   Check(api_.AddSessionConfigEntry(options, "session.intra_op.allow_spinning", "0"));
   Check(api_.CreateSession(env, model.c_str(), options, &session_));

@@ -14,7 +14,7 @@ namespace trident::bench {
 class RawSession {
  public:
   // `library` and `model` are paths of libonnxruntime and of an .onnx file.
-  RawSession(const std::string& library, const std::string& model, int threads = 1);
+  RawSession(const std::string& library, const std::string& model);
 
   void SetBatch(int64_t batch);
   void Run();
@@ -33,7 +33,7 @@ class RawSession {
   };
 
   void Check(ort::OrtStatus* status) const;
-  void Open(const std::string& model, int threads);
+  void Open(const std::string& model);
   Tensors Describe(bool inputs) const;
   void Allocate(Tensors* tensors, int64_t batch) const;
 

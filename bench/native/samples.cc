@@ -9,10 +9,10 @@ Summary Summarise(std::vector<uint64_t>& times_ns) {
   if (times_ns.empty()) return {};
   std::ranges::sort(times_ns);
   const auto at = [&](double fraction) {
-    const auto index = static_cast<size_t>(fraction * static_cast<double>(times_ns.size()));
-    return static_cast<double>(times_ns[std::min(index, times_ns.size() - 1)]) / 1000;
+    const double rank = std::ceil(fraction * static_cast<double>(times_ns.size()));
+    return static_cast<double>(times_ns[static_cast<size_t>(rank) - 1]) / 1000;
   };
-  return {times_ns.size(), at(0.5), at(0.9), at(0.99), at(1)};
+  return {times_ns.size(), at(0.5), at(0.9), at(0.99)};
 }
 
 double Median(std::vector<double> values) {
@@ -23,13 +23,5 @@ double Median(std::vector<double> values) {
 }
 
 double Rounded(double value) { return std::round(value * 100) / 100; }
-
-Json ToJson(const Summary& summary) {
-  return {{"count", summary.count},
-          {"p50_us", Rounded(summary.p50_us)},
-          {"p90_us", Rounded(summary.p90_us)},
-          {"p99_us", Rounded(summary.p99_us)},
-          {"max_us", Rounded(summary.max_us)}};
-}
 
 }  // namespace trident::bench

@@ -19,17 +19,15 @@ struct Summary {
   double p50_us = 0;
   double p90_us = 0;
   double p99_us = 0;
-  double max_us = 0;
 };
 
-// Sorts the times. All zero when there are none.
+// Sorts the times; all zero when there are none. A percentile is the smallest of them that so many
+// do not exceed, as everywhere in the benchmark.
 Summary Summarise(std::vector<uint64_t>& times_ns);
 
 double Median(std::vector<double> values);
 
 // To two decimals, for people who read the JSON.
 double Rounded(double value);
-
-Json ToJson(const Summary& summary);
 
 }  // namespace trident::bench

@@ -14,13 +14,10 @@ struct ServerSettings {
   std::string repository;
   std::string backends;     // holds <name>/libtriton_<name>.so
   std::string onnxruntime;  // path of libonnxruntime; may be empty
-  bool load_all = false;    // at start, rather than each by Load
   uint64_t inline_budget_ns = 0;
-  uint64_t spin_us = 0;
 };
 
-// A server; what does not work ends the program. The models it has loaded go with
-// it. Thread-safe.
+// A server; what does not work ends the program. The models it has loaded go with it. Thread-safe.
 class Server {
  public:
   explicit Server(const ServerSettings& settings);
@@ -33,7 +30,6 @@ class Server {
   Json Load(const std::string& model);
 
  private:
-  const bool loads_all_;
   TRITONSERVER_Server* server_ = nullptr;
 };
 

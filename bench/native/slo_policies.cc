@@ -1,15 +1,15 @@
 // What queue policies make of a load, in virtual time: one executor of 2.0 + 0.1 n ms, at most 32
 // items a batch, and 15.6 ms for an answer. The queue is the production one.
-//
-//     trident_slo_policies [arrivals] [seed]
 
 #include <cstdio>
-#include <cstdlib>
 
+#include "arguments.h"
 #include "support/slo_world.h"
 
 namespace trident {
 namespace {
+
+constexpr char kUsage[] = "usage: trident_slo_policies [--arrivals 400000] [--seed 1]\n";
 
 struct Named {
   const char* name;
@@ -62,8 +62,9 @@ void PrintAll(size_t arrivals, uint64_t seed) {
 }  // namespace trident
 
 int main(int argc, char** argv) {
-  const size_t arrivals = argc > 1 ? strtoull(argv[1], nullptr, 10) : 400'000;
-  const uint64_t seed = argc > 2 ? strtoull(argv[2], nullptr, 10) : 1;
-  trident::PrintAll(arrivals, seed);
+  const trident::bench::Arguments arguments(argc, argv, trident::kUsage, {"arrivals", "seed"});
+  // What SloWorld expects as a test would otherwise be printed and forgotten.
+  GTEST_FLAG_SET(throw_on_failure, true);
+  trident::PrintAll(arguments.Count("arrivals", 400'000), arguments.Count("seed", 1));
   return 0;
 }

@@ -6,7 +6,7 @@
 
 namespace trident::bench {
 
-ModelInputs::ModelInputs(const Json& metadata, uint64_t items) {
+ModelInputs::ModelInputs(const Json& metadata) {
   for (const Json& row : metadata.at("inputs")) {
     Input input;
     const std::string datatype = row.at("datatype");
@@ -14,10 +14,9 @@ ModelInputs::ModelInputs(const Json& metadata, uint64_t items) {
     input.datatype = TRITONSERVER_StringToDataType(datatype.c_str());
     input.byte_size = TRITONSERVER_DataTypeByteSize(input.datatype);
     if (input.byte_size == 0) Die("input '" + input.name + "' is of type " + datatype);
-    for (int64_t size : row.at("shape")) {
-      if (size < 0) size = input.shape.empty() ? static_cast<int64_t>(items) : 1;
-      input.shape.push_back(size);
-      input.byte_size *= static_cast<size_t>(size);
+    for (const int64_t size : row.at("shape")) {
+      input.shape.push_back(size < 0 ? 1 : size);
+      input.byte_size *= static_cast<size_t>(input.shape.back());
     }
     input.data.resize((input.byte_size + sizeof(float) - 1) / sizeof(float));
     if (input.datatype == TRITONSERVER_TYPE_FP32) {
@@ -49,20 +48,11 @@ Slot::Slot(const Server& server, const std::string& model, const ModelInputs& in
 
 Slot::~Slot() { Must(TRITONSERVER_InferenceRequestDelete(request_)); }
 
-void Slot::Prepare() {
-  error_ = "";
-  holders_.store(2, std::memory_order_relaxed);
-}
+void Slot::Prepare() { holders_.store(2, std::memory_order_relaxed); }
 
-TRITONSERVER_Error* Slot::Submit() {
+void Slot::Submit() {
   Prepare();
-  return TRITONSERVER_ServerInferAsync(server_, request_, nullptr);
-}
-
-void Slot::SubmitInline() {
-  bool ran_inline = false;
-  Prepare();
-  Must(TRITONSERVER_TridentServerInferInline(server_, request_, UINT64_MAX, &ran_inline));
+  Must(TRITONSERVER_ServerInferAsync(server_, request_, nullptr));
 }
 
 void Slot::SubmitTogether(const std::vector<std::unique_ptr<Slot>>& slots) {
@@ -80,23 +70,15 @@ void Slot::SubmitTogether(const std::vector<std::unique_ptr<Slot>>& slots) {
   for (TRITONSERVER_Error* error : errors) Must(error);
 }
 
-void Slot::SetTimeout(uint64_t timeout_us) {
-  Must(TRITONSERVER_InferenceRequestSetTimeoutMicroseconds(request_, timeout_us));
-}
-
 void Slot::OnRelease(TRITONSERVER_InferenceRequest*, uint32_t, void* slot) {
   static_cast<Slot*>(slot)->LetGo();
 }
 
 void Slot::OnResponse(TRITONSERVER_InferenceResponse* response, uint32_t flags, void* slot) {
-  auto* const self = static_cast<Slot*>(slot);
-  if (TRITONSERVER_Error* error = TRITONSERVER_InferenceResponseError(response)) {
-    self->error_ = TRITONSERVER_ErrorCodeString(error);
-    TRITONSERVER_ErrorDelete(error);
-  }
+  Must(TRITONSERVER_InferenceResponseError(response));
   Must(TRITONSERVER_InferenceResponseDelete(response));
   if ((flags & TRITONSERVER_RESPONSE_COMPLETE_FINAL) == 0) Die("a model of many responses");
-  self->LetGo();
+  static_cast<Slot*>(slot)->LetGo();
 }
 
 char* Slot::Buffer(const char* name, size_t byte_size) {

@@ -10,11 +10,11 @@
 
 namespace trident::bench {
 
-// The input tensors of every request for one model: `items` in the batch dimension, 1 for any other
-// variable one, small numbers as contents. Read by all requests, written by nobody.
+// The input tensors of every request for one model: variable dimensions are 1, small numbers as
+// contents. Read by all requests, written by nobody.
 class ModelInputs {
  public:
-  ModelInputs(const Json& metadata, uint64_t items);
+  explicit ModelInputs(const Json& metadata);
 
   // Adds them to a request, which must not outlive them.
   void AddTo(TRITONSERVER_InferenceRequest* request) const;
@@ -43,7 +43,7 @@ class SlotOwner {
 
 // A request that is made once and submitted again and again, with its output buffers. It is over
 // when it has its answer, which is deleted in the callback, and is back from the server. Whoever
-// holds it while it is not submitted may use it.
+// holds it while it is not submitted may use it. A refusal or a failure ends the program.
 class Slot {
  public:
   Slot(const Server& server, const std::string& model, const ModelInputs& inputs,
@@ -52,21 +52,13 @@ class Slot {
   Slot(const Slot&) = delete;
   Slot& operator=(const Slot&) = delete;
 
-  // Null, or why the server refused the request, which is then the caller's error to delete.
-  TRITONSERVER_Error* Submit();
-  // As Submit, on this thread if the instance is idle; a refusal ends the program.
-  void SubmitInline();
-  // All of them by one call; a refusal ends the program.
+  void Submit();
+  // All of them by one call.
   static void SubmitTogether(const std::vector<std::unique_ptr<Slot>>& slots);
-  void SetTimeout(uint64_t timeout_us);
-
-  // How the last submission ended: "" or the name of an error code.
-  const char* error() const { return error_; }
 
   // For the owner.
   uint64_t submitted_ns = 0;
   uint64_t ended_ns = 0;
-  size_t index = 0;
 
  private:
   friend class OutputBuffers;
@@ -86,7 +78,6 @@ class Slot {
   TRITONSERVER_InferenceRequest* request_ = nullptr;
   std::vector<Output> outputs_;
   std::atomic<int> holders_{0};  // the release and the answer still to come
-  const char* error_ = "";
 };
 
 // Has the server write every output to its slot's own buffer. Must outlive the slots.
@@ -109,16 +100,14 @@ class OutputBuffers {
 // Loads a model and has all that its slots need. Slots must be over when it goes.
 class ModelClient {
  public:
-  ModelClient(Server* server, std::string model, uint64_t items)
+  ModelClient(Server* server, std::string model)
       : server_(*server),
         model_(std::move(model)),
         metadata_(server->Load(model_)),
-        inputs_(metadata_, items) {}
+        inputs_(metadata_) {}
 
-  std::unique_ptr<Slot> MakeSlot(SlotOwner* owner) const { return MakeSlotFor(model_, owner); }
-  // For another model with the same inputs.
-  std::unique_ptr<Slot> MakeSlotFor(const std::string& model, SlotOwner* owner) const {
-    return std::make_unique<Slot>(server_, model, inputs_, buffers_.handle(), owner);
+  std::unique_ptr<Slot> MakeSlot(SlotOwner* owner) const {
+    return std::make_unique<Slot>(server_, model_, inputs_, buffers_.handle(), owner);
   }
   // Of the backend that serves it.
   std::string platform() const { return metadata_.at("platform"); }

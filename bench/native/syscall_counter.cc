@@ -70,7 +70,6 @@ struct AtomicCounts {
 AtomicCounts of_all;
 // Initial-exec: a signal handler must not allocate the thread's storage.
 thread_local SyscallCounts of_thread [[gnu::tls_model("initial-exec")]];
-std::atomic<int> waiting{0};
 
 bool IsFutex(long number, long operation, std::initializer_list<int> operations) {
   if (number != SYS_futex) return false;
@@ -91,9 +90,7 @@ long CountAndCall(long number, long a, long b, long c, long d, long e, long f) {
   of_all.futex_waits += wait;
   of_thread.futex_wakes += wake;
   of_all.futex_wakes += wake;
-  if (wait) ++waiting;
   const long result = trident_syscall(number, a, b, c, d, e, f);
-  if (wait) --waiting;
   of_thread.woken += wake && result > 0;
   of_all.woken += wake && result > 0;
   return result;
@@ -168,7 +165,5 @@ SyscallCounts SyscallsOfAll() {
   return {of_all.calls.load(), of_all.futex_waits.load(), of_all.futex_wakes.load(),
           of_all.woken.load()};
 }
-
-bool WaitingInFutex(int threads) { return waiting.load() >= threads; }
 
 }  // namespace trident::bench

@@ -31,7 +31,4 @@ void InstallSyscallCounter();
 SyscallCounts SyscallsHere();
 SyscallCounts SyscallsOfAll();
 
-// Whether `threads` threads are waiting in a futex call right now.
-bool WaitingInFutex(int threads);
-
 }  // namespace trident::bench
