@@ -13,6 +13,9 @@ export interface SystemCounts {
   threads: number
 }
 
+/** The version of the compiler that built what is counted. */
+export function compilerOfTheBuild(): string
+
 /** Instructions per request, by case. */
 export function countInstructions(requests?: number): Record<string, number>
 

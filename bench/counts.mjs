@@ -16,7 +16,14 @@ function runCounted(prefix, args) {
   const models = ['--repository', repository, '--backends', join(out, 'backends')]
   const library = ['--library', findOnnxRuntime() ?? '']
   const command = [...prefix, join(out, 'trident_counted'), ...models, ...library, ...args]
-  return JSON.parse(execFileSync(command[0], command.slice(1), { encoding: 'utf8' }))
+  // The program's own limits, which come first, say more.
+  const options = { encoding: 'utf8', timeout: 110_000 }
+  return JSON.parse(execFileSync(command[0], command.slice(1), options))
+}
+
+/** The version of the compiler that built what is counted. */
+export function compilerOfTheBuild() {
+  return runCounted([], ['--compiler'])
 }
 
 /** Instructions per request of every case, by callgrind: { 'digits inline': 121900, ... }. */
