@@ -29,6 +29,12 @@ class Clients {
     return crossed
   }
 
+  /** Makes a request that does not cross after all. */
+  thinkBetterOfIt(): void {
+    this.group.join(this.#crossing)
+    this.group.withdraw()
+  }
+
   answer(count: number): void {
     for (let i = 0; i < count; i++) this.group.leave(this.#settlement)
     this.#settlement++
@@ -100,11 +106,20 @@ test('who waits for all answers keeps requests together, but for rare attempts',
   expect(attempts).toBeLessThan(7)
 })
 
-test('a request that crossed by itself, or not at all, leaves the count as it was', () => {
+test('a request that crossed by itself counts for the shares, one that did not cross does not', () => {
   const clients = new Clients(64, 1, 1)
-  clients.group.adopt()
-  clients.answer(1)
-  clients.group.join(0)
-  clients.group.withdraw()
+  clients.fallIntoStep(64)
+  for (let i = 0; i < 16; i++) clients.group.adopt()
+  for (let i = 0; i < 16; i++) clients.thinkBetterOfIt()
+  clients.answer(32)
+  expect(clients.ask(48)).toEqual([40, 8])
+})
+
+test('a request that did not cross is no sign of clients that ask again', () => {
+  const clients = new Clients(64, 1, 1)
+  clients.fallIntoStep(64)
+  clients.answer(32)
+  clients.thinkBetterOfIt()
+  clients.answer(32)
   expect(clients.ask(64)).toEqual([64])
 })
