@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <map>
 
 #include "echo.h"
 #include "environment.h"
@@ -54,5 +55,19 @@ inline constexpr const char* kDigitsConfig =
     "input { name: \"image\" data_type: TYPE_FP32 dims: [ 1, 8, 8 ] } "
     "output { name: \"logits\" data_type: TYPE_FP32 dims: [ 10 ] } "
     "instance_group { count: 1 kind: KIND_CPU } dynamic_batching { } ";
+
+// Tests of a server that has loaded them.
+class DigitsTest : public testing::Test {
+ protected:
+  using Batches = std::map<int64_t, int64_t>;
+
+  void SetUp() override {
+    server_.repository().AddOnnx("digits", "digits", kDigitsConfig);
+    ASSERT_TRUE(Succeeded(server_.Load("digits")));
+  }
+
+  const Digits digits_;
+  Server server_;
+};
 
 }  // namespace trident::contract

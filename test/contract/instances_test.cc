@@ -179,11 +179,10 @@ TEST(Instances, OfOneModelAllExecuteAtOnce) {
   ASSERT_TRUE(Succeeded(
       LoadWitness(&server, "model",
                   "instance_group { kind: KIND_CPU count: " + std::to_string(kCount) + " }")));
-  std::vector<std::unique_ptr<Occupied>> busy;
+  std::vector<std::unique_ptr<Occupied>> busy;  // each made once its request executes
   for (int i = 0; i < kCount; ++i) {
     busy.push_back(std::make_unique<Occupied>(WitnessRequest(server, "model")));
   }
-  EXPECT_EQ(busy.size(), static_cast<size_t>(kCount));
 }
 
 size_t ThreadCount() {
@@ -204,7 +203,9 @@ TEST(Instances, OfManyModelsShareAboutAsManyThreadsAsThereAreCores) {
   cpu_set_t cores;
   ASSERT_EQ(sched_getaffinity(0, sizeof(cores), &cores), 0);
   for (int i = 0; i < kModels; ++i) {
-    ASSERT_TRUE(Succeeded(WitnessRequest(server, "model" + std::to_string(i)).Infer().outcome));
+    Request request = WitnessRequest(server, "model" + std::to_string(i));
+    ASSERT_TRUE(Succeeded(request.Send()));
+    ASSERT_TRUE(Succeeded(request.Wait().outcome));
   }
   // One may be the timer's, one replaces a thread that seemed to be blocked.
   EXPECT_LE(ThreadCount(), before + static_cast<size_t>(CPU_COUNT(&cores)) + 2);

@@ -11,17 +11,15 @@
 
 #include <dlfcn.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <map>
 #include <string>
 
 #include "environment.h"
+#include "support/hang_guard.h"
 #include "triton/core/tritonserver.h"
 
 namespace trident::contract {
@@ -37,26 +35,6 @@ std::string BesideTheCore() {
   if (dladdr(reinterpret_cast<void*>(&TRITONSERVER_ApiVersion), &core) == 0) return "";
   return (fs::absolute(core.dli_fname).parent_path() / "test_backends").string();
 }
-
-// Ends the program when a test takes so long that it must hang, wherever it does.
-class HangGuard : public testing::EmptyTestEventListener {
-  static constexpr unsigned kLimitSeconds = 180;  // ten times the slowest, under a sanitizer
-
-  void OnTestStart(const testing::TestInfo& test) override {
-    snprintf(message_, sizeof(message_), "FAILED: %s.%s hangs\n", test.test_suite_name(),
-             test.name());
-    signal(SIGALRM, OnAlarm);
-    alarm(kLimitSeconds);
-  }
-  void OnTestEnd(const testing::TestInfo&) override { alarm(0); }
-
-  static void OnAlarm(int) {
-    if (write(STDERR_FILENO, message_, strlen(message_)) < 0) _exit(3);
-    abort();
-  }
-
-  static inline char message_[256];
-};
 
 bool ReadLane(const std::string& name) {
   const std::map<std::string, Lane> lanes = {
@@ -102,6 +80,6 @@ int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
   // ctest and editors list the tests without arguments.
   if (!GTEST_FLAG_GET(list_tests) && !trident::contract::ReadArguments(argc, argv)) return 2;
-  testing::UnitTest::GetInstance()->listeners().Append(new trident::contract::HangGuard);
+  testing::UnitTest::GetInstance()->listeners().Append(new trident::HangGuard);
   return RUN_ALL_TESTS();
 }

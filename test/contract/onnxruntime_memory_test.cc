@@ -1,28 +1,15 @@
 // Where the ONNX Runtime backend reads and writes: in the memory of the requests if it can.
 
-#include <sys/resource.h>
-
-#include <fstream>
 #include <numeric>
 #include <random>
 
 #include "digits.h"
+#include "support/memory_pages.h"
 
 namespace trident::contract {
 namespace {
 
-using Batches = std::map<int64_t, int64_t>;
-
-class DigitsMemory : public testing::Test {
- protected:
-  void SetUp() override {
-    server_.repository().AddOnnx("digits", "digits", kDigitsConfig);
-    ASSERT_TRUE(Succeeded(server_.Load("digits")));
-  }
-
-  const Digits digits_;
-  Server server_;
-};
+class DigitsMemory : public DigitsTest {};
 
 // Requests of one block of memory, in any order: a batch is a set.
 TEST_F(DigitsMemory, ABatchThatLiesSideBySideIsNotCopiedInAnyOrder) {
@@ -95,31 +82,14 @@ TEST_F(DigitsMemory, ABatchInTwoBlocksIsGatheredOnce) {
   EXPECT_EQ(server_.Copies("digits"), 4);  // of inputs: the outputs do lie side by side
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-
-bool KernelGivesHugePages() {
-  std::string modes;
-  std::getline(std::ifstream("/sys/kernel/mm/transparent_hugepage/enabled"), modes);
-  return !modes.empty() && modes.find("[never]") == std::string::npos;
-}
-
-// Of the calling thread.
-int64_t PageFaults() {
-  rusage usage{};
-  getrusage(RUSAGE_THREAD, &usage);
-  return usage.ru_minflt;
-}
-
 // Counted on this thread, which executes the request itself.
 TEST(HugePages, ALargeGatherFaultsFewPagesIn) {
   if (kSanitized) GTEST_SKIP() << "a sanitizer has memory of its own";
-  if (!KernelGivesHugePages()) GTEST_SKIP() << "transparent huge pages are off";
   constexpr int64_t kElements = 4 << 20;
   constexpr size_t kBytes = kElements * sizeof(float);
+  if (!KernelGivesHugePages(kBytes)) {
+    GTEST_SKIP() << "the kernel gives no huge pages: it shall not, or none are left";
+  }
   Server server;
   server.repository().AddOnnx("identity_fp32", "identity_fp32", "");
   ASSERT_TRUE(Succeeded(server.Load("identity_fp32")));

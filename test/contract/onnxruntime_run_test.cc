@@ -5,18 +5,7 @@
 namespace trident::contract {
 namespace {
 
-using Batches = std::map<int64_t, int64_t>;
-
-class DigitsModel : public testing::Test {
- protected:
-  void SetUp() override {
-    server_.repository().AddOnnx("digits", "digits", kDigitsConfig);
-    ASSERT_TRUE(Succeeded(server_.Load("digits")));
-  }
-
-  const Digits digits_;
-  Server server_;
-};
+class DigitsModel : public DigitsTest {};
 
 TEST_F(DigitsModel, RecognisesAsManyAsTheRecordedRun) {
   int right = 0;

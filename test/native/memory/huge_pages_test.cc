@@ -1,51 +1,30 @@
 #include "memory/huge_pages.h"
 
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
 #include <cstring>
-#include <fstream>
-#include <sstream>
+#include <string>
 
 #include "memory/peer.h"
 #include "memory/shared_memory.h"
+#include "support/memory_pages.h"
 
 namespace trident {
 namespace {
 
 using Region = SharedMemoryRegion;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-
 uint64_t PlaceInHugePage(const Region& region) {
   return reinterpret_cast<uintptr_t>(region.data()) % kHugePageBytes;
 }
 
-// Whether /dev/shm is mounted so that who asks for huge pages may get them.
-bool SharedMemoryHasHugePages() {
-  std::ifstream mounts("/proc/self/mounts");
-  bool possible = false;
-  for (std::string line; std::getline(mounts, line);) {
-    std::istringstream fields(line);
-    std::string device, place, type, options;
-    fields >> device >> place >> type >> options;
-    // The last one covers those before.
-    if (place == "/dev/shm") {
-      possible = options.find("huge=") != std::string::npos &&
-                 options.find("huge=never") == std::string::npos;
-    }
-  }
-  return possible;
-}
-
-int64_t PageFaults() {
-  rusage usage{};
-  getrusage(RUSAGE_THREAD, &usage);
-  return usage.ru_minflt;
+bool SharedMemoryHasHugePages(uint64_t byte_size) {
+  const std::string key = NewKey();
+  const int descriptor = shm_open(key.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  const bool has = descriptor >= 0 && KernelGivesHugePages(byte_size, descriptor);
+  shm_unlink(key.c_str());
+  close(descriptor);
+  return has;
 }
 
 TEST(HugePages, LargeRegionsLieInMemoryAsInTheirObject) {
@@ -78,7 +57,9 @@ TEST(HugePages, ALargeRegionThatShrinksCostsAnError) {
 TEST(HugePages, ALargeRegionFaultsFewPagesIn) {
   constexpr uint64_t kBytes = 16 << 20;
   if (kSanitized) GTEST_SKIP() << "a sanitizer has memory of its own";
-  if (!SharedMemoryHasHugePages()) GTEST_SKIP() << "/dev/shm is mounted without huge=";
+  if (!SharedMemoryHasHugePages(kBytes)) {
+    GTEST_SKIP() << "the kernel gives /dev/shm no huge pages: as it is mounted, or none are left";
+  }
   const int64_t before = PageFaults();
   const auto region = *Region::Create(NewKey(), kBytes);
   std::memset(region->data(), 1, kBytes);
