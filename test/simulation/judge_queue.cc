@@ -53,6 +53,17 @@ bool QueueJudge::Rejects(const Submission& submission) const {
   return PolicyOf(LevelOf(submission)).timeout_action == TimeoutAction::kReject;
 }
 
+// No estimate of a batch can be larger than the longest execution so far, had each of the items
+// that fit together taken as long.
+bool QueueJudge::MayBeLate(const Submission& submission) const {
+  uint64_t longest_ns = longest_ns_;
+  for (const Instance& instance : instances_) {
+    if (instance.busy) longest_ns = std::max(longest_ns, world_.now() - instance.claimed_ns);
+  }
+  const uint64_t due_ns = DueOf(submission);
+  return due_ns != kNever && due_ns <= world_.now() + longest_ns * max_items_;
+}
+
 // Order and size ---------------------------------------------------------------------------------
 
 QueueJudge::Queue QueueJudge::InOrder(uint64_t now_ns) const {
@@ -173,6 +184,12 @@ void QueueJudge::CheckSize(const Queue& queue, size_t taken) const {
 void QueueJudge::Claim(size_t instance) {
   world_.Require(!instances_[instance].busy, "instance ", instance, " got two batches at once");
   instances_[instance].busy = true;
+  instances_[instance].claimed_ns = world_.now();
+}
+
+void QueueJudge::Finished(size_t instance) {
+  instances_[instance].busy = false;
+  longest_ns_ = std::max(longest_ns_, world_.now() - instances_[instance].claimed_ns);
 }
 
 void QueueJudge::HandedInline(size_t instance, const std::vector<RequestPtr>& batch) {
@@ -262,17 +279,19 @@ void QueueJudge::Submitted(Submission& submission, const Status& outcome) {
   const uint64_t level = LevelOf(submission);
   const uint64_t limit = dynamic_ ? PolicyOf(level).max_queue_size : 0;
   uint64_t waiting = 0;
-  uint64_t expiring = 0;  // at this very instant: there or not
+  uint64_t ending = 0;  // at this very instant: there or not
   for (const Submission* other : waiting_) {
     if (LevelOf(*other) != level) continue;
     ++waiting;
-    if (Rejects(*other) && DeadlineOf(*other) <= world_.now()) ++expiring;
+    // Those refused together leave at once, and are answered one after the other.
+    const bool expires = Rejects(*other) && DeadlineOf(*other) <= world_.now();
+    if (expires || MayBeLate(*other)) ++ending;
   }
   if (!world_.preemptive()) {
     const bool full = limit != 0 && waiting >= limit;
     if (outcome.ok()) {
       world_.Require(!stopped_, "a stopped scheduler accepted request ", submission.number);
-      world_.Require(!full || waiting - expiring < limit, "request ", submission.number,
+      world_.Require(!full || waiting - ending < limit, "request ", submission.number,
                      " was accepted by a full queue of ", waiting);
     } else {
       world_.Require(full || stopped_, "request ", submission.number,
@@ -291,7 +310,7 @@ void QueueJudge::CoreAnswered(Submission& submission, const InferenceResponse*,
   const bool cancelled = status.code() == StatusCode::kCancelled && submission.cancel_called;
   const bool late = status.code() == StatusCode::kUnavailable && dynamic_ && Rejects(submission) &&
                     DeadlineOf(submission) <= world_.now();
-  const bool refused = status.code() == StatusCode::kUnavailable && DueOf(submission) != kNever;
+  const bool refused = status.code() == StatusCode::kUnavailable && MayBeLate(submission);
   world_.Require(submission.handed == 0 && (cancelled || late || refused), "request ",
                  submission.number, " was ended by the core without a reason: ", status.message());
 }

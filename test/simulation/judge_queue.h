@@ -12,7 +12,7 @@ namespace trident::simulation {
 // batches are prefixes of the queue, in the order of priority levels and arrival; sizes and delays
 // as configured; queues bounded exactly; timeouts in time; responses in order where promised. With
 // deadlines, sizes and delays are what the measured durations say: nobody is executed or waits
-// beyond its deadline, and only who has one is refused for it.
+// beyond its deadline, and only who could be late is refused for it.
 class QueueJudge : public Judge {
  public:
   QueueJudge(World& world, const ModelConfig& config);
@@ -23,7 +23,7 @@ class QueueJudge : public Judge {
   void Submitted(Submission& submission, const Status& outcome) override;
   void Handed(size_t instance, const std::vector<RequestPtr>& batch) override;
   void HandedInline(size_t instance, const std::vector<RequestPtr>& batch) override;
-  void Finished(size_t instance) override { instances_[instance].busy = false; }
+  void Finished(size_t instance) override;
   void CoreAnswered(Submission& submission, const InferenceResponse* response,
                     const Status& status) override;
   void Released(Submission& submission) override;
@@ -34,6 +34,7 @@ class QueueJudge : public Judge {
   struct Instance {
     bool busy = false;
     bool removed = false;
+    uint64_t claimed_ns = 0;
   };
   using Queue = std::vector<Submission*>;
   // What one batch could hold of the head of a queue.
@@ -51,6 +52,8 @@ class QueueJudge : public Judge {
   // When its answer is due, where the model has deadlines.
   uint64_t DueOf(const Submission& submission) const;
   bool Rejects(const Submission& submission) const;
+  // Whether its answer could come too late, for all that can be known of durations.
+  bool MayBeLate(const Submission& submission) const;
   // All that waits, in the order in which it must be served at `now_ns`.
   Queue InOrder(uint64_t now_ns) const;
   // The same for now, without what is rejected at this very instant.
@@ -75,6 +78,7 @@ class QueueJudge : public Judge {
   Queue waiting_;     // accepted, neither handed out nor ended; in order of arrival
   Queue unanswered_;  // accepted, without final response; in order of arrival
   std::vector<Instance> instances_;
+  uint64_t longest_ns_ = 0;  // of all executions that are over
   bool stopped_ = false;
 };
 
