@@ -41,3 +41,10 @@ export async function inRounds(measurements, rounds, what) {
   progress('')
   return summaries.map(medianOf)
 }
+
+/** @returns the cases, each with the medians of what `measure(case, round)` gave */
+export async function measureCases(cases, measure, rounds, what) {
+  const measurements = cases.map((one) => (round) => measure(one, round))
+  const summaries = await inRounds(measurements, rounds, what)
+  return cases.map((one, i) => ({ ...one, ...summaries[i] }))
+}

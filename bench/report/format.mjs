@@ -22,6 +22,18 @@ export function formatShort(value) {
   return `${Number((value / limit).toPrecision(3))}${unit}`
 }
 
+/** @param columns what each shows of a row: the name of a figure, or a function of the row */
+export function tableOf(title, rows, columns) {
+  const shown = Object.values(columns).map((of) =>
+    typeof of === 'function' ? of : (row) => row[of],
+  )
+  return {
+    title,
+    columns: Object.keys(columns),
+    rows: rows.map((row) => shown.map((of) => of(row))),
+  }
+}
+
 /** The first column to the left, all others to the right. */
 export function tableText({ title, columns, rows }) {
   const lines = [columns, ...rows.map((row) => row.map(formatNumber))]

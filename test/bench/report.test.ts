@@ -1,17 +1,11 @@
 // The benchmark's page: plots with honest scales, well-formed HTML that needs nothing from outside.
-import { beforeAll, describe, expect, it } from 'vitest'
-import { load, readTags, type Untyped } from './support.js'
+import { describe, expect, it } from 'vitest'
+import { load, readTags } from './support.js'
 
-let scale: Untyped
-let format: Untyped
-let page: Untyped
-let ratios: Untyped
-beforeAll(async () => {
-  scale = await load('report/scale.mjs')
-  format = await load('report/format.mjs')
-  page = await load('report/page.mjs')
-  ratios = await load('ratios.mjs')
-})
+const scale = await load('report/scale.mjs')
+const format = await load('report/format.mjs')
+const page = await load('report/page.mjs')
+const ratios = await load('ratios.mjs')
 
 describe('scales', () => {
   it('a linear one begins at zero and keeps proportions', () => {
@@ -55,6 +49,14 @@ describe('numbers', () => {
     ['digits', 'digits'],
   ])('%s is %s', (value, text) => {
     expect(format.formatNumber(value)).toBe(text)
+  })
+
+  it('a table shows figures by name, and what functions make of them', () => {
+    const table = format.tableOf('T', [{ name: 'a', share: 0.5 }], {
+      '': 'name',
+      '%': ({ share }: { share: number }) => share * 100,
+    })
+    expect(table).toEqual({ title: 'T', columns: ['', '%'], rows: [['a', 50]] })
   })
 
   it('tables align their columns', () => {
