@@ -3,7 +3,7 @@
 import { performance } from 'node:perf_hooks'
 import { Samples } from './samples.mjs'
 
-/** A client that has this many unanswered sends no more; those due meanwhile count as unanswered. */
+/** A client that has this many unanswered sends the next when one of them has ended. */
 const mostOutstanding = 1024
 /** Timers are late by up to this; shorter waits turn the event loop instead. */
 const timerErrorMs = 2
@@ -13,14 +13,16 @@ class Sender {
   #samples = new Samples()
   #sent = 0
   #outstanding = 0
-  #result = { offered: 0, refused: 0, unsent: 0, inTime: 0, last: 0 }
+  #result = { offered: 0, refused: 0, inTime: 0, last: 0 }
+  #error = null
   #begin = 0
   #end = resolvers()
 
-  constructor(call, arrivals, sloMs) {
+  constructor(call, arrivals, { sloUs, isRefusal }) {
     this.call = call
     this.arrivals = arrivals
-    this.sloMs = sloMs
+    this.sloMs = sloUs / 1000
+    this.isRefusal = isRefusal
     this.#result.offered = arrivals.length
   }
 
@@ -34,9 +36,8 @@ class Sender {
   #turn = () => {
     const { arrivals } = this
     const now = performance.now() - this.#begin
-    while (this.#sent < arrivals.length && arrivals[this.#sent] <= now) {
-      this.#send(arrivals[this.#sent++])
-    }
+    const mayNext = () => arrivals[this.#sent] <= now && this.#outstanding < mostOutstanding
+    while (mayNext()) this.#send(arrivals[this.#sent++])
     if (this.#sent === arrivals.length) return this.#finishWhenDone()
     const wait = arrivals[this.#sent] - now
     if (wait > timerErrorMs) setTimeout(this.#turn, wait - timerErrorMs)
@@ -44,10 +45,6 @@ class Sender {
   }
 
   #send(due) {
-    if (this.#outstanding >= mostOutstanding) {
-      this.#result.unsent += 1
-      return
-    }
     this.#outstanding += 1
     this.call().then(
       () => {
@@ -57,11 +54,18 @@ class Sender {
         this.#result.last = now
         this.#ended()
       },
-      () => {
-        this.#result.refused += 1
+      (error) => {
+        if (this.isRefusal(error)) this.#result.refused += 1
+        else this.#fail(error)
         this.#ended()
       },
     )
+  }
+
+  /** Sends no more; what is outstanding still ends. */
+  #fail(error) {
+    this.#error ??= error
+    this.#sent = this.arrivals.length
   }
 
   #ended() {
@@ -71,6 +75,7 @@ class Sender {
 
   #finishWhenDone() {
     if (this.#outstanding > 0) return
+    if (this.#error) return this.#end.reject(this.#error)
     const { last, ...counts } = this.#result
     const elapsedMs = Math.max(last, this.arrivals.at(-1))
     this.#end.resolve({
@@ -90,10 +95,15 @@ function resolvers() {
 }
 
 /**
- * @param call starts a request; a rejection counts as refused
+ * @param call starts a request; it ends in time, late, or with an error that `isRefusal` knows: any
+ *   other error fails the measurement
  * @param arrivals milliseconds, in order
  * @returns counts, percentiles of answered requests, and those within `sloUs` of their time
  */
-export function measureOpenLoop(call, arrivals, { sloUs = Infinity } = {}) {
-  return new Sender(call, arrivals, sloUs / 1000).run()
+export function measureOpenLoop(
+  call,
+  arrivals,
+  { sloUs = Infinity, isRefusal = () => false } = {},
+) {
+  return new Sender(call, arrivals, { sloUs, isRefusal }).run()
 }

@@ -1,7 +1,6 @@
 // ONNX Runtime's C API in a loop in a process of its own: the floor. Outstanding requests go in as
 // static batches, the best that any batching could do.
 import { findOnnxRuntime } from '../../dist/esm/onnxruntime.js'
-import { inRounds } from '../load/rounds.mjs'
 import { runProgram } from '../programs.mjs'
 
 async function runRaw(workload, batch, seconds) {
@@ -24,13 +23,6 @@ async function runRaw(workload, batch, seconds) {
 /** @returns p50Us, perSecond and so on of batches of `batch` items */
 export async function measureRaw(workload, batch, seconds) {
   const { firstValues: _, ...row } = await runRaw(workload, batch, seconds)
-  return row
-}
-
-/** What static batches of that size can do at best, as the median of some measurements. */
-export async function measureCapacity(workload, batch, { rounds, seconds }) {
-  const measure = () => measureRaw(workload, batch, seconds)
-  const [row] = await inRounds([measure], Math.min(rounds, 3), 'capacity')
   return row
 }
 

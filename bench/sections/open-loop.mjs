@@ -4,7 +4,8 @@ import { measureAsync } from '../load/closed-loop.mjs'
 import { measureOpenLoop } from '../load/open-loop.mjs'
 import { medianOf, progress } from '../load/rounds.mjs'
 import { closePeers, openPeers } from '../peers/index.mjs'
-import { measureCapacity } from '../peers/raw.mjs'
+import { measureRaw } from '../peers/raw.mjs'
+import { tableOf } from '../report/format.mjs'
 import { workloadOf } from '../workloads.mjs'
 
 const loads = [
@@ -16,109 +17,85 @@ const loads = [
   { name: '50 % in bursts', share: 0.5, bursts: true },
 ]
 
-/** A peer that answers less of what is offered has more than it can do; more load tells nothing. */
-const overloaded = 0.9
+/** A peer that answers less than this of what is offered is not asked at higher loads. */
+const keepsUp = 0.9
 
-/** One peer at one load, as often as there are rounds. */
-class Cell {
-  #summaries = []
-
-  constructor(peer, load) {
-    this.peer = peer
-    this.load = load
-  }
-
-  /** True when the peer could not keep up. */
-  async measure(capacity, { seed, openSeconds }, round) {
-    const make = this.load.bursts ? burstArrivals : poissonArrivals
-    const random = seededRandom(seed + round)
-    const arrivals = make(capacity * this.load.share, openSeconds, random)
-    const summary = await measureOpenLoop(this.peer.call, arrivals)
-    this.#summaries.push(summary)
-    return summary.perSecond < (arrivals.length / openSeconds) * overloaded
-  }
-
-  get row() {
-    return { load: this.load, ...medianOf(this.#summaries) }
-  }
-
-  get measured() {
-    return this.#summaries.length > 0
-  }
+async function measureLoad({ peer, load }, capacity, { seed, openSeconds }, round) {
+  const make = load.bursts ? burstArrivals : poissonArrivals
+  const arrivals = make(capacity * load.share, openSeconds, seededRandom(seed + round))
+  const summary = await measureOpenLoop(peer.call, arrivals)
+  const keptUp = summary.perSecond >= (summary.offered / openSeconds) * keepsUp
+  return { ...summary, capacity, keptUp }
 }
 
-/** Rows of each peer: peers and loads in turn, all rounds. */
-async function measureAll(peers, capacity, plan) {
+/**
+ * Rows of each peer: peers and loads in turn, all rounds. The first round says which loads are too
+ * much for a peer: the least of them is still measured, in every round.
+ */
+async function measureAll(peers, workload, plan) {
   const wanted = loads.filter(({ name }) => plan.openLoads.includes(name))
-  const cells = wanted.flatMap((load) => peers.map((peer) => new Cell(peer, load)))
+  const cells = wanted.flatMap((load) => peers.map((peer) => ({ peer, load, summaries: [] })))
   const limits = new Map(peers.map((peer) => [peer, Infinity]))
   for (const { call } of peers) await measureAsync(call, 64, plan.seconds) // warm-up
   for (let round = 0; round < plan.rounds; round++) {
+    const raw = await measureRaw(workload, workload.maxBatchSize, plan.seconds)
     for (const cell of cells) {
       const { peer, load } = cell
       if (load.share > limits.get(peer)) continue
       progress(`open loop: round ${round + 1} of ${plan.rounds}, ${peer.name}, ${load.name}`)
-      const tooMuch = await cell.measure(capacity, plan, round)
-      if (tooMuch) limits.set(peer, Math.min(limits.get(peer), load.share))
+      const { keptUp, ...summary } = await measureLoad(cell, raw.perSecond, plan, round)
+      cell.summaries.push(summary)
+      if (round === 0 && !load.bursts && !keptUp) limits.set(peer, load.share)
     }
   }
   progress('')
-  return peers.map((peer) => ({
-    peer,
-    rows: cells.filter((cell) => cell.peer === peer && cell.measured).map(({ row }) => row),
-  }))
+  const byPeer = peers.flatMap((peer) => cells.filter((cell) => cell.peer === peer))
+  return byPeer
+    .filter(({ summaries }) => summaries.length > 0)
+    .map(({ peer, load, summaries }) => ({ peer, load, ...medianOf(summaries) }))
+}
+function loadTable({ name }, rows) {
+  const title = `${name}, ${Math.round(rows[0].capacity)} items/s with full static batches`
+  return tableOf(title, rows, {
+    '': ({ peer }) => peer.name,
+    load: ({ load }) => load.name,
+    offered: 'offered',
+    'items/s': 'perSecond',
+    'p50 us': 'p50Us',
+    'p99 us': 'p99Us',
+  })
 }
 
-function tableOf(workload, capacity, measured) {
-  return {
-    title: `${workload.name}, ${Math.round(capacity)} items/s with full static batches`,
-    columns: ['', 'load', 'offered', 'items/s', 'p50 us', 'p99 us', 'unsent'],
-    rows: measured.flatMap(({ peer, rows }) =>
-      rows.map((row) => [
-        peer.name,
-        row.load.name,
-        row.offered,
-        row.perSecond,
-        row.p50Us,
-        row.p99Us,
-        row.unsent,
-      ]),
-    ),
-  }
-}
-
-function plotsOf(workload, measured) {
+function plotsOf(workload, rows) {
+  const peers = [...new Set(rows.map(({ peer }) => peer))]
   const curve = (key, label) => ({
     title: `${workload.name}: ${label} by load`,
     x: { label: '% of static capacity offered' },
     y: { label: `${label}, us`, log: true },
-    series: measured.map(({ peer, rows }) => ({
+    series: peers.map((peer) => ({
       name: peer.name,
       points: rows
-        .filter(({ load }) => !load.bursts)
+        .filter((row) => row.peer === peer && !row.load.bursts)
         .map((row) => [row.load.share * 100, row[key]]),
     })),
   })
   const atLoad = (name) => ({
     kind: 'histogram',
     title: `${workload.name}: latency at ${name}`,
-    series: measured.flatMap(({ peer, rows }) =>
-      rows
-        .filter(({ load }) => load.name === name)
-        .map(({ histogram }) => ({ name: peer.name, histogram })),
-    ),
+    series: rows
+      .filter(({ load }) => load.name === name)
+      .map(({ peer, histogram }) => ({ name: peer.name, histogram })),
   })
   return [curve('p50Us', 'p50'), curve('p99Us', 'p99'), atLoad('50 %'), atLoad('50 % in bursts')]
 }
 
 export async function runOpenLoop({ server, plan }) {
   const workload = workloadOf('mlp512')
-  const { perSecond: capacity } = await measureCapacity(workload, workload.maxBatchSize, plan)
   const peers = await openPeers(server, workload)
-  let measured
+  let rows
   try {
     const usable = peers.filter(({ call }) => call).slice(0, plan.openPeers)
-    measured = await measureAll(usable, capacity, plan)
+    rows = await measureAll(usable, workload, plan)
   } finally {
     await closePeers(peers)
   }
@@ -126,10 +103,10 @@ export async function runOpenLoop({ server, plan }) {
     title: 'Open loop',
     notes: [
       'Poisson arrivals, and bursts of 50 ms at twice the rate. Latency counts from the time a ' +
-        'request was due. A peer that can not keep up is spared higher loads.',
+        'request was due. A peer that does not keep up in the first round is spared higher loads.',
     ],
-    tables: [tableOf(workload, capacity, measured)],
-    plots: plotsOf(workload, measured),
+    tables: [loadTable(workload, rows)],
+    plots: plotsOf(workload, rows),
     facts: {},
   }
 }

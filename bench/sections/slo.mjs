@@ -1,9 +1,10 @@
 // Answers in time: three times a full batch, at loads up to and beyond what the model can do.
 import { poissonArrivals, seededRandom } from '../load/arrivals.mjs'
 import { measureOpenLoop } from '../load/open-loop.mjs'
-import { inRounds } from '../load/rounds.mjs'
-import { measureCapacity } from '../peers/raw.mjs'
+import { measureCases } from '../load/rounds.mjs'
+import { measureRaw } from '../peers/raw.mjs'
 import { inputsOf } from '../peers/trident.mjs'
+import { tableOf } from '../report/format.mjs'
 import { workloadOf, writeVariant } from '../workloads.mjs'
 
 const loads = [0.9, 1, 1.2, 1.5]
@@ -19,71 +20,69 @@ const policies = [
   },
 ]
 
-/** The model with each policy that this server knows; and what it said about the others. */
+/** The model once with each policy. */
 async function loadPolicies(server, workload, sloUs) {
   const loaded = []
-  const notes = []
   for (const policy of policies) {
     const name = `slo_${policy.key}`
     writeVariant(workload, { name, maxBatchSize, batching: policy.batching(sloUs) })
-    try {
-      loaded.push({ ...policy, model: await server.loadModel(name) })
-    } catch (error) {
-      notes.push(`${policy.name}: not offered by this server (${error.message})`)
-    }
+    loaded.push({ ...policy, model: await server.loadModel(name) })
   }
-  return { loaded, notes }
+  return loaded
 }
 
-function measureLoad({ model }, workload, capacity, share, sloUs, plan, round) {
-  const { seed, openSeconds } = plan
+const isRefusal = (error) => error.code === 'UNAVAILABLE'
+
+/** @returns a function of the round: full static batches, measured at its first call in each */
+function rawByRound(workload, { seconds }) {
+  const measured = []
+  return (round) => {
+    measured[round] ??= measureRaw(workload, maxBatchSize, seconds)
+    return measured[round]
+  }
+}
+
+/** @returns a function of a case and a round; capacity is what the C API did in the same round */
+function loadMeasurement(workload, rawOf, sloUs, { seed, openSeconds }) {
   const inputs = inputsOf(workload)
-  const arrivals = poissonArrivals(capacity * share, openSeconds, seededRandom(seed + round))
-  return measureOpenLoop(() => model.infer(inputs), arrivals, { sloUs })
+  return async ({ policy, share }, round) => {
+    const { perSecond: capacity } = await rawOf(round)
+    const arrivals = poissonArrivals(capacity * share, openSeconds, seededRandom(seed + round))
+    const call = () => policy.model.infer(inputs)
+    const summary = await measureOpenLoop(call, arrivals, { sloUs, isRefusal })
+    return { ...summary, capacity, goodput: summary.inTimePerSecond / capacity }
+  }
 }
 
 export async function runSlo({ server, plan }) {
   const workload = workloadOf('mlp2048')
-  const raw = await measureCapacity(workload, maxBatchSize, plan)
-  const capacity = raw.perSecond
-  const sloUs = Math.round(raw.p50Us * fullBatches)
-  const { loaded, notes } = await loadPolicies(server, workload, sloUs)
-  const cases = loaded.flatMap((policy) => loads.map((share) => ({ policy, share })))
-  const measure = ({ policy, share }, round) =>
-    measureLoad(policy, workload, capacity, share, sloUs, plan, round)
+  const rawOf = rawByRound(workload, plan)
+  const { p50Us: fullBatchUs } = await rawOf(0)
+  const sloUs = Math.round(fullBatchUs * fullBatches)
+  const loaded = await loadPolicies(server, workload, sloUs)
+  const measure = loadMeasurement(workload, rawOf, sloUs, plan)
   for (const policy of loaded) await measure({ policy, share: 0.5 }, 0) // durations become known
-  const summaries = await inRounds(
-    cases.map((one) => (round) => measure(one, round)),
-    plan.rounds,
-    'SLO',
-  )
-  const rows = cases.map(({ policy, share }, i) => {
-    const row = summaries[i]
-    const goodput = row.inTimePerSecond / capacity
-    return { policy, share, goodput, ...row }
-  })
+  const cases = loaded.flatMap((policy) => loads.map((share) => ({ policy, share })))
+  const rows = await measureCases(cases, measure, plan.rounds, 'SLO')
   return {
     title: 'Answers in time',
     notes: [
-      `${workload.name}, batches of up to ${maxBatchSize}; ${Math.round(capacity)} items/s and ` +
-        `${raw.p50Us} us per full static batch, so the SLO is ${sloUs} us from the time due.`,
-      ...notes,
+      `${workload.name}, batches of up to ${maxBatchSize}; ${fullBatchUs} us per full static batch, ` +
+        `so the SLO is ${sloUs} us from the time due. Loads and goodput are shares of what full ` +
+        `static batches reach in the same round, ${Math.round(rows[0].capacity)} items/s. ` +
+        'Percentiles are of the requests that were answered.',
     ],
     tables: [
-      {
-        title: '',
-        columns: ['', 'load %', 'offered', 'in time %', 'goodput %', 'refused', 'p50 us', 'p99 us'],
-        rows: rows.map((row) => [
-          row.policy.name,
-          row.share * 100,
-          row.offered,
-          row.attainment * 100,
-          row.goodput * 100,
-          row.refused,
-          row.p50Us,
-          row.p99Us,
-        ]),
-      },
+      tableOf('', rows, {
+        '': ({ policy }) => policy.name,
+        'load %': ({ share }) => share * 100,
+        offered: 'offered',
+        'in time %': ({ attainment }) => attainment * 100,
+        'goodput %': ({ goodput }) => goodput * 100,
+        refused: 'refused',
+        'p50 us': 'p50Us',
+        'p99 us': 'p99Us',
+      }),
     ],
     plots: ['attainment', 'goodput'].map((key) => ({
       title: key === 'goodput' ? 'Goodput, % of capacity' : 'Answered in time, % of offered',

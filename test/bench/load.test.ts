@@ -1,18 +1,13 @@
 // Percentiles, rounds and arrivals: what the benchmark computes, without what it measures.
 import fc from 'fast-check'
-import { beforeAll, describe, expect, it } from 'vitest'
-import { load, type Untyped } from './support.js'
+import { describe, expect, it } from 'vitest'
+import { load } from './support.js'
 
-let samples: Untyped
-let rounds: Untyped
-let arrivals: Untyped
-let openLoop: Untyped
-beforeAll(async () => {
-  samples = await load('load/samples.mjs')
-  rounds = await load('load/rounds.mjs')
-  arrivals = await load('load/arrivals.mjs')
-  openLoop = await load('load/open-loop.mjs')
-})
+const samples = await load('load/samples.mjs')
+const rounds = await load('load/rounds.mjs')
+const arrivals = await load('load/arrivals.mjs')
+const { measureAsync } = await load('load/closed-loop.mjs')
+const { measureOpenLoop } = await load('load/open-loop.mjs')
 
 const seed = Date.now() >>> 0
 const say = () => `seed ${seed}`
@@ -77,6 +72,20 @@ describe('rounds', () => {
     expect(order.join('')).toBe('ababab')
     expect(result).toEqual([{ p50Us: 3 }, { p50Us: 4 }])
   })
+
+  it('add figures to the cases', async () => {
+    const measure = async ({ factor }: { factor: number }, round: number) => ({
+      p50Us: factor * (round + 1),
+    })
+    const cases = [
+      { name: 'a', factor: 1 },
+      { name: 'b', factor: 10 },
+    ]
+    expect(await rounds.measureCases(cases, measure, 3, 'test')).toEqual([
+      { name: 'a', factor: 1, p50Us: 2 },
+      { name: 'b', factor: 10, p50Us: 20 },
+    ])
+  })
 })
 
 describe('arrivals', () => {
@@ -124,7 +133,6 @@ describe('arrivals', () => {
 
 describe('the closed loop', () => {
   it('keeps that many calls going, and counts at least one of each client', async () => {
-    const { measureAsync } = await load('load/closed-loop.mjs')
     let going = 0
     let most = 0
     const ends: (() => void)[] = []
@@ -148,26 +156,69 @@ describe('the closed loop', () => {
 })
 
 describe('the open loop', () => {
+  const refusal = new Error('no')
+  const isRefusal = (error: Error) => error === refusal
+
   it('counts every request offered once', async () => {
     let asked = 0
-    const call = () => (asked++ % 4 === 3 ? Promise.reject(new Error('no')) : Promise.resolve())
-    const result = await openLoop.measureOpenLoop(call, Float64Array.of(0, 0, 0, 0, 1, 1, 1, 1))
+    const call = () => (asked++ % 4 === 3 ? Promise.reject(refusal) : Promise.resolve())
+    const times = Float64Array.of(0, 0, 0, 0, 1, 1, 1, 1)
+    const result = await measureOpenLoop(call, times, { isRefusal })
     expect(result.offered).toBe(8)
     expect(result.calls).toBe(6)
     expect(result.refused).toBe(2)
-    expect(result.unsent).toBe(0)
     expect(result.attainment).toBe(6 / 8)
   })
 
-  it('charges a request for the time it was due, not for when it could be sent', async () => {
-    const busy = () => {
-      const end = performance.now() + 20
-      while (performance.now() < end);
-      return Promise.resolve()
+  it('fails with an error that is no refusal, when what was sent before has ended', async () => {
+    let asked = 0
+    let ended = false
+    const call = () => {
+      if (asked++ === 1) return Promise.reject(new Error('broken'))
+      return new Promise<void>((resolve) =>
+        setImmediate(() => {
+          ended = true
+          resolve()
+        }),
+      )
     }
-    const result = await openLoop.measureOpenLoop(busy, Float64Array.of(0, 0, 0), { sloUs: 30_000 })
+    const times = Float64Array.of(0, 0, 1000)
+    await expect(measureOpenLoop(call, times, { isRefusal })).rejects.toThrow('broken')
+    expect(asked).toBe(2)
+    expect(ended).toBe(true)
+  })
+
+  const busyFor = (ms: number) => {
+    const end = performance.now() + ms
+    while (performance.now() < end);
+  }
+
+  it('charges a request for the time it was due, not for when it could be sent', async () => {
+    const busy = async () => busyFor(20)
+    const result = await measureOpenLoop(busy, Float64Array.of(0, 0, 0), { sloUs: 30_000 })
     // The third was due when the first was, and is answered after all three ran.
     expect(result.p99Us).toBeGreaterThanOrEqual(59_000)
+    expect(result.inTime).toBe(0)
+  })
+
+  it('sends those that had to wait for others as well, and charges them for it', async () => {
+    const together = 1024
+    const ends: (() => void)[] = []
+    let asked = 0
+    const call = () => {
+      if (++asked > together) return Promise.resolve()
+      const answer = new Promise<void>((resolve) => ends.push(resolve))
+      if (asked === together) {
+        setImmediate(() => {
+          expect(asked).toBe(together)
+          busyFor(20)
+          for (const end of ends) end()
+        })
+      }
+      return answer
+    }
+    const result = await measureOpenLoop(call, new Float64Array(together + 1), { sloUs: 19_000 })
+    expect(result.calls).toBe(together + 1)
     expect(result.inTime).toBe(0)
   })
 })
