@@ -10,7 +10,7 @@ async function readBody(stream) {
 }
 
 export async function serve(answer) {
-  const server = createServer(async (asked, reply) => {
+  const infer = async (asked, reply) => {
     try {
       const result = bytesOf(await answer(numbersOf(await readBody(asked))))
       reply.writeHead(200, { 'content-length': result.length })
@@ -19,7 +19,9 @@ export async function serve(answer) {
       reply.writeHead(500)
       reply.end(String(error))
     }
-  })
+  }
+  // A connection that was idle while others were measured must still be there.
+  const server = createServer({ keepAliveTimeout: 0 }, infer)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return server.address().port
@@ -31,10 +33,13 @@ export async function connectHttp(_worker, port) {
   const ask = (data) =>
     new Promise((resolve, reject) => {
       const headers = { 'content-length': data.byteLength }
-      const asked = request({ ...options, headers }, async (reply) => {
-        const body = await readBody(reply)
-        if (reply.statusCode === 200) resolve(numbersOf(body))
-        else reject(new Error(`HTTP ${reply.statusCode}: ${body}`))
+      const asked = request({ ...options, headers }, (reply) => {
+        readBody(reply)
+          .then((body) => {
+            if (reply.statusCode === 200) resolve(numbersOf(body))
+            else reject(new Error(`HTTP ${reply.statusCode}: ${body}`))
+          })
+          .catch(reject)
       })
       asked.on('error', reject)
       asked.end(bytesOf(data))

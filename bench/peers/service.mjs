@@ -14,6 +14,10 @@ const services = [
   { kind: 'grpc', name: 'gRPC loopback', connect: connectGrpc, needs: '@grpc/grpc-js' },
 ]
 
+export function usableServices() {
+  return services.filter(({ needs }) => !needs || isInstalled(needs))
+}
+
 /** Services that can't run here, and why. */
 export function missingServices() {
   return services
@@ -29,9 +33,19 @@ async function startWorker(kind, { onnx, input, output, itemShape }) {
   return { worker, port: ready.port }
 }
 
-async function servicePeer({ kind, name, connect }, workload) {
+/** What `connect` gives; without it the worker would keep the process alive. */
+async function connectOrEnd(connect, worker, port) {
+  try {
+    return await connect(worker, port)
+  } catch (error) {
+    await worker.terminate()
+    throw error
+  }
+}
+
+export async function openService({ kind, name, connect }, workload) {
   const { worker, port } = await startWorker(kind, workload)
-  const { ask, close } = await connect(worker, port)
+  const { ask, close } = await connectOrEnd(connect, worker, port)
   const call = () => ask(workload.data)
   return {
     name,
@@ -43,9 +57,4 @@ async function servicePeer({ kind, name, connect }, workload) {
       await worker.terminate()
     },
   }
-}
-
-export function servicePeers(workload) {
-  const usable = services.filter(({ needs }) => !needs || isInstalled(needs))
-  return Promise.all(usable.map((service) => servicePeer(service, workload)))
 }

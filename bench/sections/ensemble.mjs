@@ -1,11 +1,14 @@
-// W4: three models in a row, as an ensemble and step by step from JavaScript.
+// Three models in a row, as an ensemble and step by step from JavaScript.
+
 import { join } from 'node:path'
 import { Tensor as OrtTensor } from 'onnxruntime-node'
 import { createServer, Tensor } from 'trident'
+import { checkSame } from '../answers.mjs'
 import { measureAsync } from '../load/closed-loop.mjs'
-import { inRounds } from '../load/rounds.mjs'
+import { measureCases } from '../load/rounds.mjs'
 import { root } from '../paths.mjs'
 import { openSession } from '../peers/onnxruntime-node.mjs'
+import { tableOf } from '../report/format.mjs'
 
 const examples = join(root, 'examples')
 const steps = join(examples, 'ensemble', 'models')
@@ -43,11 +46,6 @@ async function onnxRuntimeNodeCall() {
   return { call, close: () => Promise.all(sessions.map((session) => session.release())) }
 }
 
-async function checkSame(calls) {
-  const answers = await Promise.all(calls.map(({ call }) => call()))
-  if (new Set(answers).size !== 1) throw new Error(`ensemble: the answers differ: ${answers}`)
-}
-
 export async function runEnsemble({ plan }) {
   const server = await createServer({ modelRepository: [steps, digits], modelControl: 'explicit' })
   const peer = await onnxRuntimeNodeCall()
@@ -57,32 +55,22 @@ export async function runEnsemble({ plan }) {
       { name: 'trident, three infers by hand', call: byHandCall(server) },
       { name: 'onnxruntime-node, three runs by hand', call: peer.call },
     ]
-    await checkSame(calls)
+    const answers = calls.map(async ({ name, call }) => ({ name, values: [Number(await call())] }))
+    checkSame('ensemble', await Promise.all(answers))
     const cases = [1, 64].flatMap((outstanding) => calls.map((one) => ({ ...one, outstanding })))
-    const rows = await inRounds(
-      cases.map(
-        ({ call, outstanding }) =>
-          () =>
-            measureAsync(call, outstanding, plan.seconds),
-      ),
-      plan.rounds,
-      'ensemble',
-    )
+    const measure = ({ call, outstanding }) => measureAsync(call, outstanding, plan.seconds)
+    const rows = await measureCases(cases, measure, plan.rounds, 'ensemble')
     return {
-      title: 'W4: three models in a row',
+      title: 'Three models in a row',
       notes: ['Bytes to an image, digits, the most likely digit: examples/ensemble.'],
       tables: [
-        {
-          title: '',
-          columns: ['', 'outstanding', 'p50 us', 'p99 us', 'items/s'],
-          rows: cases.map(({ name, outstanding }, i) => [
-            name,
-            outstanding,
-            rows[i].p50Us,
-            rows[i].p99Us,
-            rows[i].perSecond,
-          ]),
-        },
+        tableOf('', rows, {
+          '': 'name',
+          outstanding: 'outstanding',
+          'p50 us': 'p50Us',
+          'p99 us': 'p99Us',
+          'items/s': 'perSecond',
+        }),
       ],
       facts: {},
     }

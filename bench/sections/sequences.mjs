@@ -1,13 +1,16 @@
-// W5: a recurrent model whose state the server keeps, with few and with many sequences at once.
+// A recurrent model whose state the server keeps, with few and with many sequences at once.
+
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { Tensor as OrtTensor } from 'onnxruntime-node'
 import { createServer, Tensor } from 'trident'
-import { inRounds } from '../load/rounds.mjs'
+import { checkSame } from '../answers.mjs'
+import { measureCases } from '../load/rounds.mjs'
 import { Samples } from '../load/samples.mjs'
 import { root } from '../paths.mjs'
 import { openSession } from '../peers/onnxruntime-node.mjs'
+import { tableOf } from '../report/format.mjs'
 import { numbers } from '../workloads.mjs'
 
 const repository = join(root, 'examples', 'digit-rows', 'models')
@@ -37,11 +40,18 @@ function ourReader(model) {
   const inputs = { row: new Tensor('FP32', row, [1, 8]) }
   return () => {
     const sequence = model.sequence()
-    return (last) => (last ? sequence.end(inputs) : sequence.next(inputs))
+    return async (last) => (await (last ? sequence.end(inputs) : sequence.next(inputs))).logits.data
   }
 }
 
-async function openReaders(server, most) {
+/** What a reader makes of its last row. */
+async function answerOf({ name, read }) {
+  const next = read()
+  for (let i = 1; i < rowsPerSequence; i++) await next(false)
+  return { name, values: await next(true) }
+}
+
+async function openReaders(server, session, most) {
   const { sequenceBatching, ...config } = await (await server.loadModel('digit_rows')).config()
   const { direct: _, ...common } = sequenceBatching
   const files = { '1/model.onnx': readFileSync(file) }
@@ -53,58 +63,46 @@ async function openReaders(server, most) {
     })
   const direct = await load('rows_direct', { direct: {} })
   const oldest = await load('rows_oldest', { oldest: { maxCandidateSequences: most } })
-  const session = await openSession(file)
   const input = new OrtTensor('float32', row, [1, 8])
   const byHand = () => {
     let state = new OrtTensor('float32', new Float32Array(48), [1, 48])
     return async () => {
       const answer = await session.run({ row: input, state_in: state })
       state = answer.state_out
+      return answer.logits.data
     }
   }
-  return {
-    readers: [
-      { name: 'trident, direct', read: ourReader(direct) },
-      { name: 'trident, oldest', read: ourReader(oldest) },
-      { name: 'onnxruntime-node, state by hand', read: byHand },
-    ],
-    close: () => session.release(),
-  }
+  return [
+    { name: 'trident, direct', read: ourReader(direct) },
+    { name: 'trident, oldest', read: ourReader(oldest) },
+    { name: 'onnxruntime-node, state by hand', read: byHand },
+  ]
 }
 
 export async function runSequences({ plan }) {
   const counts = plan.sequenceCounts
+  const session = await openSession(file)
   const server = await createServer({ modelRepository: repository, modelControl: 'explicit' })
   try {
-    const { readers, close } = await openReaders(server, counts.at(-1))
+    const readers = await openReaders(server, session, counts.at(-1))
+    checkSame('sequences', await Promise.all(readers.map(answerOf)))
+    const measure = ({ read, count }) => measureSequences(read, count, plan.seconds)
+    for (const { read } of readers) await measure({ read, count: counts.at(-1) }) // warm-up
     const cases = counts.flatMap((count) => readers.map((reader) => ({ ...reader, count })))
-    const summaries = await inRounds(
-      cases.map(
-        ({ read, count }) =>
-          () =>
-            measureSequences(read, count, plan.seconds),
-      ),
-      plan.rounds,
-      'sequences',
-    )
-    await close()
+    const rows = await measureCases(cases, measure, plan.rounds, 'sequences')
     return {
-      title: 'W5: sequences',
+      title: 'Sequences',
       notes: [
         'Eight rows each; examples/digit-rows. With direct, at most 64 have a place at once.',
       ],
       tables: [
-        {
-          title: '',
-          columns: ['', 'sequences', 'p50 us', 'p99 us', 'rows/s'],
-          rows: cases.map(({ name, count }, i) => [
-            name,
-            count,
-            summaries[i].p50Us,
-            summaries[i].p99Us,
-            summaries[i].perSecond,
-          ]),
-        },
+        tableOf('', rows, {
+          '': 'name',
+          sequences: 'count',
+          'p50 us': 'p50Us',
+          'p99 us': 'p99Us',
+          'rows/s': 'perSecond',
+        }),
       ],
       plots: [
         {
@@ -113,9 +111,9 @@ export async function runSequences({ plan }) {
           y: { label: 'rows per second' },
           series: readers.map(({ name }) => ({
             name,
-            points: cases.flatMap((one, i) =>
-              one.name === name ? [[one.count, summaries[i].perSecond]] : [],
-            ),
+            points: rows
+              .filter((one) => one.name === name)
+              .map(({ count, perSecond }) => [count, perSecond]),
           })),
         },
       ],
@@ -123,5 +121,6 @@ export async function runSequences({ plan }) {
     }
   } finally {
     await server.close()
+    await session.release()
   }
 }
