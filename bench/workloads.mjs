@@ -1,5 +1,5 @@
 // The models that are measured: where their files are, what goes in, what comes out.
-import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { writeModel } from '../test/models/make-models.mjs'
 import { convolutionModel, identityModel } from './models.mjs'
@@ -13,24 +13,31 @@ export function numbers(length) {
   return Float32Array.from({ length }, (_, i) => ((i * 7919) % 1000) / 1000)
 }
 
-/** W1: bytes go in and come out. Our side has a backend of its own for that. */
+/** Numbers go in and come out, through Trident's own backend, which needs no file. */
 function identity(name, length, maxBatchSize) {
   return {
-    id: 'W1',
     name,
     backend: 'identity',
     maxBatchSize,
     itemShape: [length],
     outputShape: [length],
+    makeOnnx: () => {},
+  }
+}
+
+/** The same as a model that every peer can run. */
+function onnxIdentity(name, length, maxBatchSize) {
+  return {
+    ...identity(name, length, maxBatchSize),
+    backend: 'onnxruntime',
     makeOnnx: (path) => writeFileSync(path, identityModel(length)),
   }
 }
 
-/** W2: dense layers. */
+/** Dense layers. */
 function mlp(width, outputs) {
   const name = `mlp${width}`
   return {
-    id: 'W2',
     name,
     itemShape: [width],
     outputShape: [outputs],
@@ -48,15 +55,14 @@ function complete(workload) {
 
 /**
  * One workload: `input`/`output` are tensor names, `itemShape`/`outputShape` without the batch
- * dimension, `data` one item. `onnx` is the file the peers run.
+ * dimension, `data` one item. `onnx` is the file that everybody runs.
  */
 export const workloads = [
-  identity('identity-1', 1, 64),
-  identity('identity-4k', 1024, 64),
-  identity('identity-602k', 150_528, 8),
-  identity('identity-16m', 4_194_304, 1),
+  onnxIdentity('onnx-identity-1', 1, 64),
+  onnxIdentity('onnx-identity-4k', 1024, 64),
+  onnxIdentity('onnx-identity-602k', 150_528, 8),
+  onnxIdentity('onnx-identity-16m', 4_194_304, 1),
   {
-    id: 'W2',
     name: 'digits',
     input: 'image',
     output: 'logits',
@@ -68,7 +74,6 @@ export const workloads = [
   mlp(512, 128),
   mlp(2048, 128),
   {
-    id: 'W3',
     name: 'cnn',
     itemShape: [3, 32, 32],
     outputShape: [10],
@@ -76,13 +81,19 @@ export const workloads = [
   },
 ].map(complete)
 
-/** For counts, and for whoever wants a model that does nothing; not in the tables. */
-const plain = complete(identity('identity', 16, 64))
+/** Without ONNX Runtime: for what Trident's own path takes, where nobody else is measured. */
+const own = [
+  identity('identity', 16, 64),
+  identity('identity-602k', 150_528, 8),
+  identity('identity-16m', 4_194_304, 1),
+].map(complete)
+
+const all = [...workloads, ...own]
 
 export function workloadOf(name) {
-  const found = workloads.find((workload) => workload.name === name)
+  const found = all.find((workload) => workload.name === name)
   if (found) return found
-  throw new RangeError(`no model '${name}'; there are ${workloads.map((w) => w.name).join(', ')}`)
+  throw new RangeError(`no model '${name}'; there are ${all.map((w) => w.name).join(', ')}`)
 }
 
 /** config.pbtxt of a workload, or of the same model batched otherwise. */
@@ -103,16 +114,16 @@ dynamic_batching { ${batching ?? ''} }
 export function writeVariant(workload, variant) {
   const folder = join(repository, variant.name)
   mkdirSync(join(folder, '1'), { recursive: true })
-  if (existsSync(workload.onnx)) copyFileSync(workload.onnx, join(folder, '1', 'model.onnx'))
+  copyFileSync(workload.onnx, join(folder, '1', 'model.onnx'))
   writeFileSync(join(folder, 'config.pbtxt'), configText(workload, variant))
 }
 
 /** Writes the model repository that every peer reads its files from. */
 export function writeRepository() {
-  for (const workload of [...workloads, plain]) {
+  for (const workload of all) {
     const folder = dirname(workload.onnx)
     mkdirSync(folder, { recursive: true })
-    if (!existsSync(workload.onnx)) workload.makeOnnx(workload.onnx)
+    workload.makeOnnx(workload.onnx)
     writeFileSync(join(folder, '..', 'config.pbtxt'), configText(workload))
   }
 }

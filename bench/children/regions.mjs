@@ -1,14 +1,16 @@
-// W10, in a process of its own: what one request costs beside many registered regions.
+// In a process of its own: what one request costs beside many registered regions.
 import { readFileSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import { createServer, SharedMemory } from 'trident'
 import { seededRandom } from '../load/arrivals.mjs'
 import { measureSync } from '../load/closed-loop.mjs'
-import { inRounds } from '../load/rounds.mjs'
+import { measureCases } from '../load/rounds.mjs'
 import { answerParent, childInput } from '../programs.mjs'
+import { repository, workloadOf } from '../workloads.mjs'
 
-const { repository, model: modelName, counts, rounds, seconds, seed } = childInput()
+const { counts, rounds, seconds, seed } = childInput()
 const regionBytes = 256
+const { name: modelName, itemShape } = workloadOf('identity')
 /** Regions that requests use, whatever the number of those registered. */
 const used = 1024
 
@@ -28,9 +30,11 @@ async function open(count) {
   }
   const registerUs = ((performance.now() - begin) * 1000) / count
   const random = seededRandom(seed)
-  const tensors = Array.from({ length: used }, () =>
-    server.regionTensor(`region_${Math.floor(random() * count)}`, 'FP32', [1, 1]),
-  )
+  // Even ones are read and odd ones written: no request may do both to the same region.
+  const tensors = Array.from({ length: used }, (_, i) => {
+    const index = 2 * Math.floor((random() * count) / 2) + (i % 2)
+    return server.regionTensor(`region_${index}`, 'FP32', [1, ...itemShape])
+  })
   let next = 0
   const call = () => {
     const input = tensors[next++ % used]
@@ -41,20 +45,16 @@ async function open(count) {
 
 const servers = []
 for (const count of counts) servers.push(await open(count))
-const summaries = await inRounds(
-  servers.map(
-    ({ call }) =>
-      async () =>
-        measureSync(call, seconds),
-  ),
+const measured = await measureCases(
+  servers,
+  ({ call }) => measureSync(call, seconds),
   rounds,
   'regions',
 )
 for (const { server } of servers) await server.close()
 memory.close()
 answerParent(
-  servers.map(({ count, registerUs, mappings: added }, i) => {
-    const { histogram: _, ...summary } = summaries[i]
-    return { count, registerUs, mappings: added, ...summary }
+  measured.map(({ count, registerUs, mappings: added, p50Us, p99Us, perSecond }) => {
+    return { count, registerUs, mappings: added, p50Us, p99Us, perSecond }
   }),
 )

@@ -1,12 +1,13 @@
-// W0 and W2 from C: what the server adds to ONNX Runtime's own Run, without JavaScript.
+// From C: what the server adds to ONNX Runtime's own Run, without JavaScript.
 import { join } from 'node:path'
 import { findOnnxRuntime } from '../../dist/esm/onnxruntime.js'
 import { out } from '../paths.mjs'
-import { hasProgram, runProgram } from '../programs.mjs'
+import { runProgram } from '../programs.mjs'
+import { tableOf } from '../report/format.mjs'
 import { repository } from '../workloads.mjs'
 
 const lanes = ['inline', 'offloaded']
-const models = ['identity-1', 'digits', 'mlp64']
+const models = ['onnx-identity-1', 'digits', 'mlp64']
 
 async function measure(model, lane, { rounds, seconds }) {
   const result = await runProgram('trident_client', {
@@ -19,6 +20,10 @@ async function measure(model, lane, { rounds, seconds }) {
     seconds,
     rounds,
   })
+  const leastInline = Math.min(...result.rows.map((row) => row.inline_share))
+  if (lane === 'inline' && leastInline < 0.99) {
+    throw new Error(`${model}: only ${leastInline} of the requests were executed inline`)
+  }
   return result.rows.map((row) => ({
     model,
     lane,
@@ -26,17 +31,14 @@ async function measure(model, lane, { rounds, seconds }) {
     p50Us: row.p50_us,
     p99Us: row.p99_us,
     perSecond: row.requests_per_second,
-    // The first row's figures; the identity models have no raw time beside theirs.
+    inlinePercent: row.inline_share * 100,
+    // Measured beside the first row only.
     addedUs: row.outstanding === 1 ? result.added_p50_us : undefined,
     handOffUs: result.hand_off_p50_us,
   }))
 }
 
 export async function runCClient({ plan }) {
-  const title = 'From C'
-  if (!hasProgram('trident_client')) {
-    return { title, notes: ['left out: trident_client is not built'] }
-  }
   const rows = []
   for (const model of models) {
     for (const lane of lanes) rows.push(...(await measure(model, lane, plan)))
@@ -49,35 +51,23 @@ export async function runCClient({ plan }) {
       [`c/${model}/${lane}/handOffUs`, handOffUs],
     ])
   return {
-    title,
+    title: 'From C',
     notes: [
       'A client of the C ABI in one process with the server. Added: over ONNX Runtime called ' +
         'directly in the same process. Hand-off: from one thread to another and back.',
     ],
     tables: [
-      {
-        title: '',
-        columns: [
-          '',
-          'lane',
-          'outstanding',
-          'p50 us',
-          'p99 us',
-          'added us',
-          'hand-off us',
-          'items/s',
-        ],
-        rows: rows.map((row) => [
-          row.model,
-          row.lane,
-          row.outstanding,
-          row.p50Us,
-          row.p99Us,
-          row.addedUs,
-          row.handOffUs,
-          row.perSecond,
-        ]),
-      },
+      tableOf('', rows, {
+        '': 'model',
+        lane: 'lane',
+        outstanding: 'outstanding',
+        '% inline': 'inlinePercent',
+        'p50 us': 'p50Us',
+        'p99 us': 'p99Us',
+        'added us': 'addedUs',
+        'hand-off us': 'handOffUs',
+        'items/s': 'perSecond',
+      }),
     ],
     facts: Object.fromEntries(facts),
   }

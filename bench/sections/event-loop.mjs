@@ -1,8 +1,10 @@
 // What is left of the event loop while models run: a 1 ms timer, counted.
 import { performance } from 'node:perf_hooks'
-import { inRounds } from '../load/rounds.mjs'
+import { measureCases } from '../load/rounds.mjs'
+import { closePeers } from '../peers/index.mjs'
 import { onnxRuntimeNodePeer } from '../peers/onnxruntime-node.mjs'
 import { inputsOf } from '../peers/trident.mjs'
+import { tableOf } from '../report/format.mjs'
 import { workloadOf } from '../workloads.mjs'
 
 /** How often a 1 ms timer fires in that time, and the longest it did not. */
@@ -49,57 +51,52 @@ async function watchWhile(call, outstanding, seconds) {
 
 const outstanding = 64
 
-async function openCases(server) {
-  const [heavy, light] = ['mlp2048', 'identity-1'].map(workloadOf)
-  const cases = [{ name: 'idle', key: 'idle', call: null, close: () => {} }]
-  for (const [kind, workload] of [
-    ['saturated', heavy],
-    ['fast', light],
-  ]) {
-    const model = await server.loadModel(workload.name)
-    const inputs = inputsOf(workload)
-    const peer = await onnxRuntimeNodePeer(workload)
-    cases.push({
+async function openCases(server, kind, workload) {
+  const model = await server.loadModel(workload.name)
+  const inputs = inputsOf(workload)
+  const peer = await onnxRuntimeNodePeer(workload)
+  return [
+    {
       name: `trident, ${workload.name}`,
       key: `trident/${kind}`,
       call: () => model.infer(inputs),
       close: () => {},
-    })
-    cases.push({ ...peer, name: `${peer.name}, ${workload.name}`, key: `onnxruntime-node/${kind}` })
+    },
+    { ...peer, name: `${peer.name}, ${workload.name}`, key: `onnxruntime-node/${kind}` },
+  ]
+}
+
+async function measureAll(server, plan) {
+  const cases = [{ name: 'idle', key: 'idle', call: null, close: () => {} }]
+  try {
+    cases.push(...(await openCases(server, 'saturated', workloadOf('mlp2048'))))
+    cases.push(...(await openCases(server, 'fast', workloadOf('onnx-identity-1'))))
+    const measure = ({ call }) => watchWhile(call, call ? outstanding : 0, plan.timerSeconds)
+    return await measureCases(cases, measure, plan.rounds, 'event loop')
+  } finally {
+    await closePeers(cases)
   }
-  return cases
 }
 
 export async function runEventLoop({ server, plan }) {
-  const cases = await openCases(server)
-  const summaries = await inRounds(
-    cases.map(
-      ({ call }) =>
-        () =>
-          watchWhile(call, call ? outstanding : 0, plan.timerSeconds),
-    ),
-    plan.rounds,
-    'event loop',
-  )
-  for (const { close } of cases) await close()
-  const idle = summaries[0].ticks
-  const facts = cases.flatMap(({ key }, i) => [
-    [`timer/${key}/ticks`, summaries[i].ticks / idle],
-    [`timer/${key}/worstMs`, summaries[i].worstMs],
-    [`timer/${key}/perSecond`, summaries[i].perSecond],
+  const rows = await measureAll(server, plan)
+  const idle = rows[0].ticks
+  const facts = rows.flatMap(({ key, ticks, worstMs, perSecond }) => [
+    [`timer/${key}/ticks`, ticks / idle],
+    [`timer/${key}/worstMs`, worstMs],
+    [`timer/${key}/perSecond`, perSecond],
   ])
   return {
     title: 'The event loop meanwhile',
     notes: [`A 1 ms timer while ${outstanding} calls are outstanding all the time.`],
     tables: [
-      {
-        title: '',
-        columns: ['', 'ticks/s', '% of idle', 'worst gap ms', 'completions/s'],
-        rows: cases.map(({ name }, i) => {
-          const { ticks, worstMs, perSecond } = summaries[i]
-          return [name, ticks, (ticks / idle) * 100, worstMs, perSecond]
-        }),
-      },
+      tableOf('', rows, {
+        '': 'name',
+        'ticks/s': 'ticks',
+        '% of idle': ({ ticks }) => (ticks / idle) * 100,
+        'worst gap ms': 'worstMs',
+        'completions/s': 'perSecond',
+      }),
     ],
     facts: Object.fromEntries(facts),
   }

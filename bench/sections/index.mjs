@@ -5,7 +5,6 @@ import { runCounts } from './counts.mjs'
 import { runEnsemble } from './ensemble.mjs'
 import { runEventLoop } from './event-loop.mjs'
 import { runIdentical } from './identical.mjs'
-import { runLatency } from './latency.mjs'
 import { runMicro } from './micro.mjs'
 import { runModels } from './models.mjs'
 import { runOpenLoop } from './open-loop.mjs'
@@ -16,11 +15,12 @@ import { runSequences } from './sequences.mjs'
 import { runSharedMemory } from './shared-memory.mjs'
 import { runSlo } from './slo.mjs'
 import { runStreams } from './streams.mjs'
+import { runTable } from './table.mjs'
 
 /** By the names that --only takes. */
 export const sections = {
   micro: runMicro,
-  table: runLatency,
+  table: runTable,
   batching: runBatching,
   open: runOpenLoop,
   slo: runSlo,

@@ -1,30 +1,25 @@
-// W10: one request beside many registered shared-memory regions.
+// One request beside many registered shared-memory regions.
 import { runChild } from '../programs.mjs'
-import { repository } from '../workloads.mjs'
+import { tableOf } from '../report/format.mjs'
 
 export async function runRegions({ plan }) {
   const { regionCounts: counts, rounds, seconds, seed } = plan
-  const model = 'identity-1'
-  const rows = await runChild('regions', { repository, model, counts, rounds, seconds, seed })
+  const rows = await runChild('regions', { counts, rounds, seconds, seed })
   return {
-    title: 'W10: many regions',
+    title: 'Many regions',
     notes: [
       'Regions of 256 bytes of one object; each request reads one and writes another, of 1,024 ' +
         'taken at random.',
     ],
     tables: [
-      {
-        title: '',
-        columns: ['regions', 'p50 us', 'p99 us', 'requests/s', 'us to register one', 'mappings'],
-        rows: rows.map((row) => [
-          row.count,
-          row.p50Us,
-          row.p99Us,
-          row.perSecond,
-          row.registerUs,
-          row.mappings,
-        ]),
-      },
+      tableOf('', rows, {
+        regions: 'count',
+        'p50 us': 'p50Us',
+        'p99 us': 'p99Us',
+        'requests/s': 'perSecond',
+        'us to register one': 'registerUs',
+        mappings: 'mappings',
+      }),
     ],
     plots: [
       {

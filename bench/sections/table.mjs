@@ -1,14 +1,15 @@
-// W1, W2, W3: the same request to everybody, with several numbers of requests outstanding.
-import { inRounds } from '../load/rounds.mjs'
+// The same request to everybody, with several numbers of requests outstanding.
+import { measureCases } from '../load/rounds.mjs'
 import { closePeers, openPeers } from '../peers/index.mjs'
 import { missingServices } from '../peers/service.mjs'
+import { tableOf } from '../report/format.mjs'
 
 /** Outstanding requests of large tensors would fill the memory. */
-const mostBytesOutstanding = 256 * 2 ** 20
+const mostBytesOutstanding = 64 * 2 ** 20
 
 function casesOf(peers, workload, outstandings) {
   const fitting = outstandings.filter(
-    (count) => count === 1 || count * workload.data.byteLength <= mostBytesOutstanding / 4,
+    (count) => count === 1 || count * workload.data.byteLength <= mostBytesOutstanding,
   )
   return peers.flatMap((peer) =>
     (peer.one ? [1] : fitting).map((outstanding) => ({ peer, outstanding })),
@@ -19,36 +20,24 @@ async function measureWorkload(server, workload, { rounds, seconds, outstandings
   const peers = await openPeers(server, workload)
   try {
     const cases = casesOf(peers, workload, outstandings)
-    const measurements = cases.map(
-      ({ peer, outstanding }) =>
-        () =>
-          peer.measure(outstanding, seconds),
-    )
-    const summaries = await inRounds(measurements, rounds, workload.name)
-    return cases.map(({ peer, outstanding }, i) => ({
-      peer: peer.name,
-      outstanding,
-      ...summaries[i],
-    }))
+    const measure = ({ peer, outstanding }) => peer.measure(outstanding, seconds)
+    const measured = await measureCases(cases, measure, rounds, workload.name)
+    return measured.map(({ peer, ...row }) => ({ peer: peer.name, ...row }))
   } finally {
     await closePeers(peers)
   }
 }
 
-function tableOf(workload, rows) {
+function workloadTable({ name, data }, rows) {
   const sorted = [...rows].sort((a, b) => a.outstanding - b.outstanding)
-  return {
-    title: `${workload.id} ${workload.name}, ${workload.data.byteLength} bytes in`,
-    columns: ['', 'outstanding', 'p50 us', 'p90 us', 'p99 us', 'items/s'],
-    rows: sorted.map((row) => [
-      row.peer,
-      row.outstanding,
-      row.p50Us,
-      row.p90Us,
-      row.p99Us,
-      row.perSecond,
-    ]),
-  }
+  return tableOf(`${name}, ${data.byteLength} bytes in`, sorted, {
+    '': 'peer',
+    outstanding: 'outstanding',
+    'p50 us': 'p50Us',
+    'p90 us': 'p90Us',
+    'p99 us': 'p99Us',
+    'items/s': 'perSecond',
+  })
 }
 
 function plotsOf(workload, rows) {
@@ -82,9 +71,8 @@ function factsOf(workload, rows) {
   })
 }
 
-export async function runLatency({ server, workloads, plan, show }) {
+export async function runTable({ server, workloads, plan, show }) {
   const section = {
-    id: 'latency',
     title: 'The same request to everybody',
     notes: [
       'Closed loop, peers in turn, medians of rounds. Everybody has one session of one thread. All ' +
@@ -97,7 +85,7 @@ export async function runLatency({ server, workloads, plan, show }) {
   }
   for (const workload of workloads) {
     const rows = await measureWorkload(server, workload, plan)
-    const table = tableOf(workload, rows)
+    const table = workloadTable(workload, rows)
     show(table)
     section.tables.push(table)
     section.plots.push(...plotsOf(workload, rows))
