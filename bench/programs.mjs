@@ -1,7 +1,6 @@
 // Other processes that measure: native programs of the build, and scripts of this folder. Each
 // prints one JSON value.
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { out, root } from './paths.mjs'
@@ -22,14 +21,10 @@ async function outputOf(name, program, args) {
   return JSON.parse(stdout)
 }
 
-export function hasProgram(name) {
-  return existsSync(join(out, name))
-}
-
-/** @param settings { key: value } becomes --key value; `positional` follows */
-export function runProgram(name, settings, positional = []) {
-  const named = Object.entries(settings).flatMap(([key, value]) => [`--${key}`, value])
-  return outputOf(name, join(out, name), [...named, ...positional].map(String))
+/** @param settings { key: value } becomes --key value */
+export function runProgram(name, settings) {
+  const args = Object.entries(settings).flatMap(([key, value]) => [`--${key}`, String(value)])
+  return outputOf(name, join(out, name), args)
 }
 
 /** Runs bench/children/<name>.mjs with `input` as its one argument, in JSON. */

@@ -3,8 +3,10 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { findOnnxRuntime } from '../../dist/esm/onnxruntime.js'
+import { countInstructions, countSystem } from '../count-programs.mjs'
 import { root } from '../paths.mjs'
-import { hasProgram, runChild, runProgram } from '../programs.mjs'
+import { runChild, runProgram } from '../programs.mjs'
+import { tableOf } from '../report/format.mjs'
 import { repository } from '../workloads.mjs'
 
 const requests = 1000
@@ -19,11 +21,10 @@ async function heapTable(plan) {
   }
   const rows = await runChild('heap', input, ['--expose-gc', '--max-semi-space-size=128'])
   return {
-    table: {
-      title: 'Bytes of JavaScript heap per call, digits',
-      columns: ['', 'bytes'],
-      rows: rows.map(({ name, bytes }) => [name, bytes ?? Number.NaN]),
-    },
+    table: tableOf('Bytes of JavaScript heap per call, digits', rows, {
+      '': 'name',
+      bytes: ({ bytes }) => bytes ?? Number.NaN,
+    }),
     facts: Object.fromEntries(rows.map(({ name, bytes }) => [`heap/${name}`, bytes])),
   }
 }
@@ -36,45 +37,35 @@ async function allocationsTable() {
     library: findOnnxRuntime(),
   })
   return {
-    table: {
-      title: 'Allocations and page faults per request',
-      columns: ['', 'of the core', 'of all', 'page faults'],
-      rows: rows.map((row) => [
-        row.case,
-        row.core_per_request,
-        row.allocations_per_request,
-        row.minor_faults_per_request,
-      ]),
-    },
+    table: tableOf('Allocations and page faults per request', rows, {
+      '': 'case',
+      'of the core': 'core_per_request',
+      'of all': 'allocations_per_request',
+      'page faults': 'minor_faults_per_request',
+    }),
     facts: { 'counts/coreAllocations': Math.max(...rows.map((row) => row.core_per_request)) },
   }
 }
 
 /** System calls and wakes. */
-async function systemTable() {
-  const { countSystem } = await import('../counts.mjs')
-  const rows = Object.entries(countSystem(requests))
+function systemTable() {
+  const rows = Object.entries(countSystem(requests)).map(([name, row]) => ({ name, ...row }))
   return {
-    table: {
-      title: 'System calls per request',
-      columns: ['', 'client', 'others', 'woken', 'context switches', 'page faults', 'threads'],
-      rows: rows.map(([name, row]) => [
-        name,
-        row.client.syscalls,
-        row.others.syscalls,
-        row.client.woken + row.others.woken,
-        row.context_switches,
-        row.page_faults,
-        row.threads,
-      ]),
-    },
+    table: tableOf('System calls per request', rows, {
+      '': 'name',
+      client: ({ client }) => client.syscalls,
+      others: ({ others }) => others.syscalls,
+      woken: ({ client, others }) => client.woken + others.woken,
+      'context switches': 'context_switches',
+      'page faults': 'page_faults',
+      threads: 'threads',
+    }),
     facts: {},
   }
 }
 
 /** Instructions, by callgrind: it takes a while to load ONNX Runtime. */
-async function instructionsTable() {
-  const { countInstructions } = await import('../counts.mjs')
+function instructionsTable() {
   const instructions = countInstructions()
   return {
     table: {
@@ -92,27 +83,18 @@ function hasValgrind() {
   return spawnSync('valgrind', ['--version']).status === 0
 }
 
-/** What can be counted here, and why something can't. */
-function nativeCounts({ quick }) {
-  const notes = []
-  const counts = []
-  if (hasProgram('trident_allocations')) counts.push(allocationsTable)
-  else notes.push('allocations are left out: trident_allocations is not built')
-  if (hasProgram('trident_counted')) counts.push(systemTable)
-  else notes.push('system calls and instructions are left out: trident_counted is not built')
-  if (quick) notes.push('instructions are left out of a quick run')
-  else if (!hasValgrind()) notes.push('instructions are left out: valgrind is not installed')
-  else if (hasProgram('trident_counted')) counts.push(instructionsTable)
-  return { notes, counts }
+function whyNoInstructions({ quick }) {
+  if (quick) return 'instructions are left out of a quick run'
+  return hasValgrind() ? null : 'instructions are left out: valgrind is not installed'
 }
 
 export async function runCounts({ plan }) {
-  const { notes, counts } = nativeCounts(plan)
-  const parts = [await heapTable(plan)]
-  for (const count of counts) parts.push(await count())
+  const whyNot = whyNoInstructions(plan)
+  const parts = [await heapTable(plan), await allocationsTable(), systemTable()]
+  if (!whyNot) parts.push(instructionsTable())
   return {
     title: 'Counts per request',
-    notes,
+    notes: whyNot ? [whyNot] : [],
     tables: parts.map(({ table }) => table),
     facts: Object.assign({}, ...parts.map(({ facts }) => facts)),
   }

@@ -1,19 +1,13 @@
-// W0 and W11: what the scheduler costs by itself, in a short queue and in a long one.
-import { hasProgram, runProgram } from '../programs.mjs'
+// What the scheduler costs by itself, in a short queue and in a long one.
+import { runProgram } from '../programs.mjs'
+import { tableOf } from '../report/format.mjs'
 
-/** How deadlines, priorities and order decide who is served, where the build has the program. */
-async function policyTables({ quick, seed }) {
-  if (!hasProgram('trident_slo_policies')) return []
+/** How deadlines, priorities and order decide who is served. */
+async function policyTable({ quick, seed }) {
   const arrivals = quick ? 2000 : 20_000
-  const { rows } = await runProgram('trident_slo_policies', {}, [arrivals, seed])
-  const columns = Object.keys(rows[0])
-  return [
-    {
-      title: 'Policies in virtual time',
-      columns,
-      rows: rows.map((row) => columns.map((name) => row[name])),
-    },
-  ]
+  const { rows } = await runProgram('trident_slo_policies', { arrivals, seed })
+  const columns = Object.fromEntries(Object.keys(rows[0]).map((name) => [name, name]))
+  return tableOf('Policies in virtual time', rows, columns)
 }
 
 export async function runQueue({ plan }) {
@@ -24,15 +18,11 @@ export async function runQueue({ plan }) {
   })
   const cost = (length) => rows.find((row) => row.length === length).ns
   return {
-    title: 'W0, W11: the queue by itself',
+    title: 'The queue by itself',
     notes: ['Enqueue and take, with priorities and timeouts; no model, no client.'],
     tables: [
-      {
-        title: '',
-        columns: ['requests waiting', 'ns each'],
-        rows: rows.map(({ length, ns }) => [length, ns]),
-      },
-      ...(await policyTables(plan)),
+      tableOf('', rows, { 'requests waiting': 'length', 'ns each': 'ns' }),
+      await policyTable(plan),
     ],
     plots: [
       {

@@ -7,7 +7,7 @@ import {
   countInstructions,
   countSystem,
   type SystemCounts,
-} from '../../bench/counts.mjs'
+} from '../../bench/count-programs.mjs'
 import limits from './limits.json' with { type: 'json' }
 
 interface Limit {

@@ -3,13 +3,10 @@
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { findOnnxRuntime } from '../dist/esm/onnxruntime.js'
+import { out } from './paths.mjs'
 import { repository, writeRepository } from './workloads.mjs'
-
-const root = join(dirname(fileURLToPath(import.meta.url)), '..')
-const out = join(root, 'build', 'Release', 'out')
 
 function runCounted(prefix, args) {
   writeRepository()
