@@ -76,8 +76,8 @@ function save(machine, plan, done) {
 }
 
 const missing = [
-  'W7, function models, is left out: there are none yet. Of W3 there is a small convolutional net ' +
-    'with random weights.',
+  'Function models: there are none yet. Of convolutional nets there is a small one with random ' +
+    'weights.',
 ]
 
 const plan = { ...makePlan(args.quick), partial: args.only !== undefined }

@@ -1,4 +1,4 @@
-// W9, in a process of its own: what one request costs beside many loaded models, and what those
+// In a process of its own: what one request costs beside many loaded models, and what those
 // cost while nobody asks them anything.
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -6,7 +6,7 @@ import { performance } from 'node:perf_hooks'
 import { createServer } from 'trident'
 import { seededRandom, zipf } from '../load/arrivals.mjs'
 import { measureAsync, measureSync } from '../load/closed-loop.mjs'
-import { inRounds } from '../load/rounds.mjs'
+import { measureCases } from '../load/rounds.mjs'
 import { scratch } from '../paths.mjs'
 import { answerParent, childInput } from '../programs.mjs'
 
@@ -40,10 +40,11 @@ async function load(count) {
   return { server, count, loadMs, models: names.map((name) => server.model(name)) }
 }
 
-/** Traffic that asks the k-th model 1 / k as often as the first. */
+/** Traffic that asks the k-th model 1 / k as often as the first; drawn beforehand. */
 function askSome(models, method) {
-  const pick = zipf(models.length, seededRandom(seed))
-  return () => models[pick()][method]({ input })
+  const picks = Uint32Array.from({ length: 1 << 16 }, zipf(models.length, seededRandom(seed)))
+  let next = 0
+  return () => models[picks[next++ % picks.length]][method]({ input })
 }
 
 const lanes = [
@@ -77,17 +78,15 @@ async function loadAll() {
 }
 
 const { idle, servers } = await loadAll()
-const cases = lanes.flatMap((lane) =>
-  servers.map(({ count, models }) => ({ lane, count, measure: () => lane.measure(models) })),
-)
-const summaries = await inRounds(
-  cases.map(({ measure }) => measure),
+const cases = lanes.flatMap((lane) => servers.map((loaded) => ({ ...lane, ...loaded })))
+const measured = await measureCases(
+  cases,
+  ({ measure, models }) => measure(models),
   rounds,
   'models',
 )
 for (const { server } of servers) await server.close()
-const rows = cases.map(({ count, lane }, i) => {
-  const { histogram: _, ...summary } = summaries[i]
-  return { count, lane: lane.name, ...summary }
+const rows = measured.map(({ name, count, p50Us, p99Us, perSecond }) => {
+  return { lane: name, count, p50Us, p99Us, perSecond }
 })
 answerParent({ idle, rows })

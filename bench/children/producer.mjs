@@ -22,5 +22,3 @@ process.on('message', ({ kind, key, byteSize, frame }) => {
     process.send({ bytes })
   }
 })
-
-process.on('disconnect', () => region?.close())

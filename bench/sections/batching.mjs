@@ -3,6 +3,7 @@ import { measureAsync } from '../load/closed-loop.mjs'
 import { inRounds } from '../load/rounds.mjs'
 import { measureRaw } from '../peers/raw.mjs'
 import { inputsOf } from '../peers/trident.mjs'
+import { tableOf } from '../report/format.mjs'
 import { workloadOf, writeVariant } from '../workloads.mjs'
 
 /** Of short full batches, where hand-overs cost most, and of long ones. */
@@ -42,11 +43,10 @@ export async function runBatching({ server, plan }) {
   const rows = []
   const facts = {}
   for (const variant of variants) {
-    const { raw, ours, share, meanBatch } = await measureVariant(server, variant, plan)
-    const sizes = [variant.of, variant.maxBatchSize, raw.p50Us]
-    rows.push([...sizes, raw.perSecond, ours.perSecond, share * 100, meanBatch])
-    facts[`batching/${variant.key}/share`] = share
-    facts[`batching/${variant.key}/fullBatchUs`] = raw.p50Us
+    const row = { ...variant, ...(await measureVariant(server, variant, plan)) }
+    rows.push(row)
+    facts[`batching/${variant.key}/share`] = row.share
+    facts[`batching/${variant.key}/fullBatchUs`] = row.raw.p50Us
   }
   return {
     title: 'Dynamic batching beside the ideal static batch',
@@ -55,19 +55,15 @@ export async function runBatching({ server, plan }) {
         'same run.',
     ],
     tables: [
-      {
-        title: '',
-        columns: [
-          '',
-          'max batch',
-          'full batch us',
-          'ideal items/s',
-          'infer items/s',
-          '% of ideal',
-          'mean batch',
-        ],
-        rows,
-      },
+      tableOf('', rows, {
+        '': 'of',
+        'max batch': 'maxBatchSize',
+        'full batch us': ({ raw }) => raw.p50Us,
+        'ideal items/s': ({ raw }) => raw.perSecond,
+        'infer items/s': ({ ours }) => ours.perSecond,
+        '% of ideal': ({ share }) => share * 100,
+        'mean batch': 'meanBatch',
+      }),
     ],
     facts,
   }

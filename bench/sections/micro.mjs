@@ -1,4 +1,4 @@
-// Single operations, with benchmark.js: what one call costs on the JS thread.
+// Single operations, with benchmark.js.
 import Benchmark from 'benchmark'
 import { SharedMemory, Tensor } from 'trident'
 import { getBridge } from '../../dist/esm/bridge.js'
@@ -56,7 +56,10 @@ export async function runMicro({ server, plan }) {
   try {
     return {
       title: 'Single operations',
-      notes: [`What one call costs the JS thread, by benchmark.js; model ${name}.`],
+      notes: [
+        `By benchmark.js; model ${name}. infer and prepared.async are timed until the answer is ` +
+          'there, one after another; the others are what a call costs the JS thread.',
+      ],
       tables: [{ title: '', columns: ['', 'mean us', '± %'], rows: await runSuite(suite) }],
       facts: {},
     }

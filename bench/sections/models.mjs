@@ -1,14 +1,17 @@
-// W9: one request beside many loaded models.
+// One request beside many loaded models.
 import { availableParallelism } from 'node:os'
 import { runChild } from '../programs.mjs'
+import { tableOf } from '../report/format.mjs'
 
 function tables(idle, rows) {
   return [
-    {
-      title: 'Zipf traffic over all models',
-      columns: ['', 'models', 'p50 us', 'p99 us', 'items/s'],
-      rows: rows.map((row) => [row.lane, row.count, row.p50Us, row.p99Us, row.perSecond]),
-    },
+    tableOf('Zipf traffic over all models', rows, {
+      '': 'lane',
+      models: 'count',
+      'p50 us': 'p50Us',
+      'p99 us': 'p99Us',
+      'items/s': 'perSecond',
+    }),
     {
       title: `What ${idle.models} models add to the process`,
       columns: ['', 'count'],
@@ -32,7 +35,7 @@ export async function runModels({ plan }) {
     return p50(counts.at(-1)) / p50(10)
   }
   return {
-    title: 'W9: many models',
+    title: 'Many models',
     notes: [`Identity models of one instance each; ${availableParallelism()} cores.`],
     tables: tables(idle, rows),
     plots: [

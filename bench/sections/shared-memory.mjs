@@ -1,11 +1,11 @@
-// W8: frames that another process makes, through shared memory and through a pipe.
+// Frames that another process makes, through shared memory and through a pipe.
 import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { join } from 'node:path'
 import { SharedMemory } from 'trident'
 import { measureAsync } from '../load/closed-loop.mjs'
-import { inRounds } from '../load/rounds.mjs'
+import { measureCases } from '../load/rounds.mjs'
 import { root } from '../paths.mjs'
+import { tableOf } from '../report/format.mjs'
 import { workloadOf } from '../workloads.mjs'
 
 /** A producer of frames, asked one at a time. */
@@ -13,15 +13,21 @@ class Producer {
   #frame = 0
   #child = fork(join(root, 'bench', 'children', 'producer.mjs'), { serialization: 'advanced' })
 
-  async ask(message) {
-    this.#child.send({ ...message, frame: ++this.#frame })
-    const [answer] = await once(this.#child, 'message')
-    return { ...answer, frame: this.#frame }
+  ask(message) {
+    const frame = ++this.#frame
+    return new Promise((resolve, reject) => {
+      const onExit = (code) => reject(new Error(`the producer of frames ended with code ${code}`))
+      this.#child.once('exit', onExit)
+      this.#child.once('message', (answer) => {
+        this.#child.off('exit', onExit)
+        resolve({ ...answer, frame })
+      })
+      this.#child.send({ ...message, frame }, (error) => error && reject(error))
+    })
   }
 
-  async close() {
-    this.#child.disconnect()
-    await once(this.#child, 'exit')
+  close() {
+    this.#child.kill()
   }
 }
 
@@ -70,27 +76,18 @@ async function copiesOf(model, call) {
 
 async function measureSize(server, workload, { rounds, seconds }) {
   const model = await server.loadModel(workload.name)
-  const producer = new Producer()
   const region = SharedMemory.create(`/trident-bench-${process.pid}`, {
     byteSize: workload.data.byteLength * 2,
   })
+  const producer = new Producer()
   try {
     const cases = await openCases(model, producer, workload, region)
-    const copies = []
-    for (const { call } of cases) copies.push(await copiesOf(model, call))
-    const summaries = await inRounds(
-      cases.map(
-        ({ call }) =>
-          () =>
-            measureAsync(call, 1, seconds),
-      ),
-      rounds,
-      workload.name,
-    )
-    return cases.map(({ name }, i) => ({ name, copies: copies[i], ...summaries[i] }))
+    for (const one of cases) one.copies = await copiesOf(model, one.call)
+    const measure = ({ call }) => measureAsync(call, 1, seconds)
+    return await measureCases(cases, measure, rounds, workload.name)
   } finally {
+    producer.close()
     region.close()
-    await producer.close()
   }
 }
 
@@ -102,14 +99,17 @@ export async function runSharedMemory({ server, plan }) {
     const rows = await measureSize(server, workload, plan)
     facts[`copies/${name}/region`] = rows[0].copies
     facts[`copies/${name}/arrays`] = rows[1].copies
-    tables.push({
-      title: `${workload.data.byteLength} bytes in and out`,
-      columns: ['', 'p50 us', 'p99 us', 'frames/s', 'copies'],
-      rows: rows.map((row) => [row.name, row.p50Us, row.p99Us, row.perSecond, row.copies]),
+    const table = tableOf(`${workload.data.byteLength} bytes in and out`, rows, {
+      '': 'name',
+      'p50 us': 'p50Us',
+      'p99 us': 'p99Us',
+      'frames/s': 'perSecond',
+      copies: 'copies',
     })
+    tables.push(table)
   }
   return {
-    title: 'W8: shared memory',
+    title: 'Shared memory',
     notes: [
       'Copies are those on the way to the model and back; what the identity model itself does, from ' +
         'its input to its output, is its computation. The first and the last number of every frame ' +

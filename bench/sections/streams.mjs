@@ -1,13 +1,10 @@
-// W6: a decoupled model that answers one request with a hundred responses.
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+// A decoupled model that answers one request with a hundred responses.
 import { performance } from 'node:perf_hooks'
 import { createServer } from 'trident'
-import { inRounds } from '../load/rounds.mjs'
-import { percentile } from '../load/samples.mjs'
+import { measureCases } from '../load/rounds.mjs'
+import { Samples } from '../load/samples.mjs'
 import { testBackends } from '../paths.mjs'
-import { inputsOf } from '../peers/trident.mjs'
-import { workloadOf } from '../workloads.mjs'
+import { tableOf } from '../report/format.mjs'
 
 const responses = 100
 
@@ -24,72 +21,60 @@ const config = {
   ],
 }
 
-async function readStream(model) {
+/** All responses, `each` of them per stream, one stream after another. */
+async function readAll(model, each) {
   const begin = performance.now()
   let first = 0
   let count = 0
-  const inputs = { input: Float32Array.of(1), count: Int32Array.of(responses) }
-  for await (const _ of model.stream(inputs)) {
-    if (count++ === 0) first = performance.now() - begin
+  const inputs = { input: Float32Array.of(1), count: Int32Array.of(each) }
+  for (let i = 0; i < responses / each; i++) {
+    for await (const _ of model.stream(inputs)) {
+      if (count++ === 0) first = performance.now() - begin
+    }
   }
-  if (count !== responses) throw new Error(`a stream gave ${count} responses, not ${responses}`)
+  if (count !== responses) throw new Error(`streams gave ${count} responses, not ${responses}`)
   return { first, whole: performance.now() - begin }
 }
 
-/** `read` in a row, `times` times. */
-async function measureReads(read, times) {
+async function measureReads(model, each, times) {
+  const firsts = new Samples()
+  const wholes = new Samples()
   const begin = performance.now()
-  const all = []
-  for (let i = 0; i < times; i++) all.push(await read())
-  const elapsed = performance.now() - begin
-  const p50 = (key) =>
-    percentile(
-      all.map((one) => one[key]).sort((a, b) => a - b),
-      0.5,
-    ) * 1000
+  for (let i = 0; i < times; i++) {
+    const { first, whole } = await readAll(model, each)
+    firsts.add(first)
+    wholes.add(whole)
+  }
+  const elapsedMs = performance.now() - begin
+  const { p50Us: wholeUs, perSecond } = wholes.summarise(elapsedMs)
   return {
-    firstUs: p50('first'),
-    wholeUs: p50('whole'),
-    perSecond: ((times * responses) / elapsed) * 1000,
+    firstUs: firsts.summarise(elapsedMs).p50Us,
+    wholeUs,
+    perSecond: perSecond * responses,
   }
 }
 
-export async function runStreams({ server, plan }) {
-  if (!existsSync(join(testBackends, 'repeat'))) {
-    return { title: 'W6: streams', notes: ['left out: the test backends are not built'] }
-  }
+export async function runStreams({ plan }) {
   const streaming = await createServer({ backendDirectory: testBackends })
   try {
     const files = { '1/unused': new Uint8Array(0) }
     const model = await streaming.loadModel({ name: 'repeat', config, files })
-    const workload = workloadOf('identity-1')
-    const identity = await server.loadModel(workload.name)
-    const inputs = inputsOf(workload)
-    const separately = async () => {
-      const begin = performance.now()
-      await identity.infer(inputs)
-      const first = performance.now() - begin
-      for (let i = 1; i < responses; i++) await identity.infer(inputs)
-      return { first, whole: performance.now() - begin }
-    }
-    const [stream, apart] = await inRounds(
-      [
-        () => measureReads(() => readStream(model), plan.streams),
-        () => measureReads(separately, plan.streams),
-      ],
-      plan.rounds,
-      'streams',
-    )
-    const rowOf = (name, row) => [name, row.firstUs, row.wholeUs, row.perSecond]
+    const cases = [
+      { name: 'one stream of 100', each: responses },
+      { name: '100 streams of one, in turn', each: 1 },
+    ]
+    const measure = ({ each }) => measureReads(model, each, plan.streams)
+    const rows = await measureCases(cases, measure, plan.rounds, 'streams')
     return {
-      title: 'W6: one request, a hundred responses',
+      title: 'One request, a hundred responses',
       notes: ['The test backend "repeat" starts a thread per request.'],
       tables: [
-        {
-          title: '',
-          columns: ['', 'first us', 'all 100 us', 'responses/s'],
-          rows: [rowOf('stream of 100', stream), rowOf('100 requests in turn', apart)],
-        },
+        tableOf('', rows, {
+          '': 'name',
+          'first us': 'firstUs',
+          'all 100 us': 'wholeUs',
+          'responses/s': 'perSecond',
+        }),
       ],
       facts: {},
     }
