@@ -1,5 +1,4 @@
 // Three models in a row, as an ensemble and step by step from JavaScript.
-
 import { join } from 'node:path'
 import { Tensor as OrtTensor } from 'onnxruntime-node'
 import { createServer, Tensor } from 'trident'

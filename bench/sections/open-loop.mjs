@@ -54,6 +54,7 @@ async function measureAll(peers, workload, plan) {
     .filter(({ summaries }) => summaries.length > 0)
     .map(({ peer, load, summaries }) => ({ peer, load, ...medianOf(summaries) }))
 }
+
 function loadTable({ name }, rows) {
   const title = `${name}, ${Math.round(rows[0].capacity)} items/s with full static batches`
   return tableOf(title, rows, {

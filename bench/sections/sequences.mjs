@@ -1,5 +1,4 @@
 // A recurrent model whose state the server keeps, with few and with many sequences at once.
-
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
