@@ -1,6 +1,7 @@
 import type { ArrayOf, Datatype } from './datatypes.js'
 import { TridentError } from './errors.js'
 import type { RegionTensor } from './region-tensor.js'
+import type { SharedMemory } from './shared-memory.js'
 import type { SlotColumn, SlotLayout } from './slot-layout.js'
 
 /** One tensor of a slot. BYTES is not possible: the size of its elements varies. */
@@ -18,32 +19,21 @@ export type SlotRegionTensors<T extends SlotTensors> = {
 }
 type ArrayIn<T, N extends keyof T> = T[N] extends SlotTensor<infer D> ? ArrayOf[D] : never
 
-/** What slots need of the region in which they lie. */
-export interface SlotRegion {
-  readonly key: string
-  readonly byteSize: number
-  /** What to call when the region is closed. */
-  readonly closing: Set<() => void>
-  checkOpen(): void
-  tensor(datatype: Datatype, shape: readonly number[], options: { offset: number }): RegionTensor
-  view(): Uint8Array
-  read(offset: number, target: ArrayBufferView): void
-  write(offset: number, source: ArrayBufferView): void
-}
-
 export interface SlotTensorsOf<I extends SlotTensors, O extends SlotTensors> {
   readonly inputs: SlotRegionTensors<I>
   readonly outputs: SlotRegionTensors<O>
 }
 
 /**
- * Room for one item, from `take()` or `acquire()` until its release. Release it when its request
- * has ended and the answer has been read: the next user writes to the same memory.
+ * Room for one item, from `take()` or `acquire()` until its release. Release it, also when its
+ * request fails, once the answer has been read: the next user writes to the same memory. A request
+ * that still runs, because it was aborted or its `timeout` has passed, keeps the slot from the next
+ * user until it has ended, and so does a prepared one until it is closed.
  */
 export class BatchSlot<I extends SlotTensors = SlotTensors, O extends SlotTensors = NoTensors> {
   /** From 0; slots with following numbers are neighbours. */
   readonly index: number
-  readonly #region: SlotRegion
+  readonly #region: SharedMemory
   readonly #layout: SlotLayout
   readonly #tensors: SlotTensorsOf<I, O>
   readonly #giveBack: () => void
@@ -51,7 +41,7 @@ export class BatchSlot<I extends SlotTensors = SlotTensors, O extends SlotTensor
 
   /** @internal */
   constructor(
-    region: SlotRegion,
+    region: SharedMemory,
     layout: SlotLayout,
     index: number,
     tensors: SlotTensorsOf<I, O>,
@@ -84,7 +74,8 @@ export class BatchSlot<I extends SlotTensors = SlotTensors, O extends SlotTensor
    * A tensor's elements where they lie, to write and to read; not to be used after the release.
    *
    * @throws TridentError as `inputs`; UNSUPPORTED where the runtime does not allow views
-   *   (Electron): use `write` and `read` there
+   *   (Electron), and for a read-only region: use `write` and `read` there. TypeError: there is no
+   *   such tensor
    */
   view<N extends keyof (I & O) & string>(name: N): ArrayIn<I & O, N> {
     const column = this.#column(name)
@@ -92,14 +83,23 @@ export class BatchSlot<I extends SlotTensors = SlotTensors, O extends SlotTensor
     return new column.info.array(buffer, column.at(this.index), column.length) as ArrayIn<I & O, N>
   }
 
-  /** Copies a tensor's elements into the slot: all of them, in the datatype's array. Anywhere. */
+  /**
+   * Copies a tensor's elements into the slot: all of them, in the datatype's array. Anywhere.
+   *
+   * @throws TridentError as `inputs`; INVALID_ARG: the region is read-only. TypeError: there is no
+   *   such tensor, or it is of another datatype; RangeError: it has another number of elements
+   */
   write<N extends keyof (I & O) & string>(name: N, source: ArrayIn<I & O, N>): void {
     const column = this.#column(name)
     column.checkArray(source)
     this.#region.write(column.at(this.index), source as ArrayBufferView)
   }
 
-  /** Copies a tensor's elements out of the slot, into a new array unless given. Anywhere. */
+  /**
+   * Copies a tensor's elements out of the slot, into a new array unless given. Anywhere.
+   *
+   * @throws as `write`, read-only regions apart
+   */
   read<N extends keyof (I & O) & string>(name: N, target?: ArrayIn<I & O, N>): ArrayIn<I & O, N> {
     const column = this.#column(name)
     const array = target ?? new column.info.array(column.length)
@@ -109,7 +109,7 @@ export class BatchSlot<I extends SlotTensors = SlotTensors, O extends SlotTensor
   }
 
   /**
-   * Gives the slot back. Also possible when the region is closed.
+   * Gives the slot up. Also possible when the region is closed.
    *
    * @throws TridentError UNAVAILABLE: it was released before
    */

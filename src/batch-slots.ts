@@ -2,7 +2,6 @@ import { addAbortHandler, readSignal, removeAbortHandler } from './abort.js'
 import {
   BatchSlot,
   type NoTensors,
-  type SlotRegion,
   type SlotRegionTensors,
   type SlotTensors,
   type SlotTensorsOf,
@@ -10,7 +9,8 @@ import {
 import { checkKeys } from './check-keys.js'
 import { Failure, TridentError, toError } from './errors.js'
 import { readObject } from './options.js'
-import type { RegionTensor } from './region-tensor.js'
+import type { RegionSource, RegionTensor } from './region-tensor.js'
+import type { SharedMemory } from './shared-memory.js'
 import { type SlotColumn, SlotLayout } from './slot-layout.js'
 
 export interface BatchSlotsLayout<
@@ -34,6 +34,39 @@ interface Waiter<S> {
   readonly onAbort: () => void
 }
 
+/** The bytes of one slot: in use while it is taken, and by requests that outlast that. */
+class SlotMemory implements RegionSource {
+  readonly #region: SharedMemory
+  readonly #index: number
+  readonly #onUnused: () => void
+  #users = 0
+
+  constructor(region: SharedMemory, index: number, onUnused: () => void) {
+    this.#region = region
+    this.#index = index
+    this.#onUnused = onUnused
+  }
+
+  memory(): number | string {
+    if (this.#users > 0) return this.#region.source.memory()
+    throw new TridentError('UNAVAILABLE', `batch slot ${this.#index} was released`)
+  }
+
+  retain(): void {
+    this.#users++
+  }
+
+  release(): void {
+    if (--this.#users === 0) this.#onUnused()
+  }
+}
+
+/** A slot, whoever has it. */
+interface Place<I extends SlotTensors, O extends SlotTensors> {
+  readonly memory: SlotMemory
+  readonly tensors: SlotTensorsOf<I, O>
+}
+
 /**
  * Room in a region for the items of batches: each tensor has its items side by side, so that the
  * requests which a model executes together lie in one block. Such a batch is read where it lies,
@@ -41,14 +74,14 @@ interface Waiter<S> {
  * `SharedMemory.batchSlots()`.
  *
  * Slots are handed out in order, round and round: those in use at the same time are neighbours.
- * While all are taken, whoever waits gets the one released next. A batch that reaches over the end,
+ * While all are taken, whoever waits gets the one that is free next. A batch that reaches over the end,
  * from the last slot to the first, or has gaps, is copied once.
  */
 export class BatchSlots<I extends SlotTensors = SlotTensors, O extends SlotTensors = NoTensors> {
   readonly count: number
   /** Bytes of the region that the slots need, from the region's start. */
   readonly byteSize: number
-  readonly #region: SlotRegion
+  readonly #region: SharedMemory
   readonly #layout: SlotLayout
   /** By slot: 1 when it is free. */
   readonly #free: Uint8Array
@@ -56,9 +89,10 @@ export class BatchSlots<I extends SlotTensors = SlotTensors, O extends SlotTenso
   /** The neighbour of the slot that was taken last. */
   #next = 0
   /** By slot, made at its first use. */
-  readonly #tensors: SlotTensorsOf<I, O>[] = []
+  readonly #places: Place<I, O>[] = []
   /** In the order in which they came. */
   readonly #waiting = new Set<Waiter<BatchSlot<I, O>>>()
+  #stopListening: () => void = () => {}
   readonly #onClose = (): void => {
     for (const waiter of this.#waiting) {
       this.#settle(waiter)
@@ -67,7 +101,7 @@ export class BatchSlots<I extends SlotTensors = SlotTensors, O extends SlotTenso
   }
 
   /** @internal */
-  constructor(region: SlotRegion, layout: BatchSlotsLayout<I, O>) {
+  constructor(region: SharedMemory, layout: BatchSlotsLayout<I, O>) {
     this.#layout = new SlotLayout(layout)
     this.#region = region
     this.count = this.#layout.count
@@ -92,7 +126,7 @@ export class BatchSlots<I extends SlotTensors = SlotTensors, O extends SlotTenso
     return new SlotLayout(layout).byteSize
   }
 
-  /** How many slots are free. */
+  /** How many slots are free: neither taken nor used by requests that have not ended. */
   get available(): number {
     return this.#available
   }
@@ -100,7 +134,7 @@ export class BatchSlots<I extends SlotTensors = SlotTensors, O extends SlotTenso
   /**
    * A free slot.
    *
-   * @throws TridentError UNAVAILABLE: all are taken, or the region is closed
+   * @throws TridentError UNAVAILABLE: none is free, or the region is closed
    */
   take(): BatchSlot<I, O> {
     this.#region.checkOpen()
@@ -112,7 +146,8 @@ export class BatchSlots<I extends SlotTensors = SlotTensors, O extends SlotTenso
   /**
    * A free slot as soon as there is one; who waits longest is first.
    *
-   * @throws TridentError UNAVAILABLE: the region is or was closed; CANCELLED: `signal` was aborted
+   * @throws TridentError UNAVAILABLE: the region is or was closed; CANCELLED: `signal` was aborted;
+   *   TypeError: there are no such options
    */
   async acquire(options: { signal?: AbortSignal } = {}): Promise<BatchSlot<I, O>> {
     readObject(options, 'options')
@@ -142,20 +177,25 @@ export class BatchSlots<I extends SlotTensors = SlotTensors, O extends SlotTenso
 
   #hand(index: number): BatchSlot<I, O> {
     this.#next = index + 1
-    this.#tensors[index] ??= {
-      inputs: this.#tensorsAt(this.#layout.inputs, index) as SlotRegionTensors<I>,
-      outputs: this.#tensorsAt(this.#layout.outputs, index) as SlotRegionTensors<O>,
-    }
-    const release = (): void => this.#takeBack(index)
-    return new BatchSlot(this.#region, this.#layout, index, this.#tensors[index], release)
+    this.#places[index] ??= this.#place(index)
+    const { memory, tensors } = this.#places[index]
+    memory.retain()
+    return new BatchSlot(this.#region, this.#layout, index, tensors, () => memory.release())
   }
 
-  #tensorsAt(columns: readonly SlotColumn[], index: number): Record<string, RegionTensor> {
-    const tensors = columns.map((column) => [
-      column.name,
-      this.#region.tensor(column.info.name, [1, ...column.shape], { offset: column.at(index) }),
-    ])
-    return Object.freeze(Object.fromEntries(tensors))
+  #place(index: number): Place<I, O> {
+    const memory = new SlotMemory(this.#region, index, () => this.#takeBack(index))
+    const tensorsOf = (columns: readonly SlotColumn[]): Record<string, RegionTensor> =>
+      Object.freeze(
+        Object.fromEntries(columns.map((column) => [column.name, column.tensor(memory, index)])),
+      )
+    return {
+      memory,
+      tensors: {
+        inputs: tensorsOf(this.#layout.inputs) as SlotRegionTensors<I>,
+        outputs: tensorsOf(this.#layout.outputs) as SlotRegionTensors<O>,
+      },
+    }
   }
 
   #takeBack(index: number): void {
@@ -178,14 +218,14 @@ export class BatchSlots<I extends SlotTensors = SlotTensors, O extends SlotTenso
       reject(aborted(signal))
     }
     const waiter = { resolve, reject, signal, onAbort }
+    if (this.#waiting.size === 0) this.#stopListening = this.#region.onClose(this.#onClose)
     this.#waiting.add(waiter)
-    this.#region.closing.add(this.#onClose)
     if (signal !== undefined) addAbortHandler(signal, onAbort)
   }
 
   #settle(waiter: Waiter<BatchSlot<I, O>>): void {
     this.#waiting.delete(waiter)
-    if (this.#waiting.size === 0) this.#region.closing.delete(this.#onClose)
+    if (this.#waiting.size === 0) this.#stopListening()
     if (waiter.signal !== undefined) removeAbortHandler(waiter.signal, waiter.onAbort)
   }
 }

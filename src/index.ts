@@ -1,4 +1,10 @@
-export type { BatchSlot, SlotRegionTensors, SlotTensor, SlotTensors } from './batch-slot.js'
+export type {
+  BatchSlot,
+  NoTensors,
+  SlotRegionTensors,
+  SlotTensor,
+  SlotTensors,
+} from './batch-slot.js'
 export { BatchSlots, type BatchSlotsLayout } from './batch-slots.js'
 export type { LogRecord } from './bridge.js'
 export { createServer } from './create-server.js'

@@ -62,12 +62,14 @@ export class Model {
    *
    * Elements in ordinary arrays are copied before this returns; the arrays may be reused at once.
    * Those in a SharedArrayBuffer or a region are used in place: leave them alone until the promise
-   * settles.
+   * settles. After an abort or a `timeout` that is not enough: what runs already goes on, and reads
+   * and writes there until it has ended, which nobody is told. Batch slots are kept from their next
+   * user until then.
    *
    * @param inputs a tensor by input name; see InputValue for bare arrays
    * @returns the outputs by name
    * @throws TridentError INVALID_ARG: the request does not fit the model; UNAVAILABLE: the queue is
-   *   full, `timeout` passed, the model or server went away; CANCELLED: `signal` was aborted;
+   *   full, `timeout` passed, `deadline` can't be met, the model or server went away; CANCELLED: `signal` was aborted;
    *   otherwise the backend's own error. TypeError, RangeError: an argument of the wrong type.
    */
   async infer<const O extends Outputs | undefined = undefined>(

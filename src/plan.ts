@@ -143,7 +143,7 @@ export class Plan {
     const slot = this.#newSlot(StreamSlot)
     try {
       this.#fillInputs(slot, request)
-      slot.request = request
+      slot.hold(request)
     } catch (error) {
       slot.discard()
       throw error
@@ -181,7 +181,10 @@ export class Plan {
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    if (this.#bound) this.#destroy(this.#bound)
+    if (this.#bound) {
+      this.#bound.letGo()
+      this.#destroy(this.#bound)
+    }
     this.#bound = null
     for (const slot of this.#free) this.#destroy(slot)
     this.#free.length = 0
@@ -230,7 +233,7 @@ export class Plan {
         native.bindArray(slot.id, true, i, target!)
       }
     }
-    slot.request = request
+    slot.hold(request)
     this.#bindFresh(slot)
   }
 

@@ -11,6 +11,10 @@ const brand = Symbol.for('trident.RegionTensor')
 export interface RegionSource {
   /** Number of a memory, or name of a registered region; UNAVAILABLE when it is closed. */
   memory(): number | string
+  /** A request begins to use the bytes. Only for who hands them to one user after the other. */
+  retain?(): void
+  /** It has ended, or was given up before it reached native code. */
+  release?(): void
 }
 
 export interface RegionTensorOptions {

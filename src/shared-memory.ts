@@ -45,9 +45,9 @@ export class SharedMemory {
   /** A number of the addon; null when closed. */
   #memory: number | null
   #view: WeakRef<ArrayBuffer> | null = null
-  /** What to call when the region is closed. @internal */
-  readonly closing = new Set<() => void>()
-  readonly #source: RegionSource = { memory: () => this.#open() }
+  readonly #closing = new Set<() => void>()
+  /** @internal */
+  readonly source: RegionSource = { memory: () => this.#open() }
 
   private constructor(bridge: Bridge, key: string, created: boolean, region: [number, number]) {
     this.#bridge = bridge
@@ -61,8 +61,8 @@ export class SharedMemory {
   /**
    * Creates an object of zeros, readable and writable by this user only, its memory reserved.
    *
-   * @throws TridentError ALREADY_EXISTS: the key is taken; UNAVAILABLE: not enough memory;
-   *   INVALID_ARG: the key is not usable
+   * @throws TridentError ALREADY_EXISTS: the key is taken; UNAVAILABLE: not enough memory, or the
+   *   process may have no more files or mappings; INVALID_ARG: the key is not usable
    */
   static create(key: string, options: SharedMemoryCreateOptions): SharedMemory {
     const bridge = getBridge()
@@ -75,7 +75,7 @@ export class SharedMemory {
    * Maps an object that another process, or this one, created.
    *
    * @throws TridentError NOT_FOUND: no such object; INVALID_ARG: it is smaller than asked for;
-   *   UNSUPPORTED: another user owns it
+   *   UNSUPPORTED: another user owns it; UNAVAILABLE: the process may have no more files or mappings
    */
   static open(key: string, options: SharedMemoryOpenOptions = {}): SharedMemory {
     const bridge = getBridge()
@@ -129,12 +129,12 @@ export class SharedMemory {
     options: RegionTensorOptions = {},
   ): RegionTensor<D> {
     this.#open()
-    return new RegionTensor(this.#source, datatype, shape, options)
+    return new RegionTensor(this.source, datatype, shape, options)
   }
 
   /**
-   * Lays slots for the items of batches out: requests that use them together are executed without
-   * a copy. Several layouts may share a region at different offsets; that they don't overlap is
+   * Lays slots for the items of batches out: requests that use neighbouring ones and are executed
+   * together need no copy. Several layouts may share a region at different offsets; that they don't overlap is
    * theirs to see to. `BatchSlots.byteSize(layout)` says how large a region must be.
    *
    * @throws TridentError INVALID_ARG: the region is too small, or there can be no such slots;
@@ -155,7 +155,7 @@ export class SharedMemory {
     if (this.#memory === null) return
     collected.unregister(this)
     this.#memory = null
-    for (const call of this.closing) call()
+    for (const call of this.#closing) call()
     release(this.#held)
   }
 
@@ -166,6 +166,12 @@ export class SharedMemory {
   /** @internal */
   checkOpen(): void {
     this.#open()
+  }
+
+  /** Has `call` called when the region is closed. Returns what takes that back. @internal */
+  onClose(call: () => void): () => void {
+    this.#closing.add(call)
+    return () => this.#closing.delete(call)
   }
 
   #open(): number {

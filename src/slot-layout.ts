@@ -12,15 +12,15 @@ import {
 import { invalid } from './errors.js'
 import { alignment } from './layout.js'
 import { readObject } from './options.js'
-import { readSize } from './region-tensor.js'
+import { type RegionSource, RegionTensor, readSize } from './region-tensor.js'
 import { elementCount, readShape } from './tensor.js'
 
 /** A tensor of all slots, its items side by side. */
 export class SlotColumn {
   readonly name: string
   readonly info: DatatypeInfo & { readonly array: TypedArrayConstructor }
-  /** Of one item. */
-  readonly shape: readonly number[]
+  /** Of one item, with its batch dimension of 1. */
+  readonly #shape: readonly number[]
   /** Elements of one item. */
   readonly length: number
   readonly itemBytes: number
@@ -40,8 +40,8 @@ export class SlotColumn {
     }
     this.name = name
     this.info = info as SlotColumn['info']
-    this.shape = readShape(shape)
-    this.length = elementCount(this.shape)
+    this.#shape = readShape([1, ...readShape(shape)])
+    this.length = elementCount(this.#shape)
     if (this.length === 0) throw invalid(`${what} has shape [${shape}]; expected elements`)
     this.itemBytes = this.length * info.byteSize
     this.offset = Math.ceil(earliest / alignment) * alignment
@@ -50,6 +50,11 @@ export class SlotColumn {
   /** Where an item begins, in bytes from the region's start. */
   at(index: number): number {
     return this.offset + index * this.itemBytes
+  }
+
+  /** An item in `memory`, the region's. */
+  tensor(memory: RegionSource, index: number): RegionTensor {
+    return new RegionTensor(memory, this.info.name, this.#shape, { offset: this.at(index) })
   }
 
   /** A TypeError or RangeError unless `array` is one that holds an item's elements. */

@@ -5,7 +5,8 @@ import type { TypedArray } from './datatypes.js'
 import { Failure } from './errors.js'
 import type { Group } from './group.js'
 import type { Plan } from './plan.js'
-import type { ReadRequest } from './request.js'
+import type { RegionSource } from './region-tensor.js'
+import type { InPlace, ReadRequest } from './request.js'
 import { type AnyResult, readResult } from './results.js'
 
 export type Resolve = (result: AnyResult) => void
@@ -26,9 +27,7 @@ export class Slot implements Completion {
   readonly outputs: readonly (TypedArray | null)[]
   /** Arrays allocated for this request; users see them when it has ended. */
   readonly fresh: (TypedArray | undefined)[] = []
-  /** Keeps the user's memory alive until the request has ended; null for the simple case. */
-  request: ReadRequest | null = null
-
+  #request: ReadRequest | null = null
   #resolve: Resolve | null = null
   #reject: Reject | null = null
   /** Carries options that can't be taken back. */
@@ -46,6 +45,29 @@ export class Slot implements Completion {
     this.id = id
     this.inputs = inputs
     this.outputs = outputs
+  }
+
+  /** The request whose memory is in use; null for the simple case. */
+  get request(): ReadRequest | null {
+    return this.#request
+  }
+
+  /**
+   * Keeps the user's memory, alive and from its next users, until the native request has ended:
+   * after an abort or timeout that is later than the answer.
+   */
+  hold(request: ReadRequest): void {
+    this.#request = request
+    for (const { inPlace } of request.inputs) sourceOf(inPlace)?.retain?.()
+    for (const { inPlace } of request.outputs) sourceOf(inPlace)?.retain?.()
+  }
+
+  letGo(): void {
+    const request = this.#request
+    if (request === null) return
+    this.#request = null
+    for (const { inPlace } of request.inputs) sourceOf(inPlace)?.release?.()
+    for (const { inPlace } of request.outputs) sourceOf(inPlace)?.release?.()
   }
 
   get group(): Group {
@@ -139,10 +161,14 @@ export class Slot implements Completion {
   }
 
   #finish(reusable: boolean): void {
-    this.request = null
+    this.letGo()
     if (this.fresh.length > 0) this.fresh.length = 0
     if (this.#timed) this.setTimeout(0)
     if (this.#due) this.setDeadline(0)
     this.plan.release(this, reusable && !this.#once)
   }
+}
+
+function sourceOf(inPlace: InPlace | null): RegionSource | null {
+  return inPlace === null || typeof inPlace.memory === 'number' ? null : inPlace.memory
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import * as digits from './support/digits.js'
 import { expectFailure } from './support/expect.js'
+import { testBackends } from './support/repeat.js'
 import {
   BatchSlots,
   createServer,
@@ -8,6 +9,7 @@ import {
   type Server,
   SharedMemory,
 } from './support/trident.js'
+import { Gate, loadWitness } from './support/witness.js'
 
 let counter = 0
 const newKey = () => `/trident-slots-${process.pid}-${counter++}`
@@ -75,6 +77,10 @@ describe('a layout', () => {
     for (const count of [0, -1, 1.5, Number.NaN]) {
       expect(() => BatchSlots.byteSize({ ...good, count })).toThrow(RangeError)
     }
+    const deepest = { image: { datatype: 'FP32', shape: new Array(31).fill(1) } } as const
+    expect(BatchSlots.byteSize({ ...good, inputs: deepest, outputs: {} })).toBe(8)
+    const tooDeep = { image: { datatype: 'FP32', shape: new Array(32).fill(1) } } as const
+    expect(() => BatchSlots.byteSize({ ...good, inputs: tooDeep })).toThrow(/32 dimensions/)
     const variable = { image: { datatype: 'FP32', shape: [-1] } } as const
     expect(() => BatchSlots.byteSize({ ...good, inputs: variable })).toThrow(RangeError)
     expect(() => BatchSlots.byteSize({ ...good, offset: -1 })).toThrow(RangeError)
@@ -186,6 +192,27 @@ describe('slots', () => {
     slot.release()
   })
 
+  it('of a read-only region are only read', async () => {
+    using region = SharedMemory.create(newKey(), { byteSize: 4096 })
+    using reading = SharedMemory.open(region.key, { readOnly: true })
+    const slots = region.batchSlots(numbers(2))
+    const seen = reading.batchSlots(numbers(2))
+    const [mine, theirs] = [slots.take(), seen.take()]
+    mine.write('x', Int32Array.of(1, 2, 3))
+    expect([...theirs.read('x')]).toEqual([1, 2, 3])
+    await expectFailure(() => theirs.write('x', new Int32Array(3)), 'INVALID_ARG', 'read-only')
+    await expectFailure(() => theirs.view('x'), 'UNSUPPORTED', 'read-only')
+  })
+
+  it('lie where the region begins, aligned or not', () => {
+    using region = SharedMemory.create(newKey(), { byteSize: 4096 })
+    using part = SharedMemory.open(region.key, { offset: 3 })
+    const slot = part.batchSlots(numbers(2)).take()
+    slot.write('x', Int32Array.of(1, 2, 3))
+    expect([...slot.view('x')]).toEqual([1, 2, 3])
+    expect([...region.view().slice(3, 15)].filter(Boolean)).toEqual([1, 2, 3])
+  })
+
   it('are written and read, with and without a copy', () => {
     using region = SharedMemory.create(newKey(), { byteSize: 4096 })
     const slots = region.batchSlots(numbers(3, 100))
@@ -280,5 +307,120 @@ describe('a batch in slots', () => {
       }),
     )
     expect(slots.available).toBe(8)
+  })
+})
+
+describe('a slot whose request still runs when it is released', () => {
+  const layout = {
+    inputs: { input: { datatype: 'FP32', shape: [2] } },
+    outputs: { output: { datatype: 'FP32', shape: [2] } },
+    count: 1,
+  } as const
+  let server: Server
+  let model: Model
+  beforeAll(async () => {
+    server = await createServer({ backendDirectory: testBackends, inlineBudget: 0 })
+    model = await loadWitness(server, 'held', { instanceGroup: [{ count: 2, kind: 'KIND_CPU' }] })
+  })
+  afterAll(() => server.close())
+
+  type Slots = ReturnType<typeof SharedMemory.prototype.batchSlots<typeof layout.inputs>>
+
+  /** The slot's request waits at `gate`, nobody waits for the request any more. */
+  async function expectHeldBack(slots: Slots, gate: Gate): Promise<void> {
+    expect(slots.available).toBe(0)
+    await expectFailure(() => slots.take(), 'UNAVAILABLE', '1 batch slots')
+    let acquired = false
+    const waiting = slots.acquire().then((slot) => {
+      acquired = true
+      return slot
+    })
+    const { output } = await model.infer({ input: Float32Array.of(5, 6) }) // the other instance
+    expect(output!.data).toEqual(Float32Array.of(5, 6))
+    expect(acquired).toBe(false)
+    gate.open()
+    using slot = await waiting
+    expect(slot.index).toBe(0)
+  }
+
+  it('is held back after an abort', async () => {
+    using region = SharedMemory.create(newKey(), { byteSize: 4096 })
+    using gate = new Gate()
+    const slots = region.batchSlots(layout)
+    const slot = slots.take()
+    const controller = new AbortController()
+    const { signal } = controller
+    const { parameters } = gate
+    const { inputs, outputs } = slot
+    const answer = model.infer(inputs, { outputs, signal, parameters })
+    await gate.arrived()
+    controller.abort()
+    await expectFailure(() => answer, 'CANCELLED')
+    slot.release()
+    await expectHeldBack(slots, gate)
+    expect(slots.available).toBe(1)
+    // And what nobody may use any more is refused.
+    await expectFailure(() => model.infer(inputs, { outputs }), 'UNAVAILABLE', 'slot 0', 'released')
+  })
+
+  it('is held back after a timeout, of infer and inferSync', async () => {
+    using region = SharedMemory.create(newKey(), { byteSize: 4096 })
+    const slots = region.batchSlots(layout)
+    for (const call of ['infer', 'inferSync'] as const) {
+      using gate = new Gate()
+      const slot = slots.take()
+      const { inputs, outputs } = slot
+      const { parameters } = gate
+      const ask = () => model[call](inputs, { outputs, timeout: 250, parameters })
+      await expectFailure(ask, 'UNAVAILABLE', '250 ms')
+      slot.release()
+      await gate.arrived()
+      await expectHeldBack(slots, gate)
+      expect(slots.available).toBe(1)
+    }
+  })
+
+  it('comes back at once when the request had not left', async () => {
+    using region = SharedMemory.create(newKey(), { byteSize: 4096 })
+    const slots = region.batchSlots(layout)
+    const slot = slots.take()
+    const controller = new AbortController()
+    const { inputs, outputs } = slot
+    const answer = model.infer(inputs, { outputs, signal: controller.signal })
+    controller.abort()
+    await expectFailure(() => answer, 'CANCELLED')
+    slot.release()
+    expect(slots.available).toBe(1)
+  })
+
+  it('comes back when its request fails or is refused', async () => {
+    using region = SharedMemory.create(newKey(), { byteSize: 4096 })
+    const slots = region.batchSlots(layout)
+    const broken = await loadWitness(server, 'broken', {
+      parameters: { refuse: { stringValue: 'not today' } },
+    })
+    {
+      using slot = slots.take()
+      await expectFailure(() => broken.infer(slot.inputs), 'INTERNAL', 'not today')
+      const wrong = { priority: 'high' } as never
+      await expect(broken.infer(slot.inputs, wrong)).rejects.toThrow(TypeError)
+      await expectFailure(() => broken.infer({ wrong: slot.inputs.input }), 'INVALID_ARG', 'wrong')
+    }
+    expect(slots.available).toBe(1)
+  })
+
+  it('is held back while a prepared request is bound to it', async () => {
+    using region = SharedMemory.create(newKey(), { byteSize: 4096 })
+    const slots = region.batchSlots(layout)
+    const slot = slots.take()
+    slot.view('input').set([3, 4])
+    const run = model.prepare({ inputs: slot.inputs, outputs: slot.outputs })
+    run.sync()
+    await run.async()
+    expect([...slot.view('output')]).toEqual([3, 4])
+    slot.release()
+    expect(slots.available).toBe(0)
+    run.close()
+    expect(slots.available).toBe(1)
   })
 })

@@ -7,6 +7,8 @@
 //   request <name>:<datatype>:<shape>:<bytes in hexadecimal, at most 64 of them> ...
 //
 // Parameter "refuse" (a text) makes every execution answer with an INTERNAL error that says it.
+// A request's parameter "gate" names a FIFO: its answer waits until somebody has opened it for
+// writing, which waits for the request to get there, and closed it again.
 // Outputs that nobody wants, and inputs that are missing, are left out.
 
 #include <fcntl.h>
@@ -116,6 +118,7 @@ class Instance {
 
   void Answer(TRITONBACKEND_Request* request, uint64_t start) {
     Status status = Describe(request);
+    if (status.ok()) status = PassGate(request);
     if (status.ok() && !refuse_.empty()) status = backend::Internal(refuse_);
     if (!status.ok()) return Refuse(handle_, request, status);
     TRITONBACKEND_Response* response = nullptr;
@@ -141,6 +144,17 @@ class Instance {
                               backend::ShapeText(tensor.shape), ":", Hex(tensor.bytes));
     }
     Write(line);
+    return Status();
+  }
+
+  static Status PassGate(TRITONBACKEND_Request* request) {
+    std::string path;
+    BACKEND_RETURN_IF_ERROR(ReadParameter(request, "gate", &path));
+    if (path.empty()) return Status();
+    const int gate = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    char byte;
+    if (gate < 0 || read(gate, &byte, 1) != 0) std::abort();
+    close(gate);
     return Status();
   }
 
