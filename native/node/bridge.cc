@@ -139,8 +139,9 @@ uint32_t Bridge::Submit(uint32_t count, bool may_inline) {
       Complete(slot);
       continue;
     }
+    // One batch at most runs here, the last: the others are on their way by then.
     if (!group_.empty() && slot->plan->server != group_.front()->plan->server) {
-      SubmitGroup(may_inline);
+      SubmitGroup(/*may_inline=*/false);
     }
     group_.push_back(slot);
   }
@@ -150,7 +151,8 @@ uint32_t Bridge::Submit(uint32_t count, bool may_inline) {
 }
 
 // Submits `group_`, whose requests are for one server, and empties it. An accepted slot belongs to
-// the core: only those refused, and those that have run on this thread, may be touched.
+// the core: only those refused, and those that have run on this thread, may be touched. A stream
+// among them keeps the others from this thread, too: they share one call and its budget.
 void Bridge::SubmitGroup(bool may_inline) {
   uint64_t budget_ns = may_inline ? UINT64_MAX : 0;
   group_requests_.clear();

@@ -220,10 +220,13 @@ void Server::InferAsyncMany(std::span<InferenceRequest*> requests, uint64_t budg
   members->reserve(requests.size());
   group->reserve(requests.size());
   group_outcomes->reserve(requests.size());
+  size_t waiting = 0;  // for their group
   for (size_t i = 0; i < requests.size(); ++i) {
     Result<std::shared_ptr<Model>> model = PrepareFor(requests[i]);
     outcomes[i] = model.status();
-    if (model.ok()) models[i] = std::move(model).value();
+    if (!model.ok()) continue;
+    models[i] = std::move(model).value();
+    ++waiting;
   }
   for (size_t first = 0; first < requests.size(); ++first) {
     if (models[first] == nullptr) continue;
@@ -236,8 +239,11 @@ void Server::InferAsyncMany(std::span<InferenceRequest*> requests, uint64_t budg
       group->push_back(requests[i]);
       models[i] = nullptr;
     }
+    waiting -= group->size();
     group_outcomes->assign(group->size(), Status::Ok());
-    if (budget_ns == 0 || !model->RunInline(*group, budget_ns, *group_outcomes)) {
+    // One batch at most runs here, the last: the others are on their way by then.
+    const bool may_run_inline = waiting == 0 && budget_ns > 0;
+    if (!may_run_inline || !model->RunInline(*group, budget_ns, *group_outcomes)) {
       model->Submit(*group, *group_outcomes);
     }
     for (size_t i = 0; i < group->size(); ++i) {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import * as digits from './support/digits.js'
+import { expectFailure } from './support/expect.js'
 import { loadIdentity } from './support/identity.js'
 import { createServer, type Model, type ModelStatistics, type Server } from './support/trident.js'
 
@@ -92,4 +93,25 @@ it('refuses what the queue has no room for, at once', async () => {
   expect(refused.length).toBeLessThan(20)
   for (const { reason } of refused as PromiseRejectedResult[])
     expect(reason.code).toBe('UNAVAILABLE')
+})
+
+it('answers the requests of one turn, for several models and servers, some refused', async () => {
+  await using other = await createServer({ inlineBudget: 1000 })
+  await using busy = await createServer({ inlineBudget: 1000 })
+  const models = [
+    await loadIdentity(busy, 'first', { maxBatchSize: 4 }),
+    await loadIdentity(busy, 'second', { maxBatchSize: 4 }),
+    await loadIdentity(other, 'elsewhere'),
+  ]
+  for (let round = 0; round < 40; round++) {
+    const answers = models.map((model, i) =>
+      model.infer({ INPUT0: Float32Array.of(round, i, 0, 0) }),
+    )
+    const nowhere = busy.regionTensor('nowhere', 'FP32', [1, 4])
+    const refused = expectFailure(() => models[0]!.infer({ INPUT0: nowhere }), 'NOT_FOUND')
+    answers.push(models[1]!.infer({ INPUT0: Float32Array.of(round, 1, 0, 0) }))
+    const found = (await Promise.all(answers)).map(({ OUTPUT0 }) => OUTPUT0!.data)
+    expect(found).toEqual([0, 1, 2, 1].map((i) => Float32Array.of(round, i, 0, 0)))
+    await refused
+  }
 })

@@ -150,6 +150,31 @@ static void TestInline(TRITONSERVER_Server* server) {
   OK(TRITONSERVER_InferenceRequestDelete(request));
 }
 
+// Of several models one runs here, the last, when the others have been queued.
+static void TestManyModelsInline(TRITONSERVER_Server* server) {
+  enum { kQueued, kRefused, kInline, kCount };
+  const char* const models[] = {"batched", "single", "single"};
+  Outcome outcomes[kCount];
+  TRITONSERVER_InferenceRequest* requests[kCount];
+  TRITONSERVER_Error* errors[kCount];
+  for (int i = 0; i < kCount; ++i) {
+    InitOutcome(&outcomes[i]);
+    requests[i] = NewEchoRequest(server, models[i], kData, NULL, &outcomes[i]);
+  }
+  OK(TRITONSERVER_InferenceRequestRemoveAllInputData(requests[kRefused], "INPUT0"));
+  TRITONSERVER_TridentServerInferAsyncMany(server, requests, kCount, UINT64_MAX, errors);
+  CHECK(outcomes[kInline].released == 1);
+  FAILS(errors[kRefused], kInvalid, "Expected 16, got 0");
+  for (int i = 0; i < kCount; ++i) {
+    if (i != kRefused && OK(errors[i]) && WaitFor(&outcomes[i])) {
+      CHECK(HasEcho(Answer(&outcomes[i]), kData, 1));
+      CHECK((pthread_equal(outcomes[i].thread, pthread_self()) != 0) == (i == kInline));
+    }
+    ClearOutcome(&outcomes[i]);
+    OK(TRITONSERVER_InferenceRequestDelete(requests[i]));
+  }
+}
+
 static void ExpectAnswer(TRITONSERVER_Server* server, const char* mode,
                          TRITONSERVER_Error_Code code, const char* text) {
   Outcome outcome;
@@ -330,6 +355,7 @@ void TestRequests(void) {
   TestBlocksAndBytes(server);
   TestManyTogether(server);
   TestInline(server);
+  TestManyModelsInline(server);
   TestBackendsThatMisbehave(server);
   TestFactory(server);
   TestDeleteInCallback(server);

@@ -21,8 +21,9 @@ extern "C" {
 #endif
 
 /* As `count` calls of TRITONSERVER_ServerInferAsync without a trace, but requests of one model
- * reach its queue together, so they batch with no delay. With a budget they may execute together on
- * the calling thread, as TRITONSERVER_TridentServerInferInline says of one; 0 is never.
+ * reach its queue together, so they batch with no delay. With a budget those of one model, when there
+ * are several the last, may execute together on the calling thread, as
+ * TRITONSERVER_TridentServerInferInline says of one request; 0 is never.
  * `errors[i]` becomes null when request i was accepted (the server owns it until its release
  * callback); otherwise the caller keeps the request and owns the error. */
 TRIDENT_EXTENSION_API void TRITONSERVER_TridentServerInferAsyncMany(
@@ -32,8 +33,8 @@ TRIDENT_EXTENSION_API void TRITONSERVER_TridentServerInferAsyncMany(
 /* As TRITONSERVER_ServerInferAsync without a trace, but when the model has an idle instance,
  * nothing waits in its queue, and executions of this batch size are known to take at most
  * `budget_ns` (measured; about one in a hundred may take longer), the calling thread executes the
- * request itself: all callbacks have run on this thread before the call returns and `*ran_inline`
- * is true. Otherwise the request is queued as usual and `*ran_inline` is false. A budget of
+ * request itself and `*ran_inline` is true: the callbacks run on this thread before the call
+ * returns, unless the backend answers from a thread of its own. Otherwise the request is queued as usual and `*ran_inline` is false. A budget of
  * UINT64_MAX is for callers who wait anyway: however long it takes. On error the caller keeps the
  * request. */
 TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentServerInferInline(
