@@ -5,6 +5,10 @@
 
 #include <cerrno>
 
+#ifndef MADV_POPULATE_WRITE  // in the kernel before it came to the C library's headers
+#define MADV_POPULATE_WRITE 23
+#endif
+
 namespace trident {
 namespace {
 
@@ -56,7 +60,7 @@ void PopulateHugePages(void* mapping, uint64_t byte_size) {
   const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   char* const begin = static_cast<char*>(mapping);
   for (uint64_t at = 0; at + kHugePageBytes <= byte_size; at += kHugePageBytes) {
-    if (madvise(begin + at, page, MADV_POPULATE_WRITE) != 0) return;
+    if (madvise(begin + at, page, MADV_POPULATE_WRITE) != 0) return;  // no memory, or an old kernel
   }
 }
 

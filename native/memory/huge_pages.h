@@ -12,9 +12,9 @@ inline constexpr uint64_t kHugePageBytes = 2 << 20;
 // mmap of [offset, offset + byte_size) of an object, MAP_SHARED: MAP_FAILED and errno as there.
 void* MapShared(int descriptor, uint64_t offset, uint64_t byte_size, int protection);
 
-// Touches what will be huge pages of a writable mapping, while the object still has no memory: a
-// huge page can only be had where there is no small one yet. Gives up at the first that can't be
-// had.
+// Touches every 2 MiB of a writable mapping, while the object still has no memory: a huge page can
+// only be had where there is no small one yet. Where the machine gives small ones after all, they
+// are some of those that the object gets anyway.
 void PopulateHugePages(void* mapping, uint64_t byte_size);
 
 }  // namespace trident

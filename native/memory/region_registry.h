@@ -62,8 +62,9 @@ struct RegionStatus {
 
 // A server's registered system shared-memory regions, with the checks, their order and the codes
 // of Triton's shared-memory extension. However many regions are registered of an object, it is
-// opened and mapped once: a process may have some 65,000 mappings, and often fewer files. A peer
-// that shrinks an object under a request may so fail all regions of that object. Leases may outlive
+// mapped once and kept open once: a process may have some 65,000 mappings, and often fewer files.
+// So even a small region takes address space for its whole object, and a peer that shrinks an
+// object under a request may fail all regions of that object. Leases may outlive
 // the registry. Thread-safe.
 class RegionRegistry {
  public:

@@ -1,22 +1,27 @@
 #include "memory/region_table.h"
 
+#include <fcntl.h>
+
+#include <cerrno>
+
 namespace trident {
 
 // A mapping that is poisoned or, because the object grew, too small is left to those who have it.
 Result<std::shared_ptr<SharedMemoryRegion>> RegionTable::MapObject(const std::string& key,
                                                                    uint64_t offset,
                                                                    uint64_t byte_size) {
-  TRIDENT_ASSIGN_OR_RETURN(const SharedMemoryObject found, FindSharedMemoryObject(key));
-  TRIDENT_RETURN_IF_ERROR(CheckInsideObject(key, found, offset, byte_size));
-  const ObjectId id{found.device, found.inode};
+  ScopedDescriptor descriptor(OpenSharedMemoryObject(key, O_RDWR));
+  if (descriptor.get() < 0) return OpenError(key, errno);
+  TRIDENT_ASSIGN_OR_RETURN(const SharedMemoryObject object,
+                           DescribeSharedMemoryObject(key, descriptor.get()));
+  TRIDENT_RETURN_IF_ERROR(CheckInsideObject(key, object, offset, byte_size));
+  const ObjectId id{object.device, object.inode};
   std::shared_ptr<SharedMemoryRegion> mapped = FindMapped(id);
   if (mapped != nullptr && !mapped->poisoned() && offset + byte_size <= mapped->byte_size()) {
     return mapped;
   }
-  TRIDENT_ASSIGN_OR_RETURN(mapped, SharedMemoryRegion::Open(key, 0, 0, /*read_only=*/false));
-  const SharedMemoryObject& opened = mapped->object();  // whatever has the key by now
-  TRIDENT_RETURN_IF_ERROR(CheckInsideObject(key, opened, offset, byte_size));
-  Remember({opened.device, opened.inode}, mapped);
+  TRIDENT_ASSIGN_OR_RETURN(mapped, SharedMemoryRegion::MapAll(key, descriptor.Take(), object));
+  Remember(id, mapped);
   return mapped;
 }
 

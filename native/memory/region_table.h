@@ -19,7 +19,7 @@ struct RegisteredRegion {
   std::shared_ptr<SharedMemoryRegion> object;  // all of it
   uint64_t offset = 0;
   uint64_t byte_size = 0;
-  // Both guarded by the table's mutex.
+  // These two change, under the table's mutex; the others stay as registered.
   uint64_t leases = 0;
   bool awaiting_unregister = false;
   // Last, as no request needs them.
@@ -31,7 +31,8 @@ struct RegisteredRegion {
 };
 
 // The registrations of a server, which its leases share. Regions don't move: a lease points at its
-// region, and one that has leases is not removed. Thread-safe: `mutex` guards everything.
+// region, and one that has leases is not removed. So who has a lease reads what never changes of
+// its region without `mutex`, which guards the rest.
 struct RegionTable {
   struct Hash {
     using is_transparent = void;
@@ -52,7 +53,8 @@ struct RegionTable {
   }
 
   // The object behind `key`, mapped at least up to the end of [offset, offset + byte_size). Errors
-  // as SharedMemoryRegion::Open.
+  // as SharedMemoryRegion::Open. The object is opened here to see which it is; the descriptor is
+  // kept with its first mapping only.
   Result<std::shared_ptr<SharedMemoryRegion>> MapObject(const std::string& key, uint64_t offset,
                                                         uint64_t byte_size);
 

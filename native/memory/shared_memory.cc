@@ -83,7 +83,6 @@ Result<std::shared_ptr<SharedMemoryRegion>> SharedMemoryRegion::MapNew(const std
   PopulateHugePages(region->mapping_, region->mapping_bytes_);
   error = Reserve(descriptor, byte_size);
   if (error != 0) return no_room(error);
-  TRIDENT_ASSIGN_OR_RETURN(region->object_, DescribeSharedMemoryObject(key, descriptor));
   return region;
 }
 
@@ -99,9 +98,12 @@ Result<std::shared_ptr<SharedMemoryRegion>> SharedMemoryRegion::Open(const std::
                            DescribeSharedMemoryObject(key, descriptor.get()));
   if (byte_size == 0 && offset < object.byte_size) byte_size = object.byte_size - offset;
   TRIDENT_RETURN_IF_ERROR(CheckInsideObject(key, object, offset, byte_size));
-  auto region = Map(key, descriptor.Take(), offset, byte_size, read_only);
-  if (region.ok()) (*region)->object_ = object;
-  return region;
+  return Map(key, descriptor.Take(), offset, byte_size, read_only);
+}
+
+Result<std::shared_ptr<SharedMemoryRegion>> SharedMemoryRegion::MapAll(
+    const std::string& key, int descriptor, const SharedMemoryObject& object) {
+  return Map(key, descriptor, 0, object.byte_size, /*read_only=*/false);
 }
 
 // Owns `descriptor` whatever happens. The range has been checked against the object.

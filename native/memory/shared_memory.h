@@ -32,6 +32,11 @@ class SharedMemoryRegion {
   static Result<std::shared_ptr<SharedMemoryRegion>> Open(const std::string& key, uint64_t offset,
                                                           uint64_t byte_size, bool read_only);
 
+  // All of an object that has been opened for reading and writing, and described. Owns `descriptor`
+  // whatever happens. UNAVAILABLE when the process may have no more mappings.
+  static Result<std::shared_ptr<SharedMemoryRegion>> MapAll(const std::string& key, int descriptor,
+                                                            const SharedMemoryObject& object);
+
   ~SharedMemoryRegion();
   SharedMemoryRegion(const SharedMemoryRegion&) = delete;
   SharedMemoryRegion& operator=(const SharedMemoryRegion&) = delete;
@@ -41,9 +46,6 @@ class SharedMemoryRegion {
   uint64_t byte_size() const { return byte_size_; }
   bool read_only() const { return read_only_; }
   uint8_t* data() const { return data_; }
-
-  // As it was when mapped.
-  const SharedMemoryObject& object() const { return object_; }
 
   bool poisoned() const;
 
@@ -73,7 +75,6 @@ class SharedMemoryRegion {
 
   std::string key_;
   int descriptor_ = -1;
-  SharedMemoryObject object_;
   uint64_t offset_ = 0;
   uint64_t byte_size_ = 0;
   bool read_only_ = false;

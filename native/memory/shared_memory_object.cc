@@ -91,10 +91,4 @@ Result<SharedMemoryObject> DescribeSharedMemoryObject(const std::string& key, in
   return SharedMemoryObject{status.st_dev, status.st_ino, static_cast<uint64_t>(status.st_size)};
 }
 
-Result<SharedMemoryObject> FindSharedMemoryObject(const std::string& key) {
-  const ScopedDescriptor descriptor(OpenSharedMemoryObject(key, O_RDWR));
-  if (descriptor.get() < 0) return OpenError(key, errno);
-  return DescribeSharedMemoryObject(key, descriptor.get());
-}
-
 }  // namespace trident

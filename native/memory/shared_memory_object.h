@@ -48,8 +48,6 @@ struct SharedMemoryObject {
 
 // The object of a descriptor. UNSUPPORTED when another user owns it, INTERNAL when it is none.
 Result<SharedMemoryObject> DescribeSharedMemoryObject(const std::string& key, int descriptor);
-// The object behind a key. Errors as those two.
-Result<SharedMemoryObject> FindSharedMemoryObject(const std::string& key);
 
 // INVALID_ARG unless [offset, offset + byte_size) is a part of the object.
 Status CheckInsideObject(const std::string& key, const SharedMemoryObject& object, uint64_t offset,

@@ -65,9 +65,10 @@ struct GuardedRangeTable {
         if (version % 2 != 0 || version != range.version_.load(std::memory_order_seq_cst)) continue;
         if (begin == 0 || address < begin || address - begin >= byte_size) continue;
         range.poisoned_.store(true, std::memory_order_seq_cst);
-        // The bare system call: sanitizers wrap the function, and wrappers may lock.
+        // The bare system call: sanitizers wrap the function, and wrappers may lock. Nothing is
+        // reserved: a sparse object may be larger than all memory.
         const long mapped = syscall(SYS_mmap, begin, byte_size, protection,
-                                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+                                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
         return static_cast<uintptr_t>(mapped) == begin;
       }
     }

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "base/clock.h"
 #include "node/request_slot.h"
 #include "node/triton_util.h"
 

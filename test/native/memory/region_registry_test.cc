@@ -201,6 +201,49 @@ TEST_F(RegionRegistryTest, RegionThatShrinksFailsItsLeasesAndLaterOnes) {
   EXPECT_TRUE(registry_.List().empty());
 }
 
+TEST_F(RegionRegistryTest, APeerThatShrinksAnObjectFailsAllItsRegionsUntilTheyAreRegisteredAnew) {
+  ASSERT_TRUE(Register("touched", 0, 100).ok());
+  ASSERT_TRUE(Register("beside", 200, 100).ok());
+  auto touched = registry_.Acquire("touched", 0, 100);
+  auto beside = registry_.Acquire("beside", 0, 100);
+  ASSERT_TRUE(touched.ok() && beside.ok());
+  ASSERT_EQ(ResizeByPeer(region_->key(), 0), 0);
+  EXPECT_EQ(static_cast<uint8_t *>(touched->data())[0], 0);
+  EXPECT_EQ(beside->Finish().code(), StatusCode::kInternal);
+  EXPECT_EQ(touched->Finish().code(), StatusCode::kInternal);
+  ASSERT_EQ(ResizeByPeer(region_->key(), 10000), 0);
+  EXPECT_EQ(registry_.Acquire("beside", 0, 1).status().code(), StatusCode::kInternal);
+  registry_.Unregister("beside");
+  ASSERT_TRUE(Register("beside", 200, 100).ok());  // "touched" still has the former mapping
+  auto again = registry_.Acquire("beside", 0, 100);
+  ASSERT_TRUE(again.ok());
+  static_cast<uint8_t *>(again->data())[0] = 7;
+  EXPECT_TRUE(again->Finish().ok());
+  auto seen = Region::Open(region_->key(), 200, 1, true);
+  ASSERT_TRUE(seen.ok());
+  EXPECT_EQ((*seen)->data()[0], 7);
+  EXPECT_EQ(registry_.Acquire("touched", 0, 1).status().code(), StatusCode::kInternal);
+}
+
+// Its pages cost its owner nothing, so it may be larger than all memory.
+TEST_F(RegionRegistryTest, APeerThatShrinksASparseObjectEndsNothing) {
+  const std::string key = NewKey();
+  const uint64_t memory = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  const int descriptor = shm_open(key.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  ASSERT_GE(descriptor, 0);
+  ASSERT_EQ(ftruncate(descriptor, static_cast<off_t>(4 * memory)), 0);
+  RegionRegistry registry(*AllowedKeys::Parse({key}));
+  const Status registered = registry.Register("part", key, 0, 4096);
+  EXPECT_TRUE(registered.ok()) << registered.message();
+  auto lease = registry.Acquire("part", 0, 4096);
+  EXPECT_EQ(ftruncate(descriptor, 0), 0);
+  shm_unlink(key.c_str());
+  close(descriptor);
+  ASSERT_TRUE(lease.ok());
+  EXPECT_EQ(static_cast<uint8_t *>(lease->data())[4095], 0);
+  EXPECT_EQ(lease->Finish().code(), StatusCode::kInternal);
+}
+
 // Against the same rule in 128-bit arithmetic, with numbers near every border.
 TEST_F(RegionRegistryTest, AcquireAcceptsExactlyWhatLiesInside) {
   const uint32_t seed = std::random_device{}();
@@ -229,6 +272,51 @@ TEST_F(RegionRegistryTest, AcquireAcceptsExactlyWhatLiesInside) {
     }
   }
   EXPECT_GT(accepted, 1000);
+}
+
+// Regions of one object come and go, one by one and all at once, while others of it are in use.
+TEST_F(RegionRegistryTest, ManyThreadsAndRegionsOfOneObject) {
+  constexpr int kRegions = 4;
+  constexpr uint64_t kBytes = 1000;
+  for (uint64_t i = 0; i < kRegions * kBytes; ++i) {
+    region_->data()[i] = static_cast<uint8_t>(i / kBytes);
+  }
+  const auto name = [](int region) { return std::string(1, static_cast<char>('a' + region)); };
+  std::atomic<bool> stop{false};
+  std::atomic<uint64_t> wrong{0};
+  std::atomic<uint64_t> acquired[kRegions] = {};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 3; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = t; !stop; ++i) {
+        const int region = i % kRegions;
+        auto lease = registry_.Acquire(name(region), kBytes - 8, 8);
+        if (!lease.ok()) continue;
+        wrong += static_cast<uint8_t *>(lease->data())[7] != region;
+        wrong += !lease->Finish().ok();
+        ++acquired[region];
+      }
+    });
+  }
+  for (int round = 0; round < 30; ++round) {
+    for (int region = 0; region < kRegions; ++region) {
+      while (!Register(name(region), region * kBytes, kBytes).ok()) std::this_thread::yield();
+    }
+    for (int region = 0; region < kRegions; ++region) {
+      for (const uint64_t before = acquired[region]; acquired[region] == before;) {
+        std::this_thread::yield();
+      }
+    }
+    if (round % 2 == 0) {
+      registry_.UnregisterAll();
+    } else {
+      for (int region = 0; region < kRegions; ++region) registry_.Unregister(name(region));
+    }
+  }
+  stop = true;
+  for (std::thread &thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0u);
+  EXPECT_TRUE(registry_.List().empty());
 }
 
 TEST_F(RegionRegistryTest, ManyThreads) {
