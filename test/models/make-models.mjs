@@ -259,6 +259,21 @@ function lastText() {
   })
 }
 
+/** text STRING [batch, 1] -> text_out, and numbers FP32 [batch, 4] -> numbers_out. */
+function captioned() {
+  return encodeModel({
+    nodes: [
+      node('Identity', ['text'], ['text_out']),
+      node('Identity', ['numbers'], ['numbers_out']),
+    ],
+    inputs: [input('text', 'STRING', ['batch', 1]), input('numbers', 'FLOAT', ['batch', 4])],
+    outputs: [
+      output('text_out', 'STRING', ['batch', 1]),
+      output('numbers_out', 'FLOAT', ['batch', 4]),
+    ],
+  })
+}
+
 /** The sequence controls, given back: flags of each type, and the correlation id. */
 function controls(idType) {
   const control = (name, type) => [name, type, ['batch', 1]]
@@ -336,6 +351,7 @@ export const models = {
   accumulate,
   history,
   last_text: lastText,
+  captioned,
   normalise,
   top1,
   controls_uint64: () => controls('UINT64'),

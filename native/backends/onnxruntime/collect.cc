@@ -30,17 +30,20 @@ void Inputs::Collect(RequestBatch* batch) {
 
 void Inputs::OrderByAddress() {
   if (order_.size() < 2) return;
+  size_t shuffled = slots_.size();
   for (size_t s = 0; s < slots_.size(); ++s) {
-    if (!FillsOneBlock(s)) continue;
-    std::sort(order_.begin(), order_.end(), [&](size_t a, size_t b) {
-      return std::less<const char*>()(part(a, s).data, part(b, s).data);
-    });
-    return;
+    if (slots_[s]->element_bytes == 0) continue;  // strings are copied in any order
+    if (CommonBlock(s) != nullptr) return;
+    if (shuffled == slots_.size() && FillsOneBlock(s)) shuffled = s;
   }
+  if (shuffled == slots_.size()) return;
+  std::sort(order_.begin(), order_.end(), [&](size_t a, size_t b) {
+    return std::less<const char*>()(part(a, shuffled).data, part(b, shuffled).data);
+  });
 }
 
 // In one pass, so that a batch whose memory is all over the place is not sorted in vain. Parts that
-// overlap may deceive it, which costs nothing: CommonBlock looks at each of them.
+// overlap may deceive it: then the sort was in vain, as CommonBlock looks at each of them.
 bool Inputs::FillsOneBlock(size_t s) const {
   uintptr_t begin = UINTPTR_MAX;
   uintptr_t end = 0;

@@ -94,7 +94,8 @@ class Inputs {
   Status CollectPart(TRITONBACKEND_Request* request, const Slot& slot, Part* part) const;
   Status CheckByteSize(const Slot& slot, Part* part) const;
   Status CheckAgainstFirst(const Slot& slot, const Part& part, const Part& first) const;
-  // Changes the order to that of the requests' memory, if that makes an input one block.
+  // Changes the order to that of the requests' memory, if that makes an input one block and no
+  // other is one already.
   void OrderByAddress();
   bool FillsOneBlock(size_t s) const;
   // The shape of the slot's tensor in this run.
