@@ -5,11 +5,11 @@ import type { ModelConfig } from './model-config.js'
 import type { ModelState } from './model-state.js'
 import {
   checkOptions,
-  type Deadline,
   type InferOptions,
   nativeOptions,
-  readDeadline,
+  readMilliseconds,
   readTimeout,
+  type Timeout,
 } from './options.js'
 import { Prepared, type PrepareOptions } from './prepared.js'
 import { type Inputs, type Outputs, type Result, readRequest } from './request.js'
@@ -297,12 +297,14 @@ export class Model {
 }
 
 /** Gives the slot up when an option is wrong. */
-function setOptions(slot: Slot, options: InferOptions, timeout: Deadline | null): void {
+function setOptions(slot: Slot, options: InferOptions, timeout: Timeout | null): void {
   try {
     const extra = nativeOptions(options)
     if (extra.length > 0) slot.setOptions(extra)
     if (timeout !== null) slot.setTimeout(timeout.microseconds)
-    if (options.deadline !== undefined) slot.setDeadline(readDeadline(options.deadline))
+    if (options.deadline !== undefined) {
+      slot.setDeadline(readMilliseconds(options.deadline, 'deadline'))
+    }
   } catch (error) {
     slot.discard()
     throw error

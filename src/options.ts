@@ -27,7 +27,7 @@ export interface InferOptions {
   priority?: number | bigint
   /**
    * Milliseconds, more than 0. When they have passed the promise rejects with UNAVAILABLE and the
-   * request is cancelled: it does not run if it has not started. The model's queue sees the
+   * request is cancelled: it does not run if it has not started, and goes on if it has. The model's queue sees the
    * timeout as well.
    */
   timeout?: number
@@ -76,7 +76,7 @@ export function checkOptions(
   }
 }
 
-export interface Deadline {
+export interface Timeout {
   readonly milliseconds: number
   readonly microseconds: number
 }
@@ -84,31 +84,22 @@ export interface Deadline {
 /** The longest delay of a JavaScript timer. */
 export const maxTimeoutMs = 2 ** 31 - 1
 
-export function readTimeout(options: InferOptions): Deadline | null {
-  const milliseconds = options.timeout
-  if (milliseconds === undefined) return null
-  if (typeof milliseconds !== 'number') {
-    throw new TypeError(`timeout is a number of milliseconds, got ${typeName(milliseconds)}`)
-  }
-  if (!(milliseconds > 0 && milliseconds <= maxTimeoutMs)) {
-    throw new RangeError(
-      `timeout is more than 0 and at most ${maxTimeoutMs} milliseconds, got ${milliseconds}`,
-    )
-  }
-  return { milliseconds, microseconds: Math.max(1, Math.round(milliseconds * 1000)) }
+export function readTimeout({ timeout }: InferOptions): Timeout | null {
+  if (timeout === undefined) return null
+  return { milliseconds: timeout, microseconds: readMilliseconds(timeout, 'timeout') }
 }
 
-/** A deadline in microseconds. */
-export function readDeadline(milliseconds: unknown): number {
-  if (typeof milliseconds !== 'number') {
-    throw new TypeError(`deadline is a number of milliseconds, got ${typeName(milliseconds)}`)
+/** Milliseconds, more than 0, as microseconds. */
+export function readMilliseconds(value: unknown, what: string): number {
+  if (typeof value !== 'number') {
+    throw new TypeError(`${what} is a number of milliseconds, got ${typeName(value)}`)
   }
-  if (!(milliseconds > 0 && milliseconds <= maxTimeoutMs)) {
+  if (!(value > 0 && value <= maxTimeoutMs)) {
     throw new RangeError(
-      `deadline is more than 0 and at most ${maxTimeoutMs} milliseconds, got ${milliseconds}`,
+      `${what} is more than 0 and at most ${maxTimeoutMs} milliseconds, got ${value}`,
     )
   }
-  return Math.max(1, Math.round(milliseconds * 1000))
+  return Math.max(1, Math.round(value * 1000))
 }
 
 /** What has to be said to the core; [] in the common case. */

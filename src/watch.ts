@@ -1,7 +1,7 @@
 // What ends a request before its answer: a signal, a timeout.
 import { addAbortHandler, removeAbortHandler } from './abort.js'
 import { Failure } from './errors.js'
-import type { Deadline } from './options.js'
+import type { Timeout } from './options.js'
 import type { Slot } from './slot.js'
 
 export function neverTimesOut(): Failure {
@@ -12,7 +12,7 @@ export function cancelled(signal: AbortSignal): Failure {
   return new Failure('CANCELLED', 'the request was aborted', signal.reason)
 }
 
-export function timedOutFailure(model: string, timeout: Deadline | null): Failure {
+export function timedOutFailure(model: string, timeout: Timeout | null): Failure {
   return new Failure(
     'UNAVAILABLE',
     `timeout: the request to model '${model}' did not end within ${timeout?.milliseconds} ms`,
@@ -23,7 +23,7 @@ export function timedOutFailure(model: string, timeout: Deadline | null): Failur
 export function watch(
   slot: Slot,
   signal: AbortSignal | undefined,
-  timeout: Deadline | null,
+  timeout: Timeout | null,
   model: string,
 ): () => void {
   const onAbort = (): void => slot.abandon(cancelled(signal!))

@@ -294,6 +294,15 @@ describe('a batch in slots', () => {
     expect(after).toEqual({ copies: before.copies + 4 + 4, executions: before.executions + 1 })
   })
 
+  it('is answered wherever its region begins', async () => {
+    const layout = digitsLayout(4)
+    const byteSize = BatchSlots.byteSize(layout)
+    using whole = SharedMemory.create(newKey(), { byteSize: byteSize + 4099 })
+    using part = SharedMemory.open(whole.key, { offset: 4099 })
+    const slots = part.batchSlots(layout)
+    await ask([slots.take(), slots.take(), slots.take()], 40)
+  })
+
   it('serves many clients with few slots', async () => {
     const { region, slots } = digitSlots(8)
     using _closed = region
