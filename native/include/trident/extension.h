@@ -21,11 +21,11 @@ extern "C" {
 #endif
 
 /* As `count` calls of TRITONSERVER_ServerInferAsync without a trace, but requests of one model
- * reach its queue together, so they batch with no delay. With a budget those of one model, when there
- * are several the last, may execute together on the calling thread, as
- * TRITONSERVER_TridentServerInferInline says of one request; 0 is never.
- * `errors[i]` becomes null when request i was accepted (the server owns it until its release
- * callback); otherwise the caller keeps the request and owns the error. */
+ * reach its queue together, so they batch with no delay. With a budget those of one model may
+ * execute together on the calling thread, as TRITONSERVER_TridentServerInferInline says of one; of
+ * several models it is the last, when the others have been queued. 0 is never. `errors[i]` becomes
+ * null when request i was accepted (the server owns it until its release callback); otherwise the
+ * caller keeps the request and owns the error. */
 TRIDENT_EXTENSION_API void TRITONSERVER_TridentServerInferAsyncMany(
     struct TRITONSERVER_Server* server, struct TRITONSERVER_InferenceRequest** requests,
     uint32_t count, uint64_t budget_ns, struct TRITONSERVER_Error** errors);
@@ -34,9 +34,9 @@ TRIDENT_EXTENSION_API void TRITONSERVER_TridentServerInferAsyncMany(
  * nothing waits in its queue, and executions of this batch size are known to take at most
  * `budget_ns` (measured; about one in a hundred may take longer), the calling thread executes the
  * request itself and `*ran_inline` is true: the callbacks run on this thread before the call
- * returns, unless the backend answers from a thread of its own. Otherwise the request is queued as usual and `*ran_inline` is false. A budget of
- * UINT64_MAX is for callers who wait anyway: however long it takes. On error the caller keeps the
- * request. */
+ * returns, unless the backend answers from a thread of its own. Otherwise the request is queued as
+ * usual and `*ran_inline` is false. A budget of UINT64_MAX is for callers who wait anyway: however
+ * long it takes. On error the caller keeps the request. */
 TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentServerInferInline(
     struct TRITONSERVER_Server* server, struct TRITONSERVER_InferenceRequest* request,
     uint64_t budget_ns, bool* ran_inline);
