@@ -11,7 +11,8 @@ const lastPatience = 4096
 
 /**
  * Requests that may share a batch. Those made in one turn of the event loop cross together, but not
- * more than one execution takes: then the model starts while this thread goes on.
+ * more than one execution takes: then the model starts while this thread goes on (or runs on it, if
+ * it is known to be short).
  *
  * Clients that wait for their answers before they ask again fall into step with the model: all are
  * answered at once and ask again at once, and the model and this thread take turns, one idle while
@@ -90,15 +91,17 @@ export class Group {
   /** What the last settlement says of the clients. */
   #judge(): void {
     const allAtOnce = this.#answered === this.#before
+    // Few clients cross together in any case.
+    const many = this.#before > smallestShare
     if (this.#shares) {
-      if (allAtOnce || this.#joined > 0) return
+      if (many && (allAtOnce || this.#joined > 0)) return
       this.#shares = false
       this.#inStep = 0
-      this.#patience = Math.min(2 * this.#patience, lastPatience)
+      if (many) this.#patience = Math.min(2 * this.#patience, lastPatience)
       return
     }
-    const again = allAtOnce && this.#joined === this.#answered && this.#before === this.#lastBefore
-    this.#inStep = again ? this.#inStep + 1 : 0
+    const asBefore = this.#joined === this.#answered && this.#before === this.#lastBefore
+    this.#inStep = many && allAtOnce && asBefore ? this.#inStep + 1 : 0
     this.#lastBefore = this.#before
     this.#shares = this.#inStep >= this.#patience
   }

@@ -123,3 +123,19 @@ test('a request that did not cross is no sign of clients that ask again', () => 
   clients.answer(32)
   expect(clients.ask(64)).toEqual([64])
 })
+
+test('a lone client leaves no shares behind for a burst', () => {
+  const lone = new Clients(64, 1, 1)
+  lone.fallIntoStep(1)
+  lone.answer(1)
+  expect(lone.ask(64)).toEqual([64])
+
+  const fewer = new Clients(64, 1, 1)
+  fewer.fallIntoStep(64)
+  fewer.answer(64)
+  for (let turn = 0; turn < 3; turn++) {
+    expect(fewer.ask(1)).toEqual([1])
+    fewer.answer(1)
+  }
+  expect(fewer.ask(64)).toEqual([64])
+})
