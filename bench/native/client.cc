@@ -21,7 +21,7 @@ constexpr char kUsage[] =
     R"(usage: trident_client --repository DIR --model NAME --backends DIR [--library libonnxruntime]
          [--lane offloaded|inline] [--outstanding 1,64,256] [--seconds 1] [--rounds 5]
 )";
-constexpr uint64_t kInlineBudgetNs = 1'000'000;
+constexpr uint64_t kInlineBudgetNs = 100'000'000;  // beyond any hiccup of the machine
 
 std::string LaneOf(const Arguments& arguments) {
   return arguments.Choice("lane", {"offloaded", "inline"});
