@@ -67,6 +67,12 @@ function throughputLines(facts) {
       many(infer, direct),
       many(raw, direct),
     ],
+    [
+      '64 callers to onnxruntime-node, digits, two instances',
+      atLeast(2.8),
+      facts['batching/two/perSecond'] / facts[`digits/${direct}/64/perSecond`],
+      2 * many(raw, direct),
+    ],
     ['in time at 90 % load', atLeast(99.9, '%'), slo(0.9, 'attainment'), 100],
     ['in time at 100 % load', atLeast(98, '%'), slo(1, 'attainment'), 100],
     ['goodput at 120 % load', atLeast(97, '%'), slo(1.2, 'goodput'), 100],

@@ -97,7 +97,7 @@ export function workloadOf(name) {
 }
 
 /** config.pbtxt of a workload, or of the same model batched otherwise. */
-export function configText(workload, { name, maxBatchSize, batching } = {}) {
+export function configText(workload, { name, maxBatchSize, batching, instances = 1 } = {}) {
   const tensor = (tensorName, dims) =>
     `[ { name: "${tensorName}" data_type: TYPE_FP32 dims: [ ${dims.join(', ')} ] } ]`
   return `name: "${name ?? workload.name}"
@@ -105,7 +105,7 @@ backend: "${workload.backend}"
 max_batch_size: ${maxBatchSize ?? workload.maxBatchSize}
 input ${tensor(workload.input, workload.itemShape)}
 output ${tensor(workload.output, workload.outputShape)}
-instance_group [ { count: 1 kind: KIND_CPU } ]
+instance_group [ { count: ${instances} kind: KIND_CPU } ]
 dynamic_batching { ${batching ?? ''} }
 `
 }

@@ -6,18 +6,20 @@ import { inputsOf } from '../peers/trident.mjs'
 import { tableOf } from '../report/format.mjs'
 import { workloadOf, writeVariant } from '../workloads.mjs'
 
-/** Of short full batches, where hand-overs cost most, and of long ones. */
+/** Of short full batches, where hand-overs cost most, and of long ones; and a core per instance. */
 const variants = [
   { key: 'short', of: 'digits', maxBatchSize: 8 },
   { key: 'middle', of: 'mlp512', maxBatchSize: 16 },
   { key: 'long', of: 'mlp2048', maxBatchSize: 8 },
-].map((variant) => ({ ...variant, name: `batching_${variant.of}` }))
+  { key: 'two', of: 'digits', maxBatchSize: 16, instances: 2 },
+].map((variant) => ({ instances: 1, ...variant, name: `batching_${variant.key}` }))
 
 const outstanding = 64
 
-async function measureVariant(server, { of, name, maxBatchSize }, { rounds, seconds }) {
+async function measureVariant(server, variant, { rounds, seconds }) {
+  const { of, name, maxBatchSize } = variant
   const workload = workloadOf(of)
-  writeVariant(workload, { name, maxBatchSize })
+  writeVariant(workload, variant)
   const model = await server.loadModel(name)
   const inputs = inputsOf(workload)
   const before = await model.statistics()
@@ -46,17 +48,19 @@ export async function runBatching({ server, plan }) {
     const row = { ...variant, ...(await measureVariant(server, variant, plan)) }
     rows.push(row)
     facts[`batching/${variant.key}/share`] = row.share
+    facts[`batching/${variant.key}/perSecond`] = row.ours.perSecond
     facts[`batching/${variant.key}/fullBatchUs`] = row.raw.p50Us
   }
   return {
     title: 'Dynamic batching beside the ideal static batch',
     notes: [
-      `${outstanding} calls of infer outstanding; the ideal is the C API with full batches in the ` +
+      `${outstanding} calls of infer outstanding; the ideal is the C API, on one thread, with full batches in the ` +
         'same run.',
     ],
     tables: [
       tableOf('', rows, {
         '': 'of',
+        instances: 'instances',
         'max batch': 'maxBatchSize',
         'full batch us': ({ raw }) => raw.p50Us,
         'ideal items/s': ({ raw }) => raw.perSecond,
