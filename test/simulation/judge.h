@@ -18,7 +18,7 @@ class Judge : public Resident {
   virtual void Submitted(Submission&, const Status& /*outcome*/) {}
   // A batch as an instance got it, before it runs.
   virtual void Handed(size_t /*instance*/, const std::vector<RequestPtr>& /*batch*/) {}
-  // A request that its caller runs itself.
+  // A batch that its caller runs itself: nobody was told that its requests were submitted.
   virtual void HandedInline(size_t /*instance*/, const std::vector<RequestPtr>& /*batch*/) {}
   virtual void Finished(size_t /*instance*/) {}
   // The core itself answered: why it may.

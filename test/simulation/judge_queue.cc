@@ -196,13 +196,11 @@ void QueueJudge::HandedInline(size_t instance, const std::vector<RequestPtr>& ba
   Claim(instance);
   world_.Require(!batching_.preserve_ordering, "a batch runs out of order on its caller's thread");
   Queue taken;
-  for (const RequestPtr& request : batch) {
-    taken.push_back(Submission::Of(*request));
-    std::erase(waiting_, taken.back());
-  }
+  for (const RequestPtr& request : batch) taken.push_back(Submission::Of(*request));
   if (taken.size() > 1) CheckSize(taken, taken.size());
-  world_.Require(world_.preemptive() || SurelyWaiting().empty(),
-                 "a batch runs on its caller's thread while others wait");
+  if (world_.preemptive()) return;
+  world_.Require(!stopped_, "a batch runs on its caller's thread after the stop");
+  world_.Require(SurelyWaiting().empty(), "a batch runs on its caller's thread while others wait");
 }
 
 void QueueJudge::NoteBatch(const std::vector<RequestPtr>& batch, const Queue& queue) const {

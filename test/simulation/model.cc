@@ -223,7 +223,7 @@ bool SimulatedModel::RunInline(std::span<InferenceRequest* const> requests, uint
     Batch batch;
     for (InferenceRequest* request : requests) {
       request->Submit(claim.taken_ns);
-      Submission::Of(*request)->OnSubmitted(Status::Ok());
+      Submission::Of(*request)->OnClaimed();
       batch.emplace_back(request);
     }
     instances_[claim.instance]->RunInline(std::move(batch));

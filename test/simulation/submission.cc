@@ -33,6 +33,11 @@ void Submission::OnSubmitted(const Status& outcome) {
   judge_->Submitted(*this, outcome);
 }
 
+void Submission::OnClaimed() {
+  world_.Note("claimed", number);
+  accepted = true;
+}
+
 void Submission::OnHanded(int64_t instance) {
   world_.Note("handed", number, instance);
   world_.Require(releases == 0, "request ", number, " is executed after its release");

@@ -47,10 +47,11 @@ class Submission : public ResponseSink {
   static Submission* Of(const InferenceRequest& request);
 
   void OnSubmitted(const Status& outcome);
+  // Its caller runs it: it was never in the queue.
+  void OnClaimed();
   void OnHanded(int64_t instance);
-  // Before the backend sends it; `Unsent` when the core refused it.
+  // Before the backend sends it.
   void OnSent(Sent sent) { sent_.push_back(sent); }
-  void OnUnsent() { sent_.pop_back(); }
   // `again`: it is rescheduled.
   void OnReleasing(bool again);
   void OnRelease();
