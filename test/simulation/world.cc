@@ -80,8 +80,12 @@ Executors::StartThread World::ThreadStarter() {
 
 Executors& World::executors() {
   if (executors_ == nullptr) {
-    Executors::Options options{.timer = timer, .clock = clock};
+    Executors::Options options{.timer = timer, .clock = spinning_clock};
     options.core_count = few_executors ? random.Between(1, 3) : 1000;
+    // Who spins comes late, as a free instance may where threads are few.
+    if (few_executors && random.Chance(0.5)) {
+      options.spin_ns = random.Between(1, 20) * SpinningClock::kLookNs;
+    }
     options.start_thread = ThreadStarter();
     executors_ = std::make_unique<Executors>(std::move(options));
     Require(executors_->Start().ok(), "the executors have no thread");

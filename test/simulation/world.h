@@ -27,6 +27,27 @@ class WorldClock : public Clock {
   uint64_t now_ns = 1'000'000;
 };
 
+// The executors' clock. Without a lock only a thread that spins reads it, again and again: with
+// each look some time goes by, or the others would never have their turn.
+class SpinningClock : public Clock {
+ public:
+  SpinningClock(WorldClock& clock, VirtualThreads& threads) : clock_(clock), threads_(threads) {}
+
+  uint64_t Now() override {
+    if (threads_.held() == 0) threads_.SleepUntil(clock_.now_ns + kLookNs);
+    return clock_.now_ns;
+  }
+  void WaitUntil(CondVar& condition, Mutex& mutex, uint64_t deadline_ns) override {
+    clock_.WaitUntil(condition, mutex, deadline_ns);
+  }
+
+  static constexpr uint64_t kLookNs = 10'000;
+
+ private:
+  WorldClock& clock_;
+  VirtualThreads& threads_;
+};
+
 // A timer that rings late by up to `lateness_ns`, as a real one's thread may. Alarms of the same
 // time ring in the order in which they were set.
 class WorldTimer : public Timer {
@@ -110,6 +131,7 @@ class World {
   WorldClock clock;
   std::shared_ptr<WorldTimer> timer = std::make_shared<WorldTimer>();
   VirtualThreads threads;
+  SpinningClock spinning_clock{clock, threads};
   // An instance that is free may have to wait for a thread.
   bool few_executors = false;
   // What its models share, made for the first that asks.
