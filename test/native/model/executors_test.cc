@@ -141,6 +141,8 @@ class SharedTimer : public Timer {
   uint64_t next_ns_ = kNever;
 };
 
+constexpr uint64_t kForEver = kNever;  // how long a thread may spin
+
 class ExecutorsTest : public ::testing::Test {
  protected:
   void Make(size_t core_count, uint64_t spin_ns = 0) {
@@ -212,7 +214,7 @@ TEST_F(ExecutorsTest, AnIdleCallCostsOneNotificationAndABusyOneNone) {
 }
 
 TEST_F(ExecutorsTest, ASpinningThreadNeedsNoNotification) {
-  Make(2, /*spin_ns=*/1000);  // the clock stands still: for ever
+  Make(2, kForEver);
   Worker& a = Add("a");
   ASSERT_TRUE(executors_->Start().ok());
   for (size_t i = 0; i < 20; ++i) {
@@ -222,6 +224,60 @@ TEST_F(ExecutorsTest, ASpinningThreadNeedsNoNotification) {
   }
   EXPECT_EQ(executors_->counts().notifications, 0u);
   EXPECT_EQ(executors_->counts().threads, 1u);
+}
+
+TEST_F(ExecutorsTest, OfTwoThreadsWithoutWorkOneSpinsAndTheOtherParks) {
+  Make(2, kForEver);
+  for (const char* name : {"a", "b"}) {
+    Worker& one = Add(name);
+    one.Close();
+    one.Work();
+    script_.Await(workers_.size());
+  }
+  for (Worker& one : workers_) one.Open();
+  Until([](const auto& counts) { return counts.looking + counts.parked == 2; });
+  EXPECT_EQ(executors_->counts().looking, 1u);
+  EXPECT_EQ(executors_->counts().parked, 1u);
+  workers_.front().Work();
+  script_.Await(6);
+  EXPECT_EQ(Until([](const auto& counts) { return counts.looking == 1; }).notifications, 0u);
+}
+
+// Nobody else would: neither a thread that parks nor the alarm.
+TEST_F(ExecutorsTest, ASpinningThreadVisitsWhomAnotherLeftForATimeAndEnded) {
+  Make(1, kForEver);
+  Worker& spins = Add("spins");
+  Worker& parks = Add("parks");
+  Worker& ends = Add("ends");
+  for (Worker& one : workers_) {
+    one.Close();
+    one.Work();
+  }
+  script_.Await(1);
+  for (size_t threads = 2; threads <= 3; ++threads) {
+    while (executors_->counts().threads < threads) PassMs(1);
+    script_.Await(threads);
+  }
+  spins.Open();
+  Until([](const auto& counts) { return counts.looking == 1; });
+  parks.Open();
+  Until([](const auto& counts) { return counts.parked == 1; });
+  const uint64_t due_ns = clock_.Now() + 100;
+  ends.LookAgainAt(due_ns);
+  ends.Open();
+  Until([](const auto& counts) { return counts.threads == 2; });
+  EXPECT_EQ(script_.Await(6).back(), "ends left");
+  EXPECT_EQ(timer_->next(), kNever);
+  clock_.now_ns = due_ns;
+  EXPECT_EQ(script_.Await(7).back(), "ends left");
+  EXPECT_EQ(executors_->counts().notifications, 0u);
+}
+
+TEST_F(ExecutorsTest, EndWhileAThreadSpins) {
+  Make(2, kForEver);
+  ASSERT_TRUE(executors_->Start().ok());
+  Until([](const auto& counts) { return counts.looking == 1 && counts.threads == 1; });
+  executors_ = nullptr;
 }
 
 TEST_F(ExecutorsTest, NoMoreThanTheLimitRunAndTheOthersTakeTurns) {
@@ -281,6 +337,25 @@ TEST_F(ExecutorsTest, BlockedThreadsAreReplacedAfterAMillisecond) {
   for (Worker& one : workers_) one.Open();
   // Those that are too many end.
   Until([](const auto& counts) { return counts.parked == 2 && counts.threads == 2; });
+}
+
+TEST_F(ExecutorsTest, ManyBlockedThreadsAreReplacedAtMostFourMillisecondsApart) {
+  Make(2);
+  constexpr size_t kBlocked = 12;
+  for (size_t i = 0; i < kBlocked; ++i) {
+    Worker& one = Add("blocked");
+    one.Close();
+    one.Work();
+    script_.Await(std::min<size_t>(workers_.size(), 2));
+  }
+  std::vector<int> gaps_ms;
+  for (size_t threads = 3; threads <= kBlocked; ++threads) {
+    int gap_ms = 0;
+    for (; executors_->counts().threads < threads; ++gap_ms) PassMs(1);
+    gaps_ms.push_back(gap_ms);
+    script_.Await(threads);
+  }
+  EXPECT_EQ(gaps_ms, (std::vector<int>{1, 2, 3, 4, 4, 4, 4, 4, 4, 4}));
 }
 
 TEST_F(ExecutorsTest, ALineThatMovesGetsNoMoreThreads) {
