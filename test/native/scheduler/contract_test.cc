@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <random>
 #include <thread>
+#include <utility>
 
 #include "scheduler/queue_scheduler.h"
 #include "scheduler/sequence_direct.h"
@@ -150,6 +150,53 @@ const Kind kSchedulers[] = {
      .runs_inline = false,
      .bounded = false,
      .sequences = true},
+};
+
+// An instance as executors drive it: it comes when it is called and at the time it was told, and is
+// left otherwise.
+class LeftInstance : public Waker {
+ public:
+  static std::shared_ptr<LeftInstance> AddTo(Scheduler& scheduler, VirtualClock& clock) {
+    auto instance = std::make_shared<LeftInstance>(scheduler, clock);
+    instance->index = scheduler.AddInstance(instance);
+    return instance;
+  }
+  LeftInstance(Scheduler& scheduler, VirtualClock& clock) : scheduler_(scheduler), clock_(clock) {}
+
+  void Wake() override {
+    EXPECT_TRUE(std::exchange(left_, false)) << "called twice";
+    ++calls;
+  }
+
+  // False: nothing was due, and it has been left.
+  bool Visit() {
+    left_ = false;
+    Batch batch;
+    if (!scheduler_.TakeOrLeave(index, &batch, &look_again_ns_)) {
+      left_ = true;
+      return false;
+    }
+    for (RequestPtr& request : batch) Answer(std::move(request));
+    scheduler_.Finished(index);
+    return true;
+  }
+
+  // Visits for as long as there is a reason to; time goes on to the next one.
+  void Drive() {
+    while (!left_ || look_again_ns_ != kNever) {
+      if (left_) clock_.now_ns = std::max(clock_.now_ns, look_again_ns_);
+      while (Visit()) continue;
+    }
+  }
+
+  size_t index = 0;
+  int calls = 0;
+
+ private:
+  Scheduler& scheduler_;
+  VirtualClock& clock_;
+  bool left_ = true;
+  uint64_t look_again_ns_ = kNever;
 };
 
 class SchedulerContract : public ::testing::TestWithParam<Kind> {
@@ -380,6 +427,90 @@ TEST_P(SchedulerContract, AnInlineClaimHidesTheInstanceFromItsThread) {
   EXPECT_FALSE(scheduler_->TryTake(0, &batch, &look_again));
   scheduler_->Finished(instance);
   RunDry();
+  ExpectAllEndedOnce();
+}
+
+TEST_P(SchedulerContract, WhoWasLeftIsCalledOnceAndMissesNothing) {
+  Make(0, 0);
+  const auto left = LeftInstance::AddTo(*scheduler_, clock_);
+  EXPECT_EQ(left->calls, 0);
+  for (int round = 1; round <= 3; ++round) {
+    for (int i = 0; i < 5; ++i) ASSERT_TRUE(Enqueue(Add()).ok());
+    EXPECT_EQ(left->calls, round) << "once, for all that come before it has looked";
+    left->Drive();
+    EXPECT_EQ(left->calls, round) << "whom it has found it need not be called for";
+    ExpectAllEndedOnce();
+  }
+}
+
+TEST_P(SchedulerContract, WhoIsAddedWhileSomethingWaitsIsCalled) {
+  Make(0, 0);
+  ASSERT_TRUE(Enqueue(Add()).ok());
+  const auto left = LeftInstance::AddTo(*scheduler_, clock_);
+  EXPECT_EQ(left->calls, 1);
+  left->Drive();
+  ExpectAllEndedOnce();
+}
+
+TEST_P(SchedulerContract, StopCallsWhoWasLeftOnlyIfSomethingWaits) {
+  Make(0, 0);
+  const auto left = LeftInstance::AddTo(*scheduler_, clock_);
+  ASSERT_TRUE(Enqueue(Add()).ok());
+  while (left->Visit()) continue;
+  const bool waits = requests_.front()->releases == 0;  // for others, for a while
+  scheduler_->Stop();
+  EXPECT_EQ(left->calls, waits ? 2 : 1);
+  while (left->Visit()) continue;
+  ExpectAllEndedOnce();
+  Batch batch;
+  EXPECT_FALSE(scheduler_->Take(left->index, &batch));
+}
+
+TEST_P(SchedulerContract, RemovedBeforeItCameItLeavesItsCallToAnother) {
+  Make(0, 0);
+  const auto a = LeftInstance::AddTo(*scheduler_, clock_);
+  const auto b = LeftInstance::AddTo(*scheduler_, clock_);
+  ASSERT_TRUE(Enqueue(Add()).ok());
+  ASSERT_EQ(a->calls + b->calls, 1);
+  const auto removed = a->calls == 1 ? a : b;
+  const auto stays = removed == a ? b : a;
+  scheduler_->RemoveInstance(removed->index);
+  stays->Drive();
+  removed->Drive();  // a sequence that has begun there goes on there
+  ExpectAllEndedOnce();
+  Batch batch;
+  EXPECT_FALSE(scheduler_->Take(removed->index, &batch));
+
+  const int calls = removed->calls;
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(Enqueue(Add()).ok());
+  EXPECT_EQ(removed->calls, calls);
+  stays->Drive();
+  ExpectAllEndedOnce();
+}
+
+TEST_P(SchedulerContract, WhoWasLeftAndIsClaimedIsCalledAfterwardsForWhatHasCome) {
+  if (!GetParam().runs_inline) GTEST_SKIP() << "has no inline lane";
+  Make(0, 0);
+  const auto left = LeftInstance::AddTo(*scheduler_, clock_);
+  size_t claimed = 9;
+  ASSERT_TRUE(TakeInline(*scheduler_, target_, 1, kNever, &claimed));
+  scheduler_->Finished(claimed);
+  EXPECT_EQ(left->calls, 0) << "nothing has come";
+
+  ASSERT_TRUE(TakeInline(*scheduler_, target_, 1, kNever, &claimed));
+  ASSERT_TRUE(Enqueue(Add()).ok());
+  EXPECT_EQ(left->calls, 0) << "it could do nothing";
+  scheduler_->Finished(claimed);
+  EXPECT_EQ(left->calls, 1);
+  left->Drive();
+  ExpectAllEndedOnce();
+
+  ASSERT_TRUE(TakeInline(*scheduler_, target_, 1, kNever, &claimed));
+  EXPECT_FALSE(left->Visit());
+  ASSERT_TRUE(Enqueue(Add()).ok());
+  scheduler_->Finished(claimed);
+  EXPECT_EQ(left->calls, 2) << "it came in vain and was left again";
+  left->Drive();
   ExpectAllEndedOnce();
 }
 
