@@ -26,7 +26,8 @@ const kinds = {
     env: (reports) => ({
       ASAN_OPTIONS: `${common}:detect_leaks=1:log_path=${reports}/asan`,
       UBSAN_OPTIONS: `print_stacktrace=1:log_path=${reports}/ubsan`,
-      LSAN_OPTIONS: `suppressions=${join(root, 'test', 'lsan.supp')}:print_suppressions=0`,
+      // Spare responses are poisoned; what they hold is not lost.
+      LSAN_OPTIONS: `suppressions=${join(root, 'test', 'lsan.supp')}:print_suppressions=0:use_poisoned=1`,
     }),
   },
   tsan: {

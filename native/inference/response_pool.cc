@@ -1,5 +1,7 @@
 #include "inference/response_pool.h"
 
+#include <sanitizer/asan_interface.h>
+
 #include <utility>
 
 #include "inference/response.h"
@@ -7,7 +9,13 @@
 namespace trident {
 
 ResponsePool::~ResponsePool() {
-  while (first_ != nullptr) delete std::exchange(first_, first_->next_spare_);
+  while (first_ != nullptr) delete PopFront();
+}
+
+// Whoever still uses a spare one is found out by the address sanitizer.
+InferenceResponse* ResponsePool::PopFront() {
+  ASAN_UNPOISON_MEMORY_REGION(first_, sizeof(*first_));
+  return std::exchange(first_, first_->next_spare_);
 }
 
 InferenceResponse* ResponsePool::Take() {
@@ -15,7 +23,7 @@ InferenceResponse* ResponsePool::Take() {
     MutexLock lock(mutex_);
     if (first_ != nullptr) {
       --size_;
-      return std::exchange(first_, first_->next_spare_);
+      return PopFront();
     }
   }
   return new InferenceResponse;
@@ -27,6 +35,7 @@ void ResponsePool::Give(InferenceResponse* empty) {
     if (size_ < kMostSpare) {
       ++size_;
       empty->next_spare_ = std::exchange(first_, empty);
+      ASAN_POISON_MEMORY_REGION(empty, sizeof(*empty));
       return;
     }
   }

@@ -31,6 +31,8 @@ class ResponsePool {
   void Give(InferenceResponse* empty);
 
  private:
+  InferenceResponse* PopFront() REQUIRES(mutex_);
+
   // More are let go: a client who held very many should not cost their memory for ever.
   static constexpr size_t kMostSpare = 1024;
 
