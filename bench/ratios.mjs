@@ -126,8 +126,8 @@ export function runRatios(facts, { quick, partial }) {
   return {
     title: 'What is promised',
     notes: [
-      'The floor is what was measured beside it in this run, or, as a plain 1, 0 or 100 %, what nobody can be better than. - is not ' +
-        'measured.',
+      'The floor is what was measured beside it in this run, or, as a plain 1, 0 or 100 %, what ' +
+        'nobody can be better than. - is not measured.',
       ...(quick ? ['A quick run: too short for promises, one round of each.'] : []),
     ],
     tables: [

@@ -69,8 +69,8 @@ export class Model {
    * @param inputs a tensor by input name; see InputValue for bare arrays
    * @returns the outputs by name
    * @throws TridentError INVALID_ARG: the request does not fit the model; UNAVAILABLE: the queue is
-   *   full, `timeout` passed, `deadline` can't be met, the model or server went away; CANCELLED: `signal` was aborted;
-   *   otherwise the backend's own error. TypeError, RangeError: an argument of the wrong type.
+   *   full, `timeout` passed, `deadline` can't be met, the model or server went away; CANCELLED:
+   *   `signal` was aborted; otherwise the backend's own error. TypeError, RangeError: an argument of the wrong type.
    */
   async infer<const O extends Outputs | undefined = undefined>(
     inputs: Inputs,

@@ -27,8 +27,8 @@ export interface InferOptions {
   priority?: number | bigint
   /**
    * Milliseconds, more than 0. When they have passed the promise rejects with UNAVAILABLE and the
-   * request is cancelled: it does not run if it has not started, and goes on if it has. The model's queue sees the
-   * timeout as well.
+   * request is cancelled: it does not run if it has not started, and goes on if it has. The model's
+   * queue sees the timeout as well.
    */
   timeout?: number
   /**

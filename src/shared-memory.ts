@@ -134,8 +134,8 @@ export class SharedMemory {
 
   /**
    * Lays slots for the items of batches out: requests that use neighbouring ones and are executed
-   * together need no copy. Several layouts may share a region at different offsets; that they don't overlap is
-   * theirs to see to. `BatchSlots.byteSize(layout)` says how large a region must be.
+   * together need no copy. Several layouts may share a region at different offsets; that they don't
+   * overlap is theirs to see to. `BatchSlots.byteSize(layout)` says how large a region must be.
    *
    * @throws TridentError INVALID_ARG: the region is too small, or there can be no such slots;
    *   UNAVAILABLE: the region is closed
