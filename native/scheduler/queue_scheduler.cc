@@ -175,17 +175,23 @@ Decision QueueScheduler::DecideNow() {
 }
 
 void QueueScheduler::Refuse(const std::vector<Refusal>& refusals, uint64_t now_ns) {
-  std::vector<RequestPtr> requests;
-  for (const Refusal& refusal : refusals) requests.push_back(queue_.Remove(head_[refusal.index]));
-  head_.clear();
-  ++refusing_;
-  mutex_.Unlock();
-  for (size_t i = 0; i < refusals.size(); ++i) {
-    const Status status = CanNotMakeIt(*requests[i], refusals[i], now_ns);
-    RespondError(std::move(requests[i]), status);
+  if (refused_.empty()) WakeLater(this);
+  for (const Refusal& refusal : refusals) {
+    refused_.push_back({queue_.Remove(head_[refusal.index]), refusal, now_ns});
   }
-  mutex_.Lock();
-  --refusing_;
+}
+
+void QueueScheduler::Wake() {
+  std::vector<Refused> refused;
+  {
+    MutexLock lock(mutex_);
+    refused.swap(refused_);
+  }
+  // What ends here may be the last that kept this scheduler alive.
+  for (auto& [request, why, now_ns] : refused) {
+    const Status status = CanNotMakeIt(*request, why, now_ns);
+    RespondError(std::move(request), status);
+  }
 }
 
 PullScheduler::Due QueueScheduler::Look(size_t instance) {
@@ -225,7 +231,7 @@ Waker* QueueScheduler::Pop(size_t, Batch* batch) {
 bool QueueScheduler::MayRunInline(std::span<InferenceRequest* const> requests, bool caller_waits) {
   // On the caller's thread a request would overtake those whose answers are held back. Who asks the
   // strategy is about to take a batch, though the queue may be empty for a moment.
-  if (!queue_.empty() || order_ != nullptr || asking_ || refusing_ > 0) return false;
+  if (!queue_.empty() || order_ != nullptr || asking_) return false;
   if (deadlines_ != nullptr && !InTime(requests)) return false;
   // Alone it waits for others as in the queue, but not for those whom only this thread could bring.
   if (requests.size() == 1 && (caller_waits || policy_.max_queue_delay_ns == 0)) return true;

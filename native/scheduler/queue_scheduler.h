@@ -16,7 +16,7 @@ namespace trident {
 // Timeouts end requests on the timer's thread, so also while every instance is busy. Where requests
 // have deadlines, those that can't make theirs are refused by whoever looks for a batch.
 // Thread-safe.
-class QueueScheduler : public PullScheduler, private Alarm {
+class QueueScheduler : public PullScheduler, private Alarm, private Waker {
  public:
   // `strategy` may be null; it outlives the last Take. It does not go with deadlines.
   QueueScheduler(const SchedulerContext& context, BatchPolicy policy,
@@ -38,6 +38,7 @@ class QueueScheduler : public PullScheduler, private Alarm {
     if (watcher_ == instance) watcher_ = kNobody;
   }
   void Ring() override;  // as the timer's alarm
+  void Wake() override;  // whoever lets go of the mutex answers those that were refused
 
   Status Accept(RequestPtr& request, uint64_t* deadline_ns) REQUIRES(mutex_);
   // Whoever it rejects is answered when the alarm rings, which it will: their time has come.
@@ -46,7 +47,8 @@ class QueueScheduler : public PullScheduler, private Alarm {
   Decision DecideNow() REQUIRES(mutex_);
   // Lets go of the mutex meanwhile. False: some of them were cancelled; look at the head again.
   bool AskStrategy() REQUIRES(mutex_);
-  // Lets go of the mutex meanwhile.
+  // Answered once a batch has been decided upon: who sends another request for each that is refused
+  // does not hold that up.
   void Refuse(const std::vector<Refusal>& refusals, uint64_t now_ns) REQUIRES(mutex_);
   Waker* WhomToWake() REQUIRES(mutex_);
   Waker* WhomToWakeForTheRest() REQUIRES(mutex_);
@@ -75,9 +77,12 @@ class QueueScheduler : public PullScheduler, private Alarm {
   bool asking_ GUARDED_BY(mutex_) = false;
 
   std::unique_ptr<DeadlineBatching> deadlines_ GUARDED_BY(mutex_);  // null: there are none
-  // How many threads are about to take a batch and answer, without the lock, those that can't be in
-  // it.
-  size_t refusing_ GUARDED_BY(mutex_) = 0;
+  struct Refused {
+    RequestPtr request;
+    Refusal why;
+    uint64_t now_ns;
+  };
+  std::vector<Refused> refused_ GUARDED_BY(mutex_);  // to be answered
 
   // At most one thread waits for the delay of the batch that is forming; the others sleep until
   // there is more work than that, so that one arrival wakes at most one thread.

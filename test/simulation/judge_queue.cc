@@ -140,8 +140,9 @@ bool QueueJudge::DelayIsOver(const Pending& pending, uint64_t now_ns) const {
   return delay_ns_ != 0 && now_ns >= pending.oldest_ns + delay_ns_;
 }
 
-// Takes out of `queue` what is rejected at this very instant, which may be there or not, unless it
-// is in `batch`.
+// Takes out of `queue` what may not have been there when `batch` was taken, unless it is in it:
+// what is rejected at this very instant and, with deadlines, what came at it. That may be a
+// client's answer to a refusal, who hears of that once the batch has been taken.
 bool QueueJudge::IsPrefix(const std::vector<RequestPtr>& batch, Queue* queue) const {
   const auto goes = [&](const Submission* waiting) {
     return std::any_of(batch.begin(), batch.end(), [&](const RequestPtr& request) {
@@ -149,7 +150,9 @@ bool QueueJudge::IsPrefix(const std::vector<RequestPtr>& batch, Queue* queue) co
     });
   };
   std::erase_if(*queue, [&](const Submission* waiting) {
-    return Rejects(*waiting) && DeadlineOf(*waiting) == world_.now() && !goes(waiting);
+    const bool ends = Rejects(*waiting) && DeadlineOf(*waiting) == world_.now();
+    const bool comes = batching_.deadline && waiting->submitted_ns == world_.now();
+    return (ends || comes) && !goes(waiting);
   });
   if (queue->size() < batch.size()) return false;
   return std::equal(batch.begin(), batch.end(), queue->begin(),

@@ -8,6 +8,11 @@ namespace {
 
 constexpr uint64_t kMs = 1'000'000;
 
+struct Calls : Waker {
+  void Wake() override { ++count; }
+  int count = 0;
+};
+
 class DeadlineQueue : public QueueFixture {
  protected:
   DeadlineQueue() { policies_.deadlines = true; }
@@ -34,9 +39,24 @@ class DeadlineQueue : public QueueFixture {
     scheduler_->Finished(instance);
   }
 
+  // A client who sends another one, as hopeless and of the same priority, for each that is refused.
+  void EnqueueAgainAndAgain(uint64_t deadline_us, uint64_t priority) {
+    if (++sent_again_ == kEndless) return;
+    FakeRequest& fake = Add(priority);
+    fake.request.deadline_us = deadline_us;
+    fake.request.on_release = [=, this, &fake](InferenceRequest*, uint32_t) {
+      ++fake.releases;
+      if (CodeOf(fake) != StatusCode::kOk) EnqueueAgainAndAgain(deadline_us, priority);
+    };
+    EXPECT_TRUE(TryEnqueue(fake).ok());
+  }
+
   static std::string MessageOf(const FakeRequest& fake) {
     return fake.sink->responses.empty() ? "" : fake.sink->responses.back()->status().message();
   }
+
+  static constexpr int kEndless = 1000;
+  int sent_again_ = 0;
 };
 
 TEST_F(DeadlineQueue, WhoCanNotMakeItIsRefusedAtOnce) {
@@ -153,6 +173,33 @@ TEST_F(DeadlineQueue, AfterSomeRefusalsInARowOneRunsAllTheSame) {
   ExpectAllEndedOnce();
 }
 
+TEST_F(DeadlineQueue, WhoAnswersRefusalsWithNewRequestsIsServedInTheEnd) {
+  Make();
+  Teach(1, 2 * kMs);
+  EnqueueAgainAndAgain(1000, 0);
+  int refused = 0;
+  while (Run().empty()) ASSERT_LE(++refused, 16);
+  EXPECT_EQ(refused, 16);
+  ExpectAllEndedOnce();
+}
+
+TEST_F(DeadlineQueue, WhoAnswersRefusalsWithNewRequestsHoldsNobodyUp) {
+  policies_.levels = 3;
+  policies_.default_level = 2;
+  for (const uint64_t priority : {1, 2, 3}) {
+    Make();
+    Teach(1, 2 * kMs);
+    FakeRequest& patient = Enqueue();
+    sent_again_ = 0;
+    EnqueueAgainAndAgain(1000, priority);
+    Run();
+    EXPECT_EQ(patient.releases, 1) << priority;
+    EXPECT_EQ(sent_again_, 2) << priority;
+    while (!Run().empty()) continue;
+    ExpectAllEndedOnce();
+  }
+}
+
 TEST_F(DeadlineQueue, NobodyRunsInlineWhoWouldBeLate) {
   Make();
   Teach(1, 2 * kMs);
@@ -164,27 +211,6 @@ TEST_F(DeadlineQueue, NobodyRunsInlineWhoWouldBeLate) {
   EXPECT_FALSE(scheduler_->TakeInline({&request, 1}, kNever, &claim));
   late.request.deadline_us = 2000;
   EXPECT_TRUE(scheduler_->TakeInline({&request, 1}, kNever, &claim));
-}
-
-// Who refuses does so without the lock and is about to take a batch: its instance is not free.
-TEST_F(DeadlineQueue, NobodyRunsInlineWhileSomebodyIsRefused) {
-  Make();
-  Teach(1, 2 * kMs);
-  FakeRequest& tight = Add();
-  tight.request.deadline_us = 1000;
-  bool asked = false;
-  tight.request.on_release = [&](InferenceRequest*, uint32_t) {
-    ++tight.releases;
-    size_t instance = 9;
-    EXPECT_FALSE(TakeInline(*scheduler_, target_, 1, kNever, &instance));
-    asked = true;
-  };
-  ASSERT_TRUE(TryEnqueue(tight).ok());
-  EXPECT_EQ(Run(), Ids{});
-  EXPECT_TRUE(asked);
-  size_t instance = 9;
-  EXPECT_TRUE(TakeInline(*scheduler_, target_, 1, kNever, &instance));
-  ExpectAllEndedOnce();
 }
 
 TEST_F(DeadlineQueue, ADelayEndsWhereTheNextItemWouldMakeTheTightestLate) {
@@ -207,13 +233,35 @@ TEST_F(DeadlineQueue, ADelayEndsWhereTheNextItemWouldMakeTheTightestLate) {
   ExpectAllEndedOnce();
 }
 
+// Its instance may be claimed by a caller, and who comes then would wake nobody else.
+TEST_F(DeadlineQueue, NobodyWatchesOverAQueueThatRefusalsHaveEmptied) {
+  batching_.max_queue_delay_ns = 50 * kMs;
+  Make();
+  Enqueue();
+  AdvanceTo(50 * kMs + 1);
+  Finish(0, 1, 2 * kMs);
+  const auto calls = std::make_shared<Calls>();
+  const size_t other = scheduler_->AddInstance(calls);
+  EnqueueDue(20000);
+  EXPECT_EQ(Run(0), Ids{}) << "it watches over the delay";
+  Batch batch;
+  ASSERT_FALSE(scheduler_->TakeOrLeave(other, &batch, &look_again_));
+  EXPECT_EQ(look_again_, kNever);
+  clock_.now_ns += 19 * kMs;
+  EXPECT_EQ(Run(1), Ids{}) << "it is refused";
+  size_t claimed = 9;
+  ASSERT_TRUE(TakeInline(*scheduler_, target_, 1, kNever, &claimed));
+  ASSERT_EQ(claimed, 0u);
+  EXPECT_EQ(calls->count, 1);
+  EnqueueDue(20000);
+  EXPECT_EQ(calls->count, 2);
+  scheduler_.reset();
+  ExpectAllEndedOnce();
+}
+
 // Most of those who come while the first waits wake nobody: only one that is too many to be in
 // time.
 TEST_F(DeadlineQueue, ADelayEndsWhereThoseWhoCameMeanwhileWouldMakeTheTightestLate) {
-  struct Calls : Waker {
-    void Wake() override { ++count; }
-    int count = 0;
-  };
   batching_.max_queue_delay_ns = 10 * kMs;
   Make();
   Enqueue();
