@@ -207,7 +207,7 @@ TimedDecision DecideInTime(const TimedRequests& pending, const BatchPolicy& poli
                            const DurationTable& durations, uint64_t now_ns) {
   if (pending.deadlines.empty()) return {};
   if (!durations.Estimate(1)) {
-    return {.decision = Decide(pending.requests, policy, now_ns), .refused = {}};
+    return {.decision = DecideUntil(pending.requests, policy, kNoWait, now_ns), .refused = {}};
   }
   return Rule(pending, policy, durations, now_ns).Decide();
 }

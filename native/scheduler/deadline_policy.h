@@ -40,7 +40,8 @@ struct TimedDecision {
 };
 
 // The batching rule where requests have deadlines, whole: no lock, clock or thread. T(n) is the
-// measured duration of n items; while nothing has been measured, Triton's rule (Decide) holds.
+// measured duration of n items; while nothing has been measured nobody waits for others, who could
+// make them late.
 //
 // All that wait and fit together go in one batch if it ends before the first of their deadlines. If
 // not, somebody has to give way:

@@ -31,6 +31,22 @@ TEST_P(DeadlineTargets, OverloadWastesNothing) {
   }
 }
 
+// A delay that is longer than it may be ends in time for everybody who waits, from the first on.
+TEST_P(DeadlineTargets, UnderALightLoadNobodyIsRefusedForADelay) {
+  for (const double of_capacity : {0.02, 0.1, 0.2}) {
+    for (const uint64_t delay_ns : {1'000'000, 5'000'000, 50'000'000}) {
+      for (uint64_t seed = 1; seed <= 5; ++seed) {
+        SloPolicies policies = SloWorld::Deadline(GetParam());
+        policies.batching.max_queue_delay_ns = delay_ns;
+        const SloLoad load = {.of_capacity = of_capacity, .arrivals = 5'000, .seed = seed};
+        const SloResult result = SloWorld(policies, load).Run();
+        EXPECT_EQ(result.refused, 0u) << of_capacity << ", delay " << delay_ns << ", seed " << seed;
+        EXPECT_EQ(result.attained, 1) << of_capacity << ", delay " << delay_ns << ", seed " << seed;
+      }
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, DeadlineTargets, ::testing::Bool());
 
 TEST(SloPolicies, WithoutDeadlinesOverloadMakesEverybodyLate) {

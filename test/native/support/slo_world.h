@@ -28,6 +28,7 @@ struct SloPolicies {
 
 struct SloResult {
   double attained = 0;             // of all requests: answered in time
+  size_t refused = 0;              // requests
   double goodput_of_capacity = 0;  // answers in time, of what the executor could do meanwhile
   double late_of_accepted = 0;     // of all answers: too late
   double p50_ms = 0;               // of all answers
@@ -165,6 +166,7 @@ class SloWorld {
     const double could = static_cast<double>(clock_.now_ns) * kMaxBatch / DurationNs(kMaxBatch);
     SloResult result;
     result.attained = in_time / static_cast<double>(arrived_);
+    result.refused = refused_;
     result.goodput_of_capacity = in_time / could;
     if (answered == 0) return result;
     result.late_of_accepted = 1 - in_time / answered;
