@@ -118,7 +118,8 @@ export interface ServerOptions {
    * executed on the JavaScript thread when executions of this batch size were measured to take less
    * (99 of 100): for small models that is many times faster than waking a thread. At most 16 such
    * batches run between two turns of the event loop; when requests of one turn are for several
-   * models, one model's run here and the others' elsewhere. 0.1 unless given; 0 is never.
+   * models, one model's run here and the others' elsewhere. What a queue delay keeps waiting for
+   * others does not run here. 0.1 unless given; 0 is never.
    */
   inlineBudget?: number
   /**
