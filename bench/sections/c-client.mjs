@@ -7,7 +7,7 @@ import { tableOf } from '../report/format.mjs'
 import { repository } from '../workloads.mjs'
 
 const lanes = ['inline', 'offloaded']
-const models = ['onnx-identity-1', 'digits', 'mlp64']
+const models = ['identity', 'onnx-identity-1', 'digits', 'mlp64']
 
 async function measure(model, lane, { rounds, seconds }) {
   const result = await runProgram('trident_client', {
