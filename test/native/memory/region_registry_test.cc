@@ -208,7 +208,7 @@ TEST_F(RegionRegistryTest, APeerThatShrinksAnObjectFailsAllItsRegionsUntilTheyAr
   auto beside = registry_.Acquire("beside", 0, 100);
   ASSERT_TRUE(touched.ok() && beside.ok());
   ASSERT_EQ(ResizeByPeer(region_->key(), 0), 0);
-  EXPECT_EQ(static_cast<uint8_t *>(touched->data())[0], 0);
+  EXPECT_EQ(static_cast<uint8_t*>(touched->data())[0], 0);
   EXPECT_EQ(beside->Finish().code(), StatusCode::kInternal);
   EXPECT_EQ(touched->Finish().code(), StatusCode::kInternal);
   ASSERT_EQ(ResizeByPeer(region_->key(), 10000), 0);
@@ -217,7 +217,7 @@ TEST_F(RegionRegistryTest, APeerThatShrinksAnObjectFailsAllItsRegionsUntilTheyAr
   ASSERT_TRUE(Register("beside", 200, 100).ok());  // "touched" still has the former mapping
   auto again = registry_.Acquire("beside", 0, 100);
   ASSERT_TRUE(again.ok());
-  static_cast<uint8_t *>(again->data())[0] = 7;
+  static_cast<uint8_t*>(again->data())[0] = 7;
   EXPECT_TRUE(again->Finish().ok());
   auto seen = Region::Open(region_->key(), 200, 1, true);
   ASSERT_TRUE(seen.ok());
@@ -240,7 +240,7 @@ TEST_F(RegionRegistryTest, APeerThatShrinksASparseObjectEndsNothing) {
   shm_unlink(key.c_str());
   close(descriptor);
   ASSERT_TRUE(lease.ok());
-  EXPECT_EQ(static_cast<uint8_t *>(lease->data())[4095], 0);
+  EXPECT_EQ(static_cast<uint8_t*>(lease->data())[4095], 0);
   EXPECT_EQ(lease->Finish().code(), StatusCode::kInternal);
 }
 
@@ -292,7 +292,7 @@ TEST_F(RegionRegistryTest, ManyThreadsAndRegionsOfOneObject) {
         const int region = i % kRegions;
         auto lease = registry_.Acquire(name(region), kBytes - 8, 8);
         if (!lease.ok()) continue;
-        wrong += static_cast<uint8_t *>(lease->data())[7] != region;
+        wrong += static_cast<uint8_t*>(lease->data())[7] != region;
         wrong += !lease->Finish().ok();
         ++acquired[region];
       }
@@ -314,7 +314,7 @@ TEST_F(RegionRegistryTest, ManyThreadsAndRegionsOfOneObject) {
     }
   }
   stop = true;
-  for (std::thread &thread : threads) thread.join();
+  for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(wrong, 0u);
   EXPECT_TRUE(registry_.List().empty());
 }
