@@ -78,6 +78,14 @@ export interface ModelStatistics {
     | 'cache_miss',
     DurationStatistic
   >
+  /** By the index of a response in the answer to its request; of backends that report it. */
+  response_stats: Record<
+    string,
+    Record<
+      'compute_infer' | 'compute_output' | 'success' | 'fail' | 'empty_response' | 'cancel',
+      DurationStatistic
+    >
+  >
   batch_stats: {
     batch_size: number
     compute_input: DurationStatistic

@@ -1,26 +1,10 @@
 // TRITONBACKEND_Response, its outputs, and TRITONBACKEND_ResponseFactory.
 
 #include "capi/handles.h"
+#include "capi/response_factory.h"
 #include "inference/request.h"
 
 using namespace trident;  // NOLINT: C functions live outside every namespace
-
-namespace trident {
-
-// The object behind TRITONBACKEND_ResponseFactory: keeps a request's line to its sink open.
-struct ResponseFactory {
-  explicit ResponseFactory(std::shared_ptr<ResponseChannel> line) : channel(std::move(line)) {
-    channel->MarkShared();
-    channel->Hold();
-  }
-  ~ResponseFactory() { channel->LetGo(); }
-  ResponseFactory(const ResponseFactory&) = delete;
-  ResponseFactory& operator=(const ResponseFactory&) = delete;
-
-  const std::shared_ptr<ResponseChannel> channel;
-};
-
-}  // namespace trident
 
 namespace {
 

@@ -26,6 +26,7 @@ struct BufferAttributes;
 struct Parameter;
 struct ResponseAllocator;
 struct ResponseFactory;
+struct ResponseReport;
 struct ServerOptions;
 
 // What stands behind each opaque type of the C ABI.
@@ -50,6 +51,7 @@ TRIDENT_HANDLE(TRITONBACKEND_BackendAttribute, BackendAttribute);
 TRIDENT_HANDLE(TRITONBACKEND_Input, InputTensor);
 TRIDENT_HANDLE(TRITONBACKEND_Model, Model);
 TRIDENT_HANDLE(TRITONBACKEND_ModelInstance, ModelInstance);
+TRIDENT_HANDLE(TRITONBACKEND_ModelInstanceResponseStatistics, ResponseReport);
 TRIDENT_HANDLE(TRITONBACKEND_Output, OutputTensor);
 TRIDENT_HANDLE(TRITONBACKEND_Request, InferenceRequest);
 TRIDENT_HANDLE(TRITONBACKEND_Response, InferenceResponse);

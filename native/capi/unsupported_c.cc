@@ -1,7 +1,6 @@
 // The functions of the C API whose features the server does not have. They are exported all the
 // same, because a plug-in that only names one of them would otherwise fail to load.
 
-#include "triton/core/tritonbackend.h"
 #include "triton/core/tritoncache.h"
 #include "triton/core/tritonrepoagent.h"
 #include "triton/core/tritonserver.h"
@@ -66,27 +65,6 @@ UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceContext, TRITONSERVER_Inferenc
             const char**)
 UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceSetContext, TRITONSERVER_InferenceTrace*,
             const char*)
-
-// Statistics per response.
-UNSUPPORTED("response statistics", TRITONBACKEND_ModelInstanceResponseStatisticsNew,
-            TRITONBACKEND_ModelInstanceResponseStatistics**)
-UNSUPPORTED("response statistics", TRITONBACKEND_ModelInstanceResponseStatisticsDelete,
-            TRITONBACKEND_ModelInstanceResponseStatistics*)
-UNSUPPORTED("response statistics", TRITONBACKEND_ModelInstanceResponseStatisticsSetModelInstance,
-            TRITONBACKEND_ModelInstanceResponseStatistics*, TRITONBACKEND_ModelInstance*)
-UNSUPPORTED("response statistics", TRITONBACKEND_ModelInstanceResponseStatisticsSetResponseFactory,
-            TRITONBACKEND_ModelInstanceResponseStatistics*, TRITONBACKEND_ResponseFactory*)
-UNSUPPORTED("response statistics", TRITONBACKEND_ModelInstanceResponseStatisticsSetResponseStart,
-            TRITONBACKEND_ModelInstanceResponseStatistics*, uint64_t)
-UNSUPPORTED("response statistics",
-            TRITONBACKEND_ModelInstanceResponseStatisticsSetComputeOutputStart,
-            TRITONBACKEND_ModelInstanceResponseStatistics*, uint64_t)
-UNSUPPORTED("response statistics", TRITONBACKEND_ModelInstanceResponseStatisticsSetResponseEnd,
-            TRITONBACKEND_ModelInstanceResponseStatistics*, uint64_t)
-UNSUPPORTED("response statistics", TRITONBACKEND_ModelInstanceResponseStatisticsSetError,
-            TRITONBACKEND_ModelInstanceResponseStatistics*, TRITONSERVER_Error*)
-UNSUPPORTED("response statistics", TRITONBACKEND_ModelInstanceReportResponseStatistics,
-            TRITONBACKEND_ModelInstanceResponseStatistics*)
 
 // Response caches.
 UNSUPPORTED("response caching", TRITONCACHE_CacheEntryBufferCount, TRITONCACHE_CacheEntry*, size_t*)

@@ -42,6 +42,10 @@ class ResponseChannel {
   // Delivers to the sink. INVALID_ARG, and the response dropped, after a final one.
   Status Send(ResponsePtr response, uint32_t flags);
 
+  // The place of the next response that a backend reports to the statistics, from 0. Only response
+  // factories report, and their channels serve one submission.
+  uint64_t NextReportedPlace() { return reported_.fetch_add(1, std::memory_order_relaxed); }
+
   void Cancel() { cancelled_.store(true, std::memory_order_release); }
   bool cancelled() const { return cancelled_.load(std::memory_order_acquire); }
 
@@ -57,6 +61,7 @@ class ResponseChannel {
   std::atomic<bool> cancelled_{false};
   std::atomic<bool> final_sent_{false};
   std::atomic<bool> shared_{false};
+  std::atomic<uint64_t> reported_{0};
 };
 
 // One output of a response, which owns it; its bytes lie where the sink put them.

@@ -63,6 +63,11 @@ void ModelStatistics::RecordComposed(uint64_t batch_size, uint64_t request_start
   trident::Add(&batch.compute_output, totals.output_ns);
 }
 
+void ModelStatistics::RecordCacheMiss(uint64_t lookup_ns, uint64_t insertion_ns) {
+  cache_miss_.Add(lookup_ns + insertion_ns);
+  success_.ns.fetch_add(insertion_ns, std::memory_order_relaxed);
+}
+
 void ModelStatistics::RecordFailure(uint64_t request_start, uint64_t now) {
   fail_.Add(Between(request_start, now));
 }
@@ -76,6 +81,34 @@ void ModelStatistics::RecordBatch(uint64_t batch_size, const ExecutionTimes& tim
   Add(&batch.compute_input, Between(times.exec_start, times.compute_start));
   Add(&batch.compute_infer, Between(times.compute_start, times.compute_end));
   Add(&batch.compute_output, Between(times.compute_end, times.exec_end));
+}
+
+Status ModelStatistics::RecordResponse(uint64_t place, StatusCode outcome,
+                                       const ResponseTimes& times) {
+  // What was computed for nobody does not count as computed.
+  const bool cancelled = outcome == StatusCode::kCancelled;
+  const bool has_outputs = times.output_start != 0 && !cancelled;
+  const uint64_t infer_end = has_outputs ? times.output_start : times.end;
+  if (times.start > infer_end) {
+    return InvalidArg("Response start cannot happen after ",
+                      has_outputs ? "compute output start" : "response end");
+  }
+  if (infer_end > times.end) {
+    return InvalidArg("Compute output start cannot happen after response end");
+  }
+  const uint64_t total_ns = times.end - times.start;
+  const uint64_t output_ns = times.end - infer_end;
+  MutexLock lock(mutex_);
+  StatisticsSnapshot::Response& row = responses_[place];
+  if (cancelled) {
+    Add(&row.cancel, total_ns);
+    return Status::Ok();
+  }
+  const bool failed = outcome != StatusCode::kOk;
+  Add(&row.compute_infer, infer_end - times.start);
+  if (output_ns > 0 || (has_outputs && !failed)) Add(&row.compute_output, output_ns);
+  Add(failed ? &row.fail : has_outputs ? &row.success : &row.empty, total_ns);
+  return Status::Ok();
 }
 
 void ModelStatistics::RecordCopies(uint64_t count, uint64_t bytes) {
@@ -100,6 +133,7 @@ StatisticsSnapshot ModelStatistics::Read() const {
   out.copy_bytes = copy_bytes_.load(std::memory_order_relaxed);
   MutexLock lock(mutex_);
   for (const auto& [size, batch] : batches_) out.batches.push_back(batch);
+  out.responses = responses_;
   return out;
 }
 

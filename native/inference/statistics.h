@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "base/status.h"
 
 namespace trident {
 
@@ -21,6 +22,11 @@ struct StatisticsSnapshot {
     uint64_t batch_size = 0;
     Duration compute_input, compute_infer, compute_output;
   };
+  // All the responses that came at the same place in the answers to their requests.
+  struct Response {
+    Duration compute_infer, compute_output;
+    Duration success, fail, empty, cancel;  // what became of them; empty: a success without outputs
+  };
   uint64_t last_inference_ms = 0;  // since the Unix epoch; 0: never
   uint64_t inference_count = 0;    // batch items of successful requests
   uint64_t execution_count = 0;    // backend executions
@@ -28,12 +34,20 @@ struct StatisticsSnapshot {
   Duration cache_hit;   // time of the look-up
   Duration cache_miss;  // time of the look-up and the insertion
   uint64_t copy_count = 0, copy_bytes = 0;
-  std::vector<Batch> batches;  // by batch size
+  std::vector<Batch> batches;              // by batch size
+  std::map<uint64_t, Response> responses;  // by place, from 0; those that backends report
 };
 
 // The moments of one execution, as a backend reports them; steady clock, ns.
 struct ExecutionTimes {
   uint64_t exec_start = 0, compute_start = 0, compute_end = 0, exec_end = 0;
+};
+
+// The moments of one response, as a backend reports them; steady clock, ns.
+struct ResponseTimes {
+  uint64_t start = 0;
+  uint64_t output_start = 0;  // 0: it has no outputs
+  uint64_t end = 0;
 };
 
 // Compute times of executions on behalf of one request of an ensemble. Thread-safe.
@@ -52,12 +66,15 @@ class ModelStatistics {
   // A request answered from the cache: a success that waited until its look-up, and no inference.
   void RecordCacheHit(uint64_t request_start, uint64_t lookup_start, uint64_t lookup_end,
                       uint64_t now);
-  void RecordCacheMiss(uint64_t duration_ns) { cache_miss_.Add(duration_ns); }
+  // Of a request that is recorded as a success, too, but ended only with the insertion.
+  void RecordCacheMiss(uint64_t lookup_ns, uint64_t insertion_ns);
   void RecordFailure(uint64_t request_start, uint64_t now);
   // A request whose work others did, and counted, too: for an ensemble, one execution.
   void RecordComposed(uint64_t batch_size, uint64_t request_start, uint64_t compute_start,
                       uint64_t now, const ComputeTotals& totals);
   void RecordBatch(uint64_t batch_size, const ExecutionTimes& times);
+  // The response at `place` of a request's answer. INVALID_ARG for times out of order.
+  Status RecordResponse(uint64_t place, StatusCode outcome, const ResponseTimes& times);
   void RecordCopies(uint64_t count, uint64_t bytes);
 
   StatisticsSnapshot Read() const;
@@ -81,6 +98,7 @@ class ModelStatistics {
 
   mutable Mutex mutex_;
   std::map<uint64_t, StatisticsSnapshot::Batch> batches_ GUARDED_BY(mutex_);
+  std::map<uint64_t, StatisticsSnapshot::Response> responses_ GUARDED_BY(mutex_);
 };
 
 }  // namespace trident

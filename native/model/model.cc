@@ -377,21 +377,20 @@ void Model::ReportMemoryUsage(const void* owner, std::vector<BufferAttributes> r
 }
 
 std::vector<BufferAttributes> Model::MemoryUsage() const {
-  std::vector<BufferAttributes> total;
-  MutexLock lock(mutex_);
-  for (const auto& [owner, rows] : memory_usage_) {
-    for (const BufferAttributes& row : rows) {
-      const auto same = std::find_if(total.begin(), total.end(), [&](const BufferAttributes& t) {
-        return t.memory_type == row.memory_type && t.memory_type_id == row.memory_type_id;
-      });
-      if (same == total.end()) {
-        total.push_back(row);
-      } else {
-        same->byte_size += row.byte_size;
+  std::map<std::pair<MemoryType, int64_t>, uint64_t> totals;
+  {
+    MutexLock lock(mutex_);
+    for (const auto& [owner, rows] : memory_usage_) {
+      for (const BufferAttributes& row : rows) {
+        totals[{row.memory_type, row.memory_type_id}] += row.byte_size;
       }
     }
   }
-  return total;
+  std::vector<BufferAttributes> out;
+  for (const auto& [place, byte_size] : totals) {
+    out.push_back({place.first, place.second, byte_size});
+  }
+  return out;
 }
 
 }  // namespace trident

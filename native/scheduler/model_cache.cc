@@ -180,7 +180,7 @@ void ModelCache::Insert(const Digest& key, const InferenceResponse& response, ui
   }
   // Somebody asked the same meanwhile and was first.
   if (status.code() == StatusCode::kAlreadyExists) return;
-  statistics_.RecordCacheMiss(lookup_ns + (NowNs() - start_ns));
+  statistics_.RecordCacheMiss(lookup_ns, NowNs() - start_ns);
   // Once: whatever it is, the next response is likely to meet it too.
   if (status.ok() || warned_.exchange(true)) return;
   TRIDENT_LOG(*logger_, LogLevel::kError, "failed to insert a response of model '",

@@ -36,6 +36,19 @@ Json InferenceStatistics(const StatisticsSnapshot& statistics) {
           {"cache_miss", DurationJson(statistics.cache_miss)}};
 }
 
+Json ResponseStatistics(const StatisticsSnapshot& statistics) {
+  Json out = Json::object();
+  for (const auto& [place, response] : statistics.responses) {
+    out[std::to_string(place)] = {{"compute_infer", DurationJson(response.compute_infer)},
+                                  {"compute_output", DurationJson(response.compute_output)},
+                                  {"success", DurationJson(response.success)},
+                                  {"fail", DurationJson(response.fail)},
+                                  {"empty_response", DurationJson(response.empty)},
+                                  {"cancel", DurationJson(response.cancel)}};
+  }
+  return out;
+}
+
 Json BatchStatistics(const StatisticsSnapshot& statistics) {
   Json out = Json::array();
   for (const StatisticsSnapshot::Batch& batch : statistics.batches) {
@@ -101,7 +114,7 @@ std::string StatisticsJson(const std::vector<std::shared_ptr<Model>>& models) {
          {"inference_count", statistics.inference_count},
          {"execution_count", statistics.execution_count},
          {"inference_stats", InferenceStatistics(statistics)},
-         {"response_stats", Json::object()},
+         {"response_stats", ResponseStatistics(statistics)},
          {"batch_stats", BatchStatistics(statistics)},
          {"memory_usage", MemoryUsageJson(*model)},
          {"copy_stats", {{"count", statistics.copy_count}, {"byte_size", statistics.copy_bytes}}}});

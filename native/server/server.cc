@@ -373,12 +373,11 @@ Result<std::string> Server::ModelMetadata(const std::string& name, int64_t versi
 Result<std::string> Server::ModelStatistics(const std::string& name, int64_t version) const {
   TRIDENT_RETURN_IF_ERROR(CheckReady());
   std::vector<std::shared_ptr<Model>> models = repository_.ReadyModels(name);
-  if (!name.empty() && models.empty()) {
-    return InvalidArg("requested model '", name, "' is not available");
-  }
+  if (name.empty()) return StatisticsJson(models);  // of all versions, whatever was asked for
+  if (models.empty()) return InvalidArg("requested model '", name, "' is not available");
   if (version != -1) {
     std::erase_if(models, [&](const auto& model) { return model->version() != version; });
-    if (!name.empty() && models.empty()) {
+    if (models.empty()) {
       return InvalidArg("requested model version is not available for model '", name, "'");
     }
   }

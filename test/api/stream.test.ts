@@ -141,6 +141,10 @@ describe('a stream', () => {
     await collect(other.stream(repeat(10, 1)))
     const statistics = await other.statistics()
     expect(statistics.inference_stats.success.count).toBe(1)
+    // One row for each response, and one for the flag that ends them.
+    expect(Object.keys(statistics.response_stats).map(Number)).toEqual(upTo(11))
+    expect(statistics.response_stats['9']!.success.count).toBe(1)
+    expect(statistics.response_stats['10']!.empty_response.count).toBe(1)
     expect(statistics.copy_stats.count).toBeGreaterThanOrEqual(20) // out of native memory
   })
 })

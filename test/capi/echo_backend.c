@@ -3,7 +3,8 @@
 // "mode" of a request chooses:
 //
 //   (none)      answers; an INT32 input that contains INT32_MIN gets an error response instead
-//   factory     releases the request first, answers through a response factory, FINAL flag apart
+//   factory     releases the request first, answers through a response factory, FINAL flag apart;
+//               reports the response to the statistics
 //   silent      releases the request without any answer
 //   twice       sends a second final response, and counts whether it was refused
 //   reschedule  tries to have the request run again, and counts whether that was refused
@@ -262,15 +263,37 @@ static bool Answer(TRITONBACKEND_Request* request, uint32_t requests, Instance* 
   return !Refused(error);
 }
 
+// Must come before the response is sent, so that who has it finds it in the statistics.
+static void ReportResponse(Instance* self, TRITONBACKEND_ResponseFactory* factory, uint64_t start,
+                           uint64_t output_start, TRITONSERVER_Error* error) {
+  TRITONBACKEND_ModelInstanceResponseStatistics* report = NULL;
+  Must(TRITONBACKEND_ModelInstanceResponseStatisticsNew(&report));
+  self->refusals += Refused(TRITONBACKEND_ModelInstanceReportResponseStatistics(report));
+  Must(TRITONBACKEND_ModelInstanceResponseStatisticsSetModelInstance(report, self->handle));
+  self->refusals += Refused(TRITONBACKEND_ModelInstanceReportResponseStatistics(report));
+  Must(TRITONBACKEND_ModelInstanceResponseStatisticsSetResponseFactory(report, factory));
+  Must(TRITONBACKEND_ModelInstanceResponseStatisticsSetResponseStart(report, start));
+  Must(TRITONBACKEND_ModelInstanceResponseStatisticsSetComputeOutputStart(report, output_start));
+  Must(TRITONBACKEND_ModelInstanceResponseStatisticsSetResponseEnd(report, Now()));
+  Must(TRITONBACKEND_ModelInstanceResponseStatisticsSetError(report, error));
+  Must(TRITONBACKEND_ModelInstanceReportResponseStatistics(report));
+  Must(TRITONBACKEND_ModelInstanceResponseStatisticsSetResponseEnd(report, start - 1));
+  self->refusals += Refused(TRITONBACKEND_ModelInstanceReportResponseStatistics(report));
+  Must(TRITONBACKEND_ModelInstanceResponseStatisticsDelete(report));
+}
+
 // The answer goes out after the request is back with its owner, and FINAL after the answer.
 static bool AnswerThroughFactory(TRITONBACKEND_Request* request, uint32_t requests,
                                  Instance* self) {
   TRITONBACKEND_ResponseFactory* factory = NULL;
   TRITONBACKEND_Response* response = NULL;
+  const uint64_t start = Now();
   Must(TRITONBACKEND_ResponseFactoryNew(&factory, request));
   Must(TRITONBACKEND_ResponseNewFromFactory(&response, factory));
+  const uint64_t output_start = Now();
   TRITONSERVER_Error* error = FillResponse(response, request, requests, self);
   Must(TRITONBACKEND_RequestRelease(request, TRITONSERVER_REQUEST_RELEASE_ALL));
+  ReportResponse(self, factory, start, output_start, error);
   Must(TRITONBACKEND_ResponseSend(response, 0, error));
   Must(TRITONBACKEND_ResponseFactorySendFlags(factory, TRITONSERVER_RESPONSE_COMPLETE_FINAL));
   Must(TRITONBACKEND_ResponseFactoryDelete(factory));

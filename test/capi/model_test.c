@@ -92,6 +92,36 @@ static void TestStatistics(TRITONSERVER_Server* server) {
   OK(TRITONSERVER_InferenceRequestDelete(request));
 }
 
+// Refused reports take a place but leave no row.
+static void TestResponseStatistics(TRITONSERVER_Server* server) {
+  Outcome outcome;
+  InitOutcome(&outcome);
+  int32_t data[4] = {3, 1, 4, INT32_MIN};
+  TRITONSERVER_InferenceRequest* request =
+      NewEchoRequest(server, "batched", data, "factory", &outcome);
+  CHECK(MessageHas(Statistics(server, "batched"), "\"response_stats\":{}"));
+  for (int i = 0; i < 2; ++i) {  // one that fails, one that doesn't
+    OK(TRITONSERVER_ServerInferAsync(server, request, NULL));
+    WaitFor(&outcome);
+    ClearOutcome(&outcome);
+    data[3] = 1;
+  }
+  CHECK(MessageHas(Statistics(server, "batched"),
+                   "\"response_stats\":{\"0\":{\"compute_infer\":{\"count\":2,"));
+  CHECK(MessageHas(Statistics(server, "batched"), ",\"compute_output\":{\"count\":2,"));
+  CHECK(
+      MessageHas(Statistics(server, "batched"),
+                 "\"empty_response\":{\"count\":0,\"ns\":0},\"cancel\":{\"count\":0,\"ns\":0}}}"));
+  CHECK(MessageLacks(Statistics(server, "batched"), "\"1\":{"));
+  // The two that name neither instance nor factory, and the one whose end is before its start.
+  OK(TRITONSERVER_InferenceRequestSetStringParameter(request, "mode", ""));
+  OK(TRITONSERVER_ServerInferAsync(server, request, NULL));
+  WaitFor(&outcome);
+  CHECK(IntParameter(Answer(&outcome), "refusals") == 2 * 3);
+  ClearOutcome(&outcome);
+  OK(TRITONSERVER_InferenceRequestDelete(request));
+}
+
 static void TestLoadAndUnload(TRITONSERVER_Server* server) {
   CHECK(MessageHas(Index(server, 0), "{\"name\":\"single\"}"));
   CHECK(MessageLacks(Index(server, TRITONSERVER_INDEX_FLAG_READY), "\"single\""));
@@ -222,6 +252,7 @@ void TestModels(void) {
   TRITONSERVER_Server* server = StartServer("batched", true, 30);
   TestDocuments(server);
   TestStatistics(server);
+  TestResponseStatistics(server);
   TestLoadAndUnload(server);
   TestOverrides(server);
   TestNewVersion(server);

@@ -142,6 +142,35 @@ static void TestUnsupported(void) {
         unsupported, "tracing not supported");
 }
 
+// What needs an instance and a factory is the echo backend's part.
+static void TestResponseStatistics(void) {
+  const TRITONSERVER_Error_Code invalid = TRITONSERVER_ERROR_INVALID_ARG;
+  const char* const null = "argument 'response_statistics' is null";
+  TRITONBACKEND_ModelInstanceResponseStatistics* report = NULL;
+  TRITONSERVER_Error* error = TRITONSERVER_ErrorNew(TRITONSERVER_ERROR_CANCELLED, "enough");
+  FAILS(TRITONBACKEND_ModelInstanceResponseStatisticsNew(NULL), invalid, null);
+  OK(TRITONBACKEND_ModelInstanceResponseStatisticsNew(&report));
+  OK(TRITONBACKEND_ModelInstanceResponseStatisticsSetModelInstance(report, NULL));
+  OK(TRITONBACKEND_ModelInstanceResponseStatisticsSetResponseFactory(report, NULL));
+  OK(TRITONBACKEND_ModelInstanceResponseStatisticsSetResponseStart(report, 1));
+  OK(TRITONBACKEND_ModelInstanceResponseStatisticsSetComputeOutputStart(report, 2));
+  OK(TRITONBACKEND_ModelInstanceResponseStatisticsSetResponseEnd(report, 3));
+  OK(TRITONBACKEND_ModelInstanceResponseStatisticsSetError(report, error));
+  OK(TRITONBACKEND_ModelInstanceResponseStatisticsSetError(report, NULL));
+  FAILS(TRITONBACKEND_ModelInstanceReportResponseStatistics(report), invalid,
+        "need a model instance and a response factory");
+  OK(TRITONBACKEND_ModelInstanceResponseStatisticsDelete(report));
+  OK(TRITONBACKEND_ModelInstanceResponseStatisticsDelete(NULL));
+  FAILS(TRITONBACKEND_ModelInstanceResponseStatisticsSetModelInstance(NULL, NULL), invalid, null);
+  FAILS(TRITONBACKEND_ModelInstanceResponseStatisticsSetResponseFactory(NULL, NULL), invalid, null);
+  FAILS(TRITONBACKEND_ModelInstanceResponseStatisticsSetResponseStart(NULL, 1), invalid, null);
+  FAILS(TRITONBACKEND_ModelInstanceResponseStatisticsSetComputeOutputStart(NULL, 1), invalid, null);
+  FAILS(TRITONBACKEND_ModelInstanceResponseStatisticsSetResponseEnd(NULL, 1), invalid, null);
+  FAILS(TRITONBACKEND_ModelInstanceResponseStatisticsSetError(NULL, error), invalid, null);
+  FAILS(TRITONBACKEND_ModelInstanceReportResponseStatistics(NULL), invalid, null);
+  TRITONSERVER_ErrorDelete(error);
+}
+
 static void TestMemoryManager(void) {
   void* buffer = NULL;
   OK(TRITONBACKEND_MemoryManagerAllocate(NULL, &buffer, TRITONSERVER_MEMORY_CPU, 0, 64));
@@ -162,5 +191,6 @@ void TestObjects(void) {
   TestParametersAndMessages();
   TestNullArguments();
   TestUnsupported();
+  TestResponseStatistics();
   TestMemoryManager();
 }

@@ -87,6 +87,36 @@ TEST_F(Decoupled, AnErrorIsOneResponseOfMany) {
   }
 }
 
+// Statement: response statistics are keyed by the index of the response in its request's answer.
+TEST_F(Decoupled, ResponseStatisticsTellTheResponsesOfARequestApart) {
+  const auto count = [this](const std::string& what) {
+    return server_.Statistics("repeat").Number("/model_stats/0/response_stats/" + what + "/count");
+  };
+  EXPECT_EQ(server_.Statistics("repeat").Size("/model_stats/0/response_stats"), 0u);
+  Request two = Repeat(2), three = Repeat(3);
+  two.Infer();
+  three.Set("fail_at", 1).Set("final", "with");
+  three.Infer();
+  EXPECT_EQ(server_.Statistics("repeat").Size("/model_stats/0/response_stats"), 3u);
+  EXPECT_EQ(count("0/success"), 2);
+  EXPECT_EQ(count("0/compute_infer"), 2);
+  EXPECT_EQ(count("0/compute_output"), 2);
+  EXPECT_EQ(count("1/success"), 1);
+  EXPECT_EQ(count("1/fail"), 1);
+  EXPECT_EQ(count("2/success"), 1);
+  EXPECT_EQ(count("2/empty_response"), 1);  // the flag that ended the first request
+  EXPECT_EQ(count("2/compute_infer"), 2);
+  EXPECT_EQ(count("2/compute_output"), 1);
+
+  Request endless = Repeat(-1);
+  endless.OnAnswer([&, seen = 0]() mutable {
+    if (++seen == 1) EXPECT_TRUE(Succeeded(endless.Cancel()));
+  });
+  endless.Infer();
+  const auto last = std::to_string(endless.answers().size() - 1);
+  EXPECT_EQ(count(last + "/cancel"), 1);
+}
+
 TEST_F(Decoupled, ARequestMayBeReleasedBeforeItsResponsesOrAfter) {
   for (const bool late : {false, true}) {
     Request request = Repeat(3);

@@ -21,7 +21,8 @@
 //   release    (string)  "late": the request is released after FINAL, not before the first response
 //   stop_at    (int)     instead of the response of that index, waits for a cancel
 //
-// Every response has the parameter "left" (int): how many follow, -1 for no end.
+// Every response has the parameter "left" (int): how many follow, -1 for no end. Each is reported
+// to the response statistics before it is sent, a FINAL flag alone as an empty one.
 
 #include <atomic>
 #include <chrono>
@@ -43,6 +44,7 @@ using std::chrono::milliseconds;
 // One request on its way to its responses. Owned by the thread that sends them.
 class Job {
  public:
+  explicit Job(TRITONBACKEND_ModelInstance* instance) : instance_(instance) {}
   Status Read(TRITONBACKEND_Request* request, bool batched);
   // Takes the request over.
   void Start(TRITONBACKEND_Request* request);
@@ -55,7 +57,9 @@ class Job {
   void Send(int64_t index, uint32_t flags) const;
   Status Fill(TRITONBACKEND_Response* response, int64_t index) const;
   void SendCancelled() const;
+  void Report(uint64_t start, uint64_t output_start, TRITONSERVER_Error* error) const;
 
+  TRITONBACKEND_ModelInstance* const instance_;
   TRITONBACKEND_ResponseFactory* factory_ = nullptr;
   TRITONBACKEND_Request* kept_request_ = nullptr;
   Tensor input_;
@@ -109,6 +113,7 @@ void Job::Run() {
   if (cancelled) {
     SendCancelled();
   } else if (flag_apart && final_ != "never") {
+    Report(backend::NowNs(), 0, nullptr);
     Must(TRITONBACKEND_ResponseFactorySendFlags(factory_, TRITONSERVER_RESPONSE_COMPLETE_FINAL));
   }
   Must(TRITONBACKEND_ResponseFactoryDelete(factory_));
@@ -133,10 +138,13 @@ bool Job::WaitFor(int64_t index) const {
 
 void Job::Send(int64_t index, uint32_t flags) const {
   TRITONBACKEND_Response* response = nullptr;
+  const uint64_t start = backend::NowNs();
   Must(TRITONBACKEND_ResponseNewFromFactory(&response, factory_));
+  const uint64_t output_start = backend::NowNs();
   const Status filled = index == fail_at_
                             ? backend::Internal("repeat: response ", index, " is to fail")
                             : Fill(response, index);
+  Report(start, output_start, filled.get());
   Must(TRITONBACKEND_ResponseSend(response, flags, filled.get()));
 }
 
@@ -163,7 +171,21 @@ void Job::SendCancelled() const {
   TRITONBACKEND_Response* response = nullptr;
   Must(TRITONBACKEND_ResponseNewFromFactory(&response, factory_));
   const Status cancelled(TRITONSERVER_ERROR_CANCELLED, "repeat: the request was cancelled");
+  Report(backend::NowNs(), 0, cancelled.get());
   Must(TRITONBACKEND_ResponseSend(response, TRITONSERVER_RESPONSE_COMPLETE_FINAL, cancelled.get()));
+}
+
+void Job::Report(uint64_t start, uint64_t output_start, TRITONSERVER_Error* error) const {
+  TRITONBACKEND_ModelInstanceResponseStatistics* report = nullptr;
+  Must(TRITONBACKEND_ModelInstanceResponseStatisticsNew(&report));
+  Must(TRITONBACKEND_ModelInstanceResponseStatisticsSetModelInstance(report, instance_));
+  Must(TRITONBACKEND_ModelInstanceResponseStatisticsSetResponseFactory(report, factory_));
+  Must(TRITONBACKEND_ModelInstanceResponseStatisticsSetResponseStart(report, start));
+  Must(TRITONBACKEND_ModelInstanceResponseStatisticsSetComputeOutputStart(report, output_start));
+  Must(TRITONBACKEND_ModelInstanceResponseStatisticsSetResponseEnd(report, backend::NowNs()));
+  Must(TRITONBACKEND_ModelInstanceResponseStatisticsSetError(report, error));
+  Must(TRITONBACKEND_ModelInstanceReportResponseStatistics(report));
+  Must(TRITONBACKEND_ModelInstanceResponseStatisticsDelete(report));
 }
 
 // Owns the threads of its requests, of which none is left when the server finalises it: a factory
@@ -193,7 +215,7 @@ class Instance {
   };
 
   void Accept(TRITONBACKEND_Request* request, uint64_t start) {
-    auto job = std::make_unique<Job>();
+    auto job = std::make_unique<Job>(handle_);
     const Status read = job->Read(request, batched_);
     if (!read.ok()) return Refuse(handle_, request, read);
     const uint64_t now = backend::NowNs();

@@ -414,7 +414,9 @@ TRITONBACKEND_DECLSPEC TRITONSERVER_Error* TRITONBACKEND_ModelInstanceReportBatc
     TRITONBACKEND_ModelInstance* instance, uint64_t batch_size, uint64_t exec_start_ns,
     uint64_t compute_start_ns, uint64_t compute_end_ns, uint64_t exec_end_ns);
 
-// For one response of a decoupled model: fill in a record, report it, delete it.
+// For one response of a decoupled model: fill in a record, report it, delete it. The first report
+// through a response factory is of response 0, and so on. Outcomes: cancelled (the error is
+// CANCELLED), failed (another error), empty (no output start), else a success.
 TRITONBACKEND_DECLSPEC TRITONSERVER_Error* TRITONBACKEND_ModelInstanceResponseStatisticsNew(
     TRITONBACKEND_ModelInstanceResponseStatistics** response_statistics);
 
