@@ -179,6 +179,7 @@ const nativeTests = [
   'capi',
   'backends',
   'strategies',
+  'caches',
   'contract',
   'stress',
   'simulation',

@@ -8,7 +8,7 @@ import moduleDir from './module-dir.cjs'
 /** [kind, ...values]; what the C API calls TRITONSERVER_ServerOptionsSet... */
 export type NativeSetting =
   | ['id' | 'repository' | 'privateRepository' | 'startup' | 'backendDirectory', string]
-  | ['configName', string]
+  | ['cacheDirectory' | 'configName', string]
   | ['control', 'none' | 'explicit' | 'poll']
   | ['strictConfig' | 'strictReadiness' | 'exitOnError' | 'namespacing' | 'limitRate', boolean]
   | ['exitTimeoutMs' | 'pollSettleMs' | 'inlineBudgetNs', number]

@@ -88,9 +88,12 @@ export interface ServerOptions {
   loadRetries?: number
   /**
    * Keeps responses, so that a request like an earlier one is not executed: for models whose
-   * configuration says `responseCache: { enable: true }`. At most `size` bytes are kept.
+   * configuration says `responseCache: { enable: true }`. `local` keeps at most `size` bytes in this
+   * process; any other name is that of a plug-in in `cacheDirectory`, with the settings it takes.
    */
-  cache?: { local: { size: number } }
+  cache?: { local: { size: number } } | Readonly<Record<string, Readonly<Record<string, unknown>>>>
+  /** Where cache plug-ins are: <directory>/<name>/libtritoncache_<name>.so. */
+  cacheDirectory?: string
   /** What instances of models have to share; unlimited unless given. */
   rateLimiter?: RateLimiterOptions
   /** By name: where the threads of instances with this `hostPolicy` run. */
@@ -150,6 +153,7 @@ export const serverOptionNames = Object.keys({
   loadThreads: 0,
   loadRetries: 0,
   cache: 0,
+  cacheDirectory: 0,
   rateLimiter: 0,
   hostPolicies: 0,
   serverId: 0,

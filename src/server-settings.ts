@@ -82,18 +82,30 @@ function executionSettings(options: ServerOptions): NativeSetting[] {
   return [
     ['inlineBudgetNs', Math.round(readNumber(options.inlineBudget ?? 0.1, 'inlineBudget') * 1e6)],
     ['spinUs', readCount(options.spinMicroseconds ?? 0, 'spinMicroseconds')],
-    ...cacheSettings(options.cache),
+    ...cacheSettings(options),
     ...rateSettings(options.rateLimiter),
     ...hostPolicySettings(options.hostPolicies),
   ]
 }
 
-function cacheSettings(cache: ServerOptions['cache']): NativeSetting[] {
-  if (cache === undefined) return []
-  checkKeys(readObject(cache, 'cache'), ['local'], 'cache')
-  checkKeys(readObject(cache.local, 'cache.local'), ['size'], 'cache.local')
-  const size = readSize(cache.local.size, 'cache.local.size')
-  return [['cache', 'local', JSON.stringify({ size })]]
+function cacheSettings({ cache, cacheDirectory }: ServerOptions): NativeSetting[] {
+  const settings: NativeSetting[] = []
+  if (cacheDirectory !== undefined) {
+    settings.push(['cacheDirectory', resolve(readPath(cacheDirectory, 'cacheDirectory'))])
+  }
+  if (cache === undefined) return settings
+  // Without a directory there are no plug-ins: another name is a slip.
+  const caches: Record<string, unknown> = { ...readObject(cache, 'cache') }
+  if (cacheDirectory === undefined) checkKeys(caches, ['local'], 'cache')
+  const [name = 'local', ...more] = Object.keys(caches)
+  if (more.length > 0) throw new TypeError(`cache names one cache, got ${1 + more.length}`)
+  const config: { size?: unknown } = readObject(caches[name], `cache.${name}`)
+  if (name === 'local') {
+    checkKeys(config, ['size'], 'cache.local')
+    readSize(config.size, 'cache.local.size')
+  }
+  settings.push(['cache', name, JSON.stringify(config)])
+  return settings
 }
 
 function rateSettings(limiter: RateLimiterOptions | undefined): NativeSetting[] {

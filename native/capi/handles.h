@@ -8,11 +8,13 @@
 
 #include "base/status.h"
 #include "triton/core/tritonbackend.h"
+#include "triton/core/tritoncache.h"
 #include "triton/core/tritonserver.h"
 
 namespace trident {
 
 class Backend;
+class CacheCopier;
 class InferenceRequest;
 class InferenceResponse;
 class InputTensor;
@@ -23,6 +25,7 @@ class Server;
 class StateTensor;
 struct BackendAttribute;
 struct BufferAttributes;
+struct CacheEntry;
 struct Parameter;
 struct ResponseAllocator;
 struct ResponseFactory;
@@ -57,6 +60,8 @@ TRIDENT_HANDLE(TRITONBACKEND_Request, InferenceRequest);
 TRIDENT_HANDLE(TRITONBACKEND_Response, InferenceResponse);
 TRIDENT_HANDLE(TRITONBACKEND_ResponseFactory, ResponseFactory);
 TRIDENT_HANDLE(TRITONBACKEND_State, StateTensor);
+TRIDENT_HANDLE(TRITONCACHE_Allocator, CacheCopier);
+TRIDENT_HANDLE(TRITONCACHE_CacheEntry, CacheEntry);
 #undef TRIDENT_HANDLE
 
 template <typename Handle>

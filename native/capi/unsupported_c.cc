@@ -1,7 +1,6 @@
 // The functions of the C API whose features the server does not have. They are exported all the
 // same, because a plug-in that only names one of them would otherwise fail to load.
 
-#include "triton/core/tritoncache.h"
 #include "triton/core/tritonrepoagent.h"
 #include "triton/core/tritonserver.h"
 
@@ -65,18 +64,6 @@ UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceContext, TRITONSERVER_Inferenc
             const char**)
 UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceSetContext, TRITONSERVER_InferenceTrace*,
             const char*)
-
-// Response caches.
-UNSUPPORTED("response caching", TRITONCACHE_CacheEntryBufferCount, TRITONCACHE_CacheEntry*, size_t*)
-UNSUPPORTED("response caching", TRITONCACHE_CacheEntryAddBuffer, TRITONCACHE_CacheEntry*, void*,
-            TRITONSERVER_BufferAttributes*)
-UNSUPPORTED("response caching", TRITONCACHE_CacheEntryGetBuffer, TRITONCACHE_CacheEntry*, size_t,
-            void**, TRITONSERVER_BufferAttributes*)
-UNSUPPORTED("response caching", TRITONCACHE_CacheEntrySetBuffer, TRITONCACHE_CacheEntry*, size_t,
-            void*, TRITONSERVER_BufferAttributes*)
-UNSUPPORTED("response caching", TRITONCACHE_Copy, TRITONCACHE_Allocator*, TRITONCACHE_CacheEntry*)
-UNSUPPORTED("response caching", TRITONCACHE_CacheEntryNew, TRITONCACHE_CacheEntry**)
-UNSUPPORTED("response caching", TRITONCACHE_CacheEntryDelete, TRITONCACHE_CacheEntry*)
 
 // Repository agents.
 UNSUPPORTED("repository agents", TRITONREPOAGENT_ModelRepositoryLocation, TRITONREPOAGENT_Agent*,

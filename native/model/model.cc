@@ -84,7 +84,8 @@ Status Model::Initialize() {
   signature_ = SignatureOf(*complete, version_);
   TRIDENT_RETURN_IF_ERROR(ReadLabels(*complete, directory_, &signature_));
   if (server_cache_ != nullptr && complete->response_cache && complete->response_cache->enable) {
-    cache_ = std::make_shared<ModelCache>(server_cache_, statistics_, logger_);
+    cache_ = std::make_shared<ModelCache>(server_cache_, StrCat(identity().Text(), " ", version_),
+                                          statistics_, logger_);
   }
   if (ensemble) {
     scheduler_ = std::make_unique<EnsembleScheduler>(

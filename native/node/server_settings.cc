@@ -92,6 +92,7 @@ constexpr Kind kKinds[] = {
        return TRITONSERVER_ServerOptionsSetBackendConfig(options, setting.at(0), setting.at(1),
                                                          setting.at(2));
      }},
+    {"cacheDirectory", Text<TRITONSERVER_ServerOptionsSetCacheDirectory>},
     {"cache",
      [](const Setting& setting, ServerHandle*, Options* options) {
        return TRITONSERVER_ServerOptionsSetCacheConfig(options, setting.at(0), setting.at(1));

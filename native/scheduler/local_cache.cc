@@ -2,18 +2,6 @@
 
 namespace trident {
 
-uint64_t CachedResponse::byte_size() const {
-  uint64_t total = sizeof(*this);
-  for (const Output& output : outputs) {
-    total += sizeof(output) + output.name.size() + output.bytes.size() +
-             output.shape.size() * sizeof(output.shape[0]);
-  }
-  for (const Parameter& parameter : parameters) {
-    total += sizeof(parameter) + parameter.name.size() + parameter.string_value.size();
-  }
-  return total;
-}
-
 std::shared_ptr<const CachedResponse> LocalCache::Lookup(const Digest& key) {
   MutexLock lock(mutex_);
   ++counters_.lookups;

@@ -11,11 +11,6 @@
 namespace trident {
 namespace {
 
-uint64_t NextLoad() {
-  static std::atomic<uint64_t> loads{0};
-  return loads.fetch_add(1, std::memory_order_relaxed);
-}
-
 bool CanRead(const InputTensor& input) {
   if (input.varies_by_host_policy()) return false;
   return std::all_of(input.buffers().begin(), input.buffers().end(), [](const ConstBuffer& b) {
@@ -96,17 +91,17 @@ Status Fill(const CachedResponse& from, InferenceResponse* to) {
 
 }  // namespace
 
-ModelCache::ModelCache(std::shared_ptr<ResponseCache> cache, ModelStatistics& statistics,
-                       std::shared_ptr<Logger> logger)
+ModelCache::ModelCache(std::shared_ptr<ResponseCache> cache, const std::string& model,
+                       ModelStatistics& statistics, std::shared_ptr<Logger> logger)
     : cache_(std::move(cache)),
+      model_(model),
+      load_(cache_->CountLoad(model)),
       statistics_(statistics),
-      logger_(std::move(logger)),
-      load_(NextLoad()) {}
+      logger_(std::move(logger)) {}
 
 std::optional<Digest> ModelCache::KeyOf(const InferenceRequest& request) const {
   Blake2b hash;
-  hash.AddText(request.target()->signature().name);
-  hash.AddNumber(static_cast<uint64_t>(request.target()->signature().version));
+  hash.AddText(model_);
   hash.AddNumber(load_);
   hash.AddNumber(request.inputs().size());
   for (const auto* input :

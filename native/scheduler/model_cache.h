@@ -3,6 +3,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "base/log.h"
 #include "inference/request.h"
@@ -11,13 +12,15 @@
 namespace trident {
 
 // The response cache as one loaded model uses it: what a request's answer depends on, answering
-// with what is remembered, and remembering. Entries are of this load of the model only: after a
-// reload the same request may have another answer. Thread-safe.
+// with what is remembered, and remembering. After a reload the same request may have another
+// answer, so entries are of one load of the model; servers that share a cache share those of equal
+// loads. Thread-safe.
 class ModelCache : public std::enable_shared_from_this<ModelCache> {
  public:
+  // `model` tells the model's version from all others of all servers that use the cache.
   // `statistics` are the model's, which whoever holds one of its requests or responses keeps alive.
-  ModelCache(std::shared_ptr<ResponseCache> cache, ModelStatistics& statistics,
-             std::shared_ptr<Logger> logger);
+  ModelCache(std::shared_ptr<ResponseCache> cache, const std::string& model,
+             ModelStatistics& statistics, std::shared_ptr<Logger> logger);
 
   // Something remembered, and when it was looked up.
   struct Hit {
@@ -41,9 +44,10 @@ class ModelCache : public std::enable_shared_from_this<ModelCache> {
   Status CopyAndInsert(const Digest& key, const InferenceResponse& response);
 
   const std::shared_ptr<ResponseCache> cache_;
+  const std::string model_;
+  const uint64_t load_;
   ModelStatistics& statistics_;
   const std::shared_ptr<Logger> logger_;
-  const uint64_t load_;  // the number of this load in this process
   std::atomic<bool> warned_{false};
 };
 

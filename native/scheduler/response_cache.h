@@ -1,11 +1,13 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/blake2b.h"
 #include "base/datatype.h"
+#include "base/mutex.h"
 #include "base/shape.h"
 #include "base/status.h"
 #include "inference/parameter.h"
@@ -40,6 +42,14 @@ class ResponseCache {
   virtual bool Fits(uint64_t byte_size) const = 0;
   // ALREADY_EXISTS when `key` is known; the old response stays. Another failure: not remembered.
   virtual Status Insert(const Digest& key, std::shared_ptr<const CachedResponse> response) = 0;
+
+  // How many loads of `model` have used this cache before: a part of its keys, so that a reload
+  // starts afresh. Not unique beyond this cache, so that servers can share what a plug-in keeps.
+  uint64_t CountLoad(const std::string& model);
+
+ private:
+  Mutex mutex_;
+  std::map<std::string, uint64_t> loads_ GUARDED_BY(mutex_);  // by model
 };
 
 }  // namespace trident

@@ -4,6 +4,7 @@
 
 #include "config/scalars.h"
 #include "scheduler/local_cache.h"
+#include "server/plugin_cache.h"
 
 namespace trident {
 namespace {
@@ -30,13 +31,12 @@ Result<uint64_t> ParseSize(const std::string& text) {
 
 }  // namespace
 
-Result<std::shared_ptr<ResponseCache>> MakeResponseCache(const ServerOptions& options) {
+Result<std::shared_ptr<ResponseCache>> MakeResponseCache(const ServerOptions& options,
+                                                         std::shared_ptr<Logger> logger) {
   if (options.cache_configs.empty()) return std::shared_ptr<ResponseCache>();
   const auto& [name, config] = *options.cache_configs.begin();
   if (name != "local") {
-    return Unsupported("cache '", name, "' would need the plug-in library libtritoncache_", name,
-                       ".so, which this version of Trident can't load; it has a cache 'local' "
-                       "of its own");
+    return PluginCache::Load(options.cache_directory, name, config, std::move(logger));
   }
   TRIDENT_ASSIGN_OR_RETURN(const uint64_t size, ParseSize(config));
   return std::shared_ptr<ResponseCache>(std::make_shared<LocalCache>(size));

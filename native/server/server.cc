@@ -110,8 +110,9 @@ Server::~Server() = default;
 
 Result<std::unique_ptr<Server>> Server::Create(const ServerOptions& options) {
   TRIDENT_RETURN_IF_ERROR(CheckOptions(options));
-  TRIDENT_ASSIGN_OR_RETURN(std::shared_ptr<ResponseCache> cache, MakeResponseCache(options));
-  std::unique_ptr<Server> server(new Server(options, std::move(cache), MakeLogger(options)));
+  std::shared_ptr<Logger> logger = MakeLogger(options);
+  TRIDENT_ASSIGN_OR_RETURN(auto cache, MakeResponseCache(options, logger));
+  std::unique_ptr<Server> server(new Server(options, std::move(cache), std::move(logger)));
   const Status status = server->LoadStartupModels();
   if (status.ok()) return server;
   if (!options.exit_on_error) {

@@ -1,10 +1,13 @@
 // Options of a server that change how models execute, and what it tells of them.
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { expectFailure } from './support/expect.js'
 import { loadIdentity } from './support/identity.js'
+import { testBackends } from './support/repeat.js'
 import { createServer, type ModelEvent, type ServerOptions } from './support/trident.js'
 
 const data = Float32Array.of(1, 2, 3, 4)
+const testCaches = join(testBackends, '../test_caches')
 
 function refuses(options: object, type: new (...made: never[]) => Error, text: RegExp) {
   return expect(createServer(options as ServerOptions)).rejects.toSatisfy(
@@ -53,6 +56,33 @@ describe('cache', () => {
     await refuses({ cache: { local: { size: '1' } } }, TypeError, /cache.local.size/)
     await refuses({ cache: {} }, TypeError, /cache.local/)
     await refuses({ cache: { locl: { size: 1 } } }, TypeError, /did you mean 'local'/)
+    await refuses({ cacheDirectory: 7 }, TypeError, /cacheDirectory/)
+    await refuses(
+      { cacheDirectory: testCaches, cache: { keeper: {}, local: { size: 1 } } },
+      TypeError,
+      /one cache, got 2/,
+    )
+  })
+
+  it('may be a plug-in', async () => {
+    await using server = await createServer({
+      cacheDirectory: testCaches,
+      cache: { keeper: { mode: 'keep' } },
+    })
+    const model = await loadIdentity(server, 'cached', cached)
+    for (let i = 0; i < 3; i++) {
+      expect((await model.infer({ INPUT0: data })).OUTPUT0!.data).toEqual(data)
+    }
+    const { execution_count, inference_stats } = await model.statistics()
+    expect(execution_count).toBe(1)
+    expect(inference_stats.cache_hit.count).toBe(2)
+  })
+
+  it('that fails to start or does not exist says so', async () => {
+    const start = (name: string, settings: object) =>
+      createServer({ cacheDirectory: testCaches, cache: { [name]: { ...settings } } })
+    await expectFailure(() => start('keeper', { mode: 'refuse' }), 'UNAVAILABLE', 'not today')
+    await expectFailure(() => start('nobody', {}), 'INVALID_ARG', 'libtritoncache_nobody.so')
   })
 })
 

@@ -1,16 +1,18 @@
 // A client of the server API in plain C: the proof that the headers are C and that what they
-// promise holds. Usage: trident_capi_client <backend directory>, which must have the echo backend.
+// promise holds. Usage: trident_capi_client <backend directory> <cache directory>, which must have
+// the echo backend and the caches of test/caches.
 
 #include <stdio.h>
 
 #include "support.h"
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    fprintf(stderr, "usage: %s <backend directory>\n", argv[0]);
+  if (argc != 3) {
+    fprintf(stderr, "usage: %s <backend directory> <cache directory>\n", argv[0]);
     return 2;
   }
   g_backends = argv[1];
+  g_caches = argv[2];
   MakeRepository();
   WriteEchoModel("single", "1", "");
   WriteEchoModel("batched", "1", "dynamic_batching {}");
@@ -20,6 +22,7 @@ int main(int argc, char** argv) {
   TestRequests();
   TestRefusals();
   TestServers();
+  TestCaches();
   TestModels();  // last, because it leaves behind a model that a strict server refuses
   DeleteAllocator();
   RemoveRepository();

@@ -72,6 +72,7 @@ bool MessageLacks(TRITONSERVER_Message* message, const char* text) {
 // Repository --------------------------------------------------------------------------------------
 
 const char* g_backends;
+const char* g_caches;
 const char* g_models;
 
 void MakeRepository(void) {

@@ -32,6 +32,7 @@ bool MessageLacks(TRITONSERVER_Message* message, const char* text);
 // Repository --------------------------------------------------------------------------------------
 
 extern const char* g_backends;  // the directory of the backends
+extern const char* g_caches;    // the directory of the caches
 extern const char* g_models;    // the repository, made by MakeRepository
 
 void MakeRepository(void);
@@ -101,6 +102,7 @@ void TestOptions(void);
 void TestRequests(void);
 void TestRefusals(void);
 void TestModels(void);
+void TestCaches(void);
 void TestServers(void);
 
 #endif

@@ -14,8 +14,8 @@ namespace {
 
 class ModelCacheTest : public testing::Test {
  protected:
-  std::shared_ptr<ModelCache> NewLoad() {
-    return std::make_shared<ModelCache>(store, target->statistics(),
+  std::shared_ptr<ModelCache> NewLoad(const std::string& model = "model 1") {
+    return std::make_shared<ModelCache>(store, model, target->statistics(),
                                         std::make_shared<Logger>(LogSettings()));
   }
   std::unique_ptr<FakeRequest> Request(float value = 1, Shape shape = {1, 2}) {
@@ -150,12 +150,21 @@ TEST_F(ModelCacheTest, BytesMayComeInPieces) {
 
 TEST_F(ModelCacheTest, AnotherVersionOrLoadOfTheModelKnowsNothing) {
   EXPECT_FALSE(Infer(Request().get()));
-  target->mutable_signature().version = 2;
+  const auto first = cache;
+  cache = NewLoad("model 2");
   EXPECT_FALSE(Infer(Request().get()));
-  target->mutable_signature().version = 1;
+  cache = first;
   EXPECT_TRUE(Infer(Request().get()));
   cache = NewLoad();  // its files may have changed
   EXPECT_FALSE(Infer(Request().get()));
+}
+
+// Servers that share a cache have the same keys for their first loads, whatever else they load.
+TEST(ResponseCacheTest, CountsTheLoadsOfEachModel) {
+  LocalCache cache(1);
+  EXPECT_EQ(cache.CountLoad("a 1"), 0u);
+  EXPECT_EQ(cache.CountLoad("a 1"), 1u);
+  EXPECT_EQ(cache.CountLoad("b 1"), 0u);
 }
 
 TEST_F(ModelCacheTest, FailuresAreNotRemembered) {
