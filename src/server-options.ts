@@ -92,7 +92,11 @@ export interface ServerOptions {
    * process; any other name is that of a plug-in in `cacheDirectory`, with the settings it takes.
    */
   cache?: { local: { size: number } } | Readonly<Record<string, Readonly<Record<string, unknown>>>>
-  /** Where cache plug-ins are: <directory>/<name>/libtritoncache_<name>.so. */
+  /**
+   * Where cache plug-ins are: <directory>/<name>/libtritoncache_<name>.so. A plug-in is asked on the
+   * thread that makes the request, the JavaScript thread: one that waits, as for a network, holds up
+   * the event loop with each request of a model that uses the cache.
+   */
   cacheDirectory?: string
   /** What instances of models have to share; unlimited unless given. */
   rateLimiter?: RateLimiterOptions

@@ -47,9 +47,7 @@ void Executors::Pool::Lock::Unlock() {
 }
 
 void Executors::Pool::Lock::StartOne() {
-  if (std::exchange(start_, true)) return;
-  ++pool_->threads_;
-  ++pool_->looking_;
+  if (!std::exchange(start_, true)) pool_->CountThreadToStart();
 }
 
 // Threads ----------------------------------------------------------------------------------------
@@ -58,10 +56,14 @@ Status Executors::Pool::Start() {
   {
     MutexLock lock(mutex_);
     if (threads_ > 0) return Status::Ok();
-    ++threads_;
-    ++looking_;
+    CountThreadToStart();
   }
   return StartThread();
+}
+
+void Executors::Pool::CountThreadToStart() {
+  ++threads_;
+  ++looking_;
 }
 
 // Who waits for it stays in line when that fails, and the alarm tries again.

@@ -84,6 +84,7 @@ class Executors::Pool final : public Alarm, public std::enable_shared_from_this<
   Seat* NextSeat(Worker* self, Lock* lock) REQUIRES(mutex_);
   void Spin(Lock* lock) REQUIRES(mutex_);
   void Park(Worker* self) REQUIRES(mutex_);
+  void CountThreadToStart() REQUIRES(mutex_);
   Status StartThread();
 
   // Instances.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <new>
-#include <optional>
 #include <system_error>
 
 #include "base/clock.h"
@@ -26,16 +25,17 @@ constexpr int64_t kMaxInstances = 4096;
 
 // Submits all claimed `requests` into `submitted` or, when memory runs out, none: they are idle.
 Status SubmitAll(std::span<InferenceRequest* const> requests, uint64_t now_ns,
-                 std::span<RequestPtr> submitted) {
+                 std::vector<RequestPtr>& submitted) {
   size_t done = 0;
   try {
+    submitted.resize(requests.size());
     for (; done < requests.size(); ++done) {
       requests[done]->Submit(now_ns);
       submitted[done].reset(requests[done]);
     }
     return Status::Ok();
   } catch (const std::bad_alloc&) {
-    for (RequestPtr& request : submitted.first(done)) request.release()->Withdraw();
+    for (size_t i = 0; i < done; ++i) submitted[i].release()->Withdraw();
     for (InferenceRequest* request : requests.subspan(done)) request->Unclaim();
     return Unavailable("not enough memory to submit a request");
   }
@@ -230,16 +230,12 @@ void Model::Submit(std::span<InferenceRequest*> requests, std::span<Status> outc
   }
   if (cache_ != nullptr) return SubmitThroughCache(requests, outcomes);
   const uint64_t now = NowNs();
-  // Most calls bring one request.
-  RequestPtr one;
-  std::optional<Scratch<RequestPtr>> many;
-  if (requests.size() > 1) many.emplace(requests.size());
-  const std::span<RequestPtr> submitted = many ? std::span(**many) : std::span(&one, 1);
-  if (Status status = SubmitAll(requests, now, submitted); !status.ok()) {
+  Scratch<RequestPtr> submitted;
+  if (Status status = SubmitAll(requests, now, *submitted); !status.ok()) {
     std::fill(outcomes.begin(), outcomes.end(), status);
     return;
   }
-  scheduler_->Enqueue(submitted, outcomes);
+  scheduler_->Enqueue(*submitted, outcomes);
   for (size_t i = 0; i < requests.size(); ++i) {
     if (submitted[i] != nullptr) submitted[i].release()->Withdraw();
   }
@@ -278,7 +274,7 @@ bool Model::RunInline(std::span<InferenceRequest* const> requests, uint64_t budg
   if (cache_ != nullptr || !may_run_inline_.load(std::memory_order_relaxed)) return false;
   // This thread counts as a request of its own, so that a drain can't finalise the instance
   // between the end of the request and the end of Execute.
-  Scratch<RequestPtr> batch(requests.size());
+  Scratch<RequestPtr> batch;
   RequestStarted();
   InlineClaim claim;
   const bool claimed = scheduler_->TakeInline(requests, budget_ns, &claim);

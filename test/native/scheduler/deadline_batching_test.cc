@@ -51,6 +51,14 @@ class DeadlineQueue : public QueueFixture {
     EXPECT_TRUE(TryEnqueue(fake).ok());
   }
 
+  // n of them take 4 + n ms.
+  void TeachFourAndOneEach() {
+    Enqueue();
+    AdvanceTo(clock_.now_ns + batching_.max_queue_delay_ns);
+    Finish(0, 1, 5 * kMs);
+    Teach(8, 12 * kMs);
+  }
+
   static std::string MessageOf(const FakeRequest& fake) {
     return fake.sink->responses.empty() ? "" : fake.sink->responses.back()->status().message();
   }
@@ -264,11 +272,7 @@ TEST_F(DeadlineQueue, NobodyWatchesOverAQueueThatRefusalsHaveEmptied) {
 TEST_F(DeadlineQueue, ADelayEndsWhereThoseWhoCameMeanwhileWouldMakeTheTightestLate) {
   batching_.max_queue_delay_ns = 10 * kMs;
   Make();
-  Enqueue();
-  AdvanceTo(clock_.now_ns + 10 * kMs);
-  Finish(0, 1, 5 * kMs);
-  for (int i = 0; i < 8; ++i) Enqueue();
-  Finish(0, 8, 12 * kMs);  // so that n of them take 4 + n ms
+  TeachFourAndOneEach();
 
   const auto calls = std::make_shared<Calls>();
   const size_t instance = scheduler_->AddInstance(calls);
@@ -295,11 +299,7 @@ TEST_F(DeadlineQueue, ADelayEndsWhereThoseWhoCameMeanwhileWouldMakeTheTightestLa
 TEST_F(DeadlineQueue, WhoKnowsOfAnEarlierTimeTakesTheWatchOver) {
   batching_.max_queue_delay_ns = 10 * kMs;
   Make();
-  Enqueue();
-  AdvanceTo(clock_.now_ns + 10 * kMs);
-  Finish(0, 1, 5 * kMs);
-  for (int i = 0; i < 8; ++i) Enqueue();
-  Finish(0, 8, 12 * kMs);
+  TeachFourAndOneEach();
   for (int i = 0; i < 3; ++i) EnqueueDue(20000);
   EXPECT_EQ(Run(0), Ids{});
   const uint64_t first_ns = look_again_;
