@@ -85,12 +85,19 @@ const share = (facts, key) => facts[`batching/${key}/share`] * 100
 /** Where a quick run measured fewer than promised, the line says how many. */
 function scaleLines(facts) {
   const models = facts['models/largest']
+  const scraped = facts['metrics/largest']
   const regions = facts['regions/largest']
   const most = availableParallelism() + 3
   return [
     ['queue of 100,000 to one of 10', atMost(1.2), facts['queue/ratio'], 1],
     [`${models ?? '10,000'} models to 10, inferSync`, atMost(1.1), facts['models/syncRatio'], 1],
     [`${models ?? '10,000'} models to 10, infer`, atMost(1.1), facts['models/ratio'], 1],
+    [
+      `scrape of ${scraped ?? '10,000'} models`,
+      atMost(20, 'ms'),
+      facts['metrics/scrapeMs'],
+      facts['metrics/floorMs'],
+    ],
     [`${regions ?? '60,000'} regions to 10`, atMost(1.1), facts['regions/ratio'], 1],
     [`threads of ${models ?? '10,000'} models`, atMost(most, ''), facts['models/threads'], 1],
   ]

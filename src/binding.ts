@@ -11,6 +11,9 @@ export type NativeSetting =
   | ['cacheDirectory' | 'configName', string]
   | ['control', 'none' | 'explicit' | 'poll']
   | ['strictConfig' | 'strictReadiness' | 'exitOnError' | 'namespacing' | 'limitRate', boolean]
+  | ['metrics' | 'cpuMetrics', boolean]
+  | ['metricsIntervalMs', number]
+  | ['metricsConfig', setting: string, value: string]
   | ['exitTimeoutMs' | 'pollSettleMs' | 'inlineBudgetNs', number]
   | ['loadThreads' | 'loadRetries' | 'logLevel' | 'spinUs', number]
   | ['backendConfig', backend: string, setting: string, value: string]
@@ -69,8 +72,8 @@ export interface NativeCallbacks {
   completions(count: number): void
   /** The stream of this slot, in which `takeResponse` found nothing, has a response. */
   ready(slot: number): void
-  /** code -1 is success. */
-  task(task: number, code: number, message: string): void
+  /** code -1 is success, and the text its answer, if it has one; else the text is the message. */
+  task(task: number, code: number, text: string): void
   log(
     server: number,
     level: number,
@@ -134,6 +137,22 @@ export interface NativeBridge {
     model: string,
     version: number,
   ): boolean
+
+  metrics(task: number, server: number): void
+  /** `kind` is a TRITONSERVER_MetricKind. */
+  metricFamilyNew(kind: number, name: string, description: string): number
+  /** Its metrics must have been deleted. */
+  metricFamilyDelete(family: number): void
+  metricNew(
+    family: number,
+    labels: readonly (readonly [name: string, value: string])[],
+    buckets: readonly number[] | null,
+  ): number
+  metricDelete(metric: number): void
+  metricIncrement(metric: number, by: number): void
+  metricSet(metric: number, value: number): void
+  metricObserve(metric: number, value: number): void
+  metricValue(metric: number): number
 
   createPlan(
     server: number,

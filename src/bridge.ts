@@ -55,7 +55,10 @@ export class Bridge {
   readonly #submissions = new Int32Array(listCapacity)
   readonly #completions = new Int32Array(2 * listCapacity)
   readonly #slots: (Completion | undefined)[] = []
-  readonly #tasks = new Map<number, { resolve(): void; reject(reason: Failure): void }>()
+  readonly #tasks = new Map<
+    number,
+    { resolve(answer: string): void; reject(reason: Failure): void }
+  >()
   readonly #sharedMemory = new WeakMap<SharedArrayBuffer, number>()
   readonly #collected: FinalizationRegistry<number>
   #nextTask = 1
@@ -75,7 +78,7 @@ export class Bridge {
       {
         completions: (count) => this.#settle(count),
         ready: (slot) => this.#slots[slot]?.readable(),
-        task: (task, code, message) => this.#settleTask(task, code, message),
+        task: (task, code, text) => this.#settleTask(task, code, text),
         log: (server, level, message, file, line, timestampUs) =>
           tell(() =>
             this.observers.get(server)?.log?.({
@@ -149,8 +152,8 @@ export class Bridge {
     this.#settle(completed)
   }
 
-  /** Runs a native call that ends with the task callback. */
-  run(start: (task: number) => void): Promise<void> {
+  /** Runs a native call that ends with the task callback. Resolves to its answer, if it has one. */
+  run(start: (task: number) => void): Promise<string> {
     return new Promise((resolve, reject) => {
       const task = this.#nextTask++
       this.#tasks.set(task, { resolve, reject })
@@ -184,11 +187,11 @@ export class Bridge {
     }
   }
 
-  #settleTask(task: number, code: number, message: string): void {
+  #settleTask(task: number, code: number, text: string): void {
     const waiting = this.#tasks.get(task)
     this.#tasks.delete(task)
-    if (code < 0) waiting?.resolve()
-    else waiting?.reject(Failure.fromNative(code, message))
+    if (code < 0) waiting?.resolve(text)
+    else waiting?.reject(Failure.fromNative(code, text))
   }
 }
 

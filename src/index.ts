@@ -11,6 +11,15 @@ export { createServer } from './create-server.js'
 export { type ArrayOf, type Datatype, datatypes, type TypedArray } from './datatypes.js'
 export type { TensorSpec } from './descriptor.js'
 export { type ErrorCode, errorCodes, TridentError } from './errors.js'
+export type {
+  Counter,
+  Gauge,
+  Histogram,
+  MetricFamily,
+  MetricFamilyOptions,
+  MetricKind,
+  MetricLabels,
+} from './metrics.js'
 export type { Model } from './model.js'
 export type {
   AcceleratorConfig,
@@ -43,6 +52,7 @@ export type { Server } from './server.js'
 export type {
   HostPolicy,
   LogLevel,
+  MetricsOptions,
   ModelEvent,
   RateLimiterOptions,
   ServerOptions,

@@ -22,6 +22,26 @@ export interface HostPolicy {
   cpuCores?: string
 }
 
+/** What `server.metrics()` tells beside counts of requests and executions. */
+export interface MetricsOptions {
+  /** How busy the machine's processors and memory are; on unless given. */
+  cpu?: boolean
+  /** Milliseconds for which what was read of the machine holds; 2,000 unless given. */
+  interval?: number
+  /** Latencies of each model, summed up: counters. On unless given. */
+  latencyCounters?: boolean
+  /**
+   * Quantiles of these latencies over the last minutes: summaries. `true`: 0.5, 0.9, 0.95, 0.99 and
+   * 0.999; else those given, from 0 to 1. They take about 60 kB a model. Off unless given.
+   */
+  latencySummaries?: boolean | readonly number[]
+  /**
+   * The times to the first response: a histogram, with the buckets of the model's `modelMetrics` or
+   * 100, 500, 2,000 and 5,000 milliseconds. Off unless given.
+   */
+  latencyHistograms?: boolean
+}
+
 /** What happened to one version of a model. */
 export interface ModelEvent {
   readonly model: string
@@ -98,6 +118,8 @@ export interface ServerOptions {
    * the event loop with each request of a model that uses the cache.
    */
   cacheDirectory?: string
+  /** `false`: nothing is measured; `metrics()` has the application's own metrics only. */
+  metrics?: boolean | MetricsOptions
   /** What instances of models have to share; unlimited unless given. */
   rateLimiter?: RateLimiterOptions
   /** By name: where the threads of instances with this `hostPolicy` run. */
@@ -158,6 +180,7 @@ export const serverOptionNames = Object.keys({
   loadRetries: 0,
   cache: 0,
   cacheDirectory: 0,
+  metrics: 0,
   rateLimiter: 0,
   hostPolicies: 0,
   serverId: 0,
@@ -169,3 +192,12 @@ export const serverOptionNames = Object.keys({
   spinMicroseconds: 0,
   nativeBinding: 0,
 } satisfies Record<keyof ServerOptions, 0>)
+
+/** Every option of its metrics. */
+export const metricsOptionNames = Object.keys({
+  cpu: 0,
+  interval: 0,
+  latencyCounters: 0,
+  latencySummaries: 0,
+  latencyHistograms: 0,
+} satisfies Record<keyof MetricsOptions, 0>)

@@ -7,7 +7,13 @@ import { TridentError } from './errors.js'
 import { findOnnxRuntime } from './onnxruntime.js'
 import { maxTimeoutMs, readFlag, readObject, readPath, readText } from './options.js'
 import { readSize } from './region-tensor.js'
-import type { LogLevel, RateLimiterOptions, ServerOptions } from './server-options.js'
+import {
+  type LogLevel,
+  type MetricsOptions,
+  metricsOptionNames,
+  type RateLimiterOptions,
+  type ServerOptions,
+} from './server-options.js'
 
 const logLevels: readonly LogLevel[] = ['silent', 'error', 'warn', 'info', 'verbose']
 
@@ -37,6 +43,7 @@ export function readSettings(options: ServerOptions): NativeSetting[] {
     ...modelSettings(options),
     ...executionSettings(options),
     ...observerSettings(options),
+    ...metricsSettings(options.metrics ?? true),
     ...backendSettings(options),
   ]
 }
@@ -159,6 +166,38 @@ function observerSettings(options: ServerOptions): NativeSetting[] {
   }
   if (options.onLog !== undefined) settings.push(['logCallback'])
   return settings
+}
+
+function metricsSettings(metrics: boolean | MetricsOptions): NativeSetting[] {
+  if (typeof metrics === 'boolean') return [['metrics', metrics]]
+  checkKeys(readObject(metrics, 'metrics'), metricsOptionNames, 'metrics')
+  const settings: NativeSetting[] = [
+    ['cpuMetrics', readFlag(metrics.cpu, true, 'metrics.cpu')],
+    ['metricsIntervalMs', readDuration(metrics.interval ?? 2000, 'metrics.interval')],
+  ]
+  const latencies = (setting: string, value: unknown, what: string, fallback: boolean): void => {
+    settings.push(['metricsConfig', setting, String(readFlag(value, fallback, what))])
+  }
+  const summaries = metrics.latencySummaries
+  const quantiles = Array.isArray(summaries) ? summaries.map(readQuantile) : null
+  if (quantiles?.length === 0) throw new RangeError('metrics.latencySummaries has no quantile')
+  latencies('counter_latencies', metrics.latencyCounters, 'metrics.latencyCounters', true)
+  latencies('summary_latencies', quantiles !== null || summaries, 'metrics.latencySummaries', false)
+  latencies('histogram_latencies', metrics.latencyHistograms, 'metrics.latencyHistograms', false)
+  if (quantiles !== null) {
+    // Triton wants an error with each, which here is always the same.
+    const text = quantiles.map((quantile) => `${quantile}:0`).join(',')
+    settings.push(['metricsConfig', 'summary_quantiles', text])
+  }
+  return settings
+}
+
+function readQuantile(value: unknown): number {
+  if (typeof value !== 'number') {
+    throw new TypeError(`a quantile is a number, got ${typeName(value)}`)
+  }
+  if (value >= 0 && value <= 1) return value
+  throw new RangeError(`a quantile is a number from 0 to 1, got ${value}`)
 }
 
 function backendSettings(options: ServerOptions): NativeSetting[] {

@@ -2,6 +2,7 @@
 // nobody refers to any more can be collected, and closed, while requests are still under way.
 import type { Bridge } from './bridge.js'
 import { Failure, TridentError, toError } from './errors.js'
+import type { MetricFamily } from './metrics.js'
 import { ModelState } from './model-state.js'
 import type { CopyCount, Plan } from './plan.js'
 import { linkModel, newPrivateRepository, removePrivateRepository } from './private-repository.js'
@@ -19,11 +20,12 @@ export class ServerState {
   readonly #models = new Map<string, ModelState>()
   readonly #described = new Set<ModelState>()
   /** Loads and unloads under way: the core must outlive them. */
-  readonly #tasks = new Set<Promise<void>>()
+  readonly #tasks = new Set<Promise<string>>()
   /** By model name, the end of the latest load from a path: they take turns. */
   readonly #linking = new Map<string, Promise<void>>()
   readonly #copies = new Map<string, CopyCount>()
   readonly #plans = new Set<Plan>()
+  readonly #families = new Set<MetricFamily>()
   #closing: Promise<void> | null = null
   #pollTimer: NodeJS.Timeout | undefined
   #whenIdle: (() => void) | null = null
@@ -86,10 +88,15 @@ export class ServerState {
 
   /** Runs a load, an unload or the like, which close() waits for. */
   async run(start: (task: number) => void): Promise<void> {
+    await this.ask(start)
+  }
+
+  /** The same for what has an answer. */
+  async ask(start: (task: number) => void): Promise<string> {
     const task = this.bridge.run(start)
     this.#tasks.add(task)
     try {
-      await task
+      return await task
     } finally {
       this.#tasks.delete(task)
       this.#checkIdle()
@@ -180,6 +187,14 @@ export class ServerState {
     this.#checkIdle()
   }
 
+  rememberFamily(family: MetricFamily): void {
+    this.#families.add(family)
+  }
+
+  forgetFamily(family: MetricFamily): void {
+    this.#families.delete(family)
+  }
+
   get #idle(): boolean {
     return this.#plans.size === 0 && this.#tasks.size === 0
   }
@@ -198,6 +213,7 @@ export class ServerState {
     clearTimeout(this.#pollTimer)
     this.invalidate(null)
     for (const plan of this.#plans) plan.close()
+    for (const family of [...this.#families]) family.delete()
     const stop = async (): Promise<void> => {
       try {
         if (this.id >= 0) {

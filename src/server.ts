@@ -4,6 +4,7 @@ import { checkKeys } from './check-keys.js'
 import { configFromJson, configToJson, inUsersSpelling } from './config.js'
 import { arrayName, type Datatype, typeName } from './datatypes.js'
 import { Failure, toError } from './errors.js'
+import { MetricFamily, type MetricFamilyOptions, type MetricKind } from './metrics.js'
 import { Model } from './model.js'
 import type { ModelConfig } from './model-config.js'
 import { readFlag, readObject, readPath, readText, readVersion } from './options.js'
@@ -216,6 +217,35 @@ export class Server {
       model.copy_stats = { count: core.count + count, byte_size: core.byte_size + bytes }
     }
     return list
+  }
+
+  // Metrics ---------------------------------------------------------------------------------------
+
+  /**
+   * What the server measures, and the metrics of the application, in Prometheus' text format
+   * (version 0.0.4), for whoever scrapes it. Does not disturb requests.
+   */
+  async metrics(): Promise<string> {
+    this.checkOpen()
+    const state = this.#state
+    try {
+      return await state.ask((task) => state.bridge.native.metrics(task, state.id))
+    } catch (reason) {
+      throw toError(reason)
+    }
+  }
+
+  /**
+   * A family of metrics of the application's own, until it is deleted or this server is closed.
+   * As in Triton they belong to the process: all its servers tell them, and families of one name
+   * and kind are one, with the first description.
+   *
+   * @throws TridentError INVALID_ARG: a name that Prometheus does not take, or that a family of
+   *   another kind has
+   */
+  metricFamily<K extends MetricKind>(options: MetricFamilyOptions<K>): MetricFamily<K> {
+    this.checkOpen()
+    return new MetricFamily(this.#state, options)
   }
 
   // Shared memory ---------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ function includes(path: string): string[] {
 const rooms = [
   'base',
   'memory',
+  'metrics',
   'config',
   'inference',
   'scheduler',

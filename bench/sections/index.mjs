@@ -5,6 +5,7 @@ import { runCounts } from './counts.mjs'
 import { runEnsemble } from './ensemble.mjs'
 import { runEventLoop } from './event-loop.mjs'
 import { runIdentical } from './identical.mjs'
+import { runMetrics } from './metrics.mjs'
 import { runMicro } from './micro.mjs'
 import { runModels } from './models.mjs'
 import { runOpenLoop } from './open-loop.mjs'
@@ -34,6 +35,7 @@ export const sections = {
   streams: runStreams,
   'shared-memory': runSharedMemory,
   models: runModels,
+  metrics: runMetrics,
   regions: runRegions,
   queue: runQueue,
 }

@@ -141,7 +141,7 @@ TRITONSERVER_Error* TRITONBACKEND_ModelInstanceReportStatistics(
     statistics.RecordSuccess(Core(request)->batch_size(), start_ns, start_ns, times);
     if (const auto& totals = Core(request)->compute_totals) totals->Add(times);
   } else {
-    statistics.RecordFailure(start_ns, NowNs());
+    statistics.RecordFailure(FailureReason::kBackend, start_ns, NowNs());
   }
   return nullptr;
 }

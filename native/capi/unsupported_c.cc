@@ -13,32 +13,6 @@
 
 extern "C" {
 
-// Metrics.
-UNSUPPORTED("metrics", TRITONSERVER_ServerMetrics, TRITONSERVER_Server*, TRITONSERVER_Metrics**)
-UNSUPPORTED("metrics", TRITONSERVER_MetricsDelete, TRITONSERVER_Metrics*)
-UNSUPPORTED("metrics", TRITONSERVER_MetricsFormatted, TRITONSERVER_Metrics*,
-            TRITONSERVER_MetricFormat, const char**, size_t*)
-UNSUPPORTED("metrics", TRITONSERVER_MetricFamilyNew, TRITONSERVER_MetricFamily**,
-            TRITONSERVER_MetricKind, const char*, const char*)
-UNSUPPORTED("metrics", TRITONSERVER_MetricFamilyDelete, TRITONSERVER_MetricFamily*)
-UNSUPPORTED("metrics", TRITONSERVER_GetMetricFamilyKind, TRITONSERVER_MetricFamily*,
-            TRITONSERVER_MetricKind*)
-UNSUPPORTED("metrics", TRITONSERVER_MetricArgsNew, TRITONSERVER_MetricArgs**)
-UNSUPPORTED("metrics", TRITONSERVER_MetricArgsDelete, TRITONSERVER_MetricArgs*)
-UNSUPPORTED("metrics", TRITONSERVER_MetricArgsSetHistogram, TRITONSERVER_MetricArgs*, const double*,
-            uint64_t)
-UNSUPPORTED("metrics", TRITONSERVER_MetricNew, TRITONSERVER_Metric**, TRITONSERVER_MetricFamily*,
-            const TRITONSERVER_Parameter**, uint64_t)
-UNSUPPORTED("metrics", TRITONSERVER_MetricNewWithArgs, TRITONSERVER_Metric**,
-            TRITONSERVER_MetricFamily*, const TRITONSERVER_Parameter**, uint64_t,
-            const TRITONSERVER_MetricArgs*)
-UNSUPPORTED("metrics", TRITONSERVER_MetricDelete, TRITONSERVER_Metric*)
-UNSUPPORTED("metrics", TRITONSERVER_MetricValue, TRITONSERVER_Metric*, double*)
-UNSUPPORTED("metrics", TRITONSERVER_MetricIncrement, TRITONSERVER_Metric*, double)
-UNSUPPORTED("metrics", TRITONSERVER_MetricSet, TRITONSERVER_Metric*, double)
-UNSUPPORTED("metrics", TRITONSERVER_MetricObserve, TRITONSERVER_Metric*, double)
-UNSUPPORTED("metrics", TRITONSERVER_GetMetricKind, TRITONSERVER_Metric*, TRITONSERVER_MetricKind*)
-
 // Traces. The functions that need no trace are in trace_c.cc.
 UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceNew, TRITONSERVER_InferenceTrace**,
             TRITONSERVER_InferenceTraceLevel, uint64_t, TRITONSERVER_InferenceTraceActivityFn_t,

@@ -1,10 +1,11 @@
 #include "config/validate.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "config/known_backends.h"
 #include "config/validate_parts.h"
+#include "metrics/histogram.h"
+#include "metrics/names.h"
 
 namespace trident {
 namespace {
@@ -72,6 +73,14 @@ Status ValidateCache(const ModelConfig& config) {
 }
 
 Status ValidateMetrics(const ModelConfig& config) {
+  for (const auto& [tag, value] : config.metric_tags) {
+    if (!IsLabelName("_" + tag)) {
+      return InvalidArg("'metric_tags' has '", tag,
+                        "', which can't be a label of metrics: its name "
+                        "would be '_",
+                        tag, "'");
+    }
+  }
   if (!config.model_metrics) return Status::Ok();
   for (const MetricControl& control : config.model_metrics->metric_control) {
     if (!control.metric_identifier) {
@@ -86,9 +95,7 @@ Status ValidateMetrics(const ModelConfig& config) {
     if (buckets.empty()) {
       return InvalidArg("'histogram_options' of '", family, "' must specify 'buckets'");
     }
-    const auto ascending = [](double a, double b) { return !(a < b); };
-    if (std::isnan(buckets[0]) ||
-        std::adjacent_find(buckets.begin(), buckets.end(), ascending) != buckets.end()) {
+    if (!Histogram::CheckBounds(buckets).ok()) {
       return InvalidArg("'buckets' of '", family, "' must be numbers in ascending order");
     }
   }

@@ -259,9 +259,9 @@ void InferenceRequest::Release(uint32_t flags) {
   on_release(this, flags);
 }
 
-void RespondError(RequestPtr request, const Status& status) {
+void RespondError(RequestPtr request, const Status& status, FailureReason reason) {
   const std::shared_ptr<InferenceTarget>& target = request->target();
-  if (!request->is_null) target->statistics().RecordFailure(request->start_ns(), NowNs());
+  if (!request->is_null) target->statistics().RecordFailure(reason, request->start_ns(), NowNs());
   ResponsePtr response = InferenceResponse::New(request->channel());
   response->set_status(Status(status.code(), request->LogPrefix() + status.message()));
   // Fails only if a backend already ended the request; then there is nothing left to say.

@@ -257,6 +257,7 @@ class InferenceRequest {
 };
 
 // Ends a submitted request with an error: counts the failure, sends the response, releases.
-void RespondError(RequestPtr request, const Status& status);
+void RespondError(RequestPtr request, const Status& status,
+                  FailureReason reason = FailureReason::kOther);
 
 }  // namespace trident

@@ -13,6 +13,8 @@ void Add(Duration* duration, uint64_t ns) {
   duration->ns += ns;
 }
 
+void Observe(LatencySummary* summary, uint64_t ns) { summary->Observe(ns / 1000); }
+
 }  // namespace
 
 void ModelStatistics::RecordSuccess(uint64_t batch_size, uint64_t request_start,
@@ -23,6 +25,12 @@ void ModelStatistics::RecordSuccess(uint64_t batch_size, uint64_t request_start,
   compute_input_.Add(Between(times.exec_start, times.compute_start));
   compute_infer_.Add(Between(times.compute_start, times.compute_end));
   compute_output_.Add(Between(times.compute_end, times.exec_end));
+  if (summaries_ == nullptr) return;
+  Observe(&summaries_->request, Between(request_start, times.exec_end));
+  Observe(&summaries_->queue, Between(queue_start, times.exec_start));
+  Observe(&summaries_->compute_input, Between(times.exec_start, times.compute_start));
+  Observe(&summaries_->compute_infer, Between(times.compute_start, times.compute_end));
+  Observe(&summaries_->compute_output, Between(times.compute_end, times.exec_end));
 }
 
 void ModelStatistics::RecordCacheHit(uint64_t request_start, uint64_t lookup_start,
@@ -30,6 +38,10 @@ void ModelStatistics::RecordCacheHit(uint64_t request_start, uint64_t lookup_sta
   success_.Add(Between(request_start, now));
   queue_.Add(Between(request_start, lookup_start));
   cache_hit_.Add(Between(lookup_start, lookup_end));
+  if (summaries_ == nullptr) return;
+  Observe(&summaries_->request, Between(request_start, now));
+  Observe(&summaries_->queue, Between(request_start, lookup_start));
+  Observe(&summaries_->cache_hit, Between(lookup_start, lookup_end));
 }
 
 void ComputeTotals::Add(const ExecutionTimes& times) {
@@ -55,6 +67,13 @@ void ModelStatistics::RecordComposed(uint64_t batch_size, uint64_t request_start
   compute_input_.Add(totals.input_ns);
   compute_infer_.Add(totals.infer_ns);
   compute_output_.Add(totals.output_ns);
+  if (summaries_ != nullptr) {
+    Observe(&summaries_->request, Between(request_start, now));
+    Observe(&summaries_->queue, Between(request_start, compute_start));
+    Observe(&summaries_->compute_input, totals.input_ns);
+    Observe(&summaries_->compute_infer, totals.infer_ns);
+    Observe(&summaries_->compute_output, totals.output_ns);
+  }
   MutexLock lock(mutex_);
   StatisticsSnapshot::Batch& batch = batches_[batch_size];
   batch.batch_size = batch_size;
@@ -65,11 +84,13 @@ void ModelStatistics::RecordComposed(uint64_t batch_size, uint64_t request_start
 
 void ModelStatistics::RecordCacheMiss(uint64_t lookup_ns, uint64_t insertion_ns) {
   cache_miss_.Add(lookup_ns + insertion_ns);
+  if (summaries_ != nullptr) Observe(&summaries_->cache_miss, lookup_ns + insertion_ns);
   success_.ns.fetch_add(insertion_ns, std::memory_order_relaxed);
 }
 
-void ModelStatistics::RecordFailure(uint64_t request_start, uint64_t now) {
+void ModelStatistics::RecordFailure(FailureReason reason, uint64_t request_start, uint64_t now) {
   fail_.Add(Between(request_start, now));
+  failures_[static_cast<size_t>(reason)].fetch_add(1, std::memory_order_relaxed);
 }
 
 void ModelStatistics::RecordBatch(uint64_t batch_size, const ExecutionTimes& times) {
@@ -116,8 +137,8 @@ void ModelStatistics::RecordCopies(uint64_t count, uint64_t bytes) {
   copy_bytes_.fetch_add(bytes, std::memory_order_relaxed);
 }
 
-StatisticsSnapshot ModelStatistics::Read() const {
-  StatisticsSnapshot out;
+StatisticsTotals ModelStatistics::ReadTotals() const {
+  StatisticsTotals out;
   out.last_inference_ms = last_inference_ms_.load(std::memory_order_relaxed);
   out.inference_count = inference_count_.load(std::memory_order_relaxed);
   out.execution_count = execution_count_.load(std::memory_order_relaxed);
@@ -131,6 +152,14 @@ StatisticsSnapshot ModelStatistics::Read() const {
   out.cache_miss = cache_miss_.Read();
   out.copy_count = copy_count_.load(std::memory_order_relaxed);
   out.copy_bytes = copy_bytes_.load(std::memory_order_relaxed);
+  for (size_t i = 0; i < kFailureReasons; ++i) {
+    out.failures[i] = failures_[i].load(std::memory_order_relaxed);
+  }
+  return out;
+}
+
+StatisticsSnapshot ModelStatistics::Read() const {
+  StatisticsSnapshot out{ReadTotals()};
   MutexLock lock(mutex_);
   for (const auto& [size, batch] : batches_) out.batches.push_back(batch);
   out.responses = responses_;

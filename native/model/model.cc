@@ -1,11 +1,9 @@
 #include "model/model.h"
 
 #include <algorithm>
-#include <new>
 #include <system_error>
 
 #include "base/clock.h"
-#include "base/scratch.h"
 #include "config/complete.h"
 #include "config/validate.h"
 #include "model/batch_strategy.h"
@@ -23,24 +21,6 @@ namespace {
 // Far beyond what any machine has cores for: a larger number is a slip, and would exhaust memory.
 constexpr int64_t kMaxInstances = 4096;
 
-// Submits all claimed `requests` into `submitted` or, when memory runs out, none: they are idle.
-Status SubmitAll(std::span<InferenceRequest* const> requests, uint64_t now_ns,
-                 std::vector<RequestPtr>& submitted) {
-  size_t done = 0;
-  try {
-    submitted.resize(requests.size());
-    for (; done < requests.size(); ++done) {
-      requests[done]->Submit(now_ns);
-      submitted[done].reset(requests[done]);
-    }
-    return Status::Ok();
-  } catch (const std::bad_alloc&) {
-    for (size_t i = 0; i < done; ++i) submitted[i].release()->Withdraw();
-    for (InferenceRequest* request : requests.subspan(done)) request->Unclaim();
-    return Unavailable("not enough memory to submit a request");
-  }
-}
-
 }  // namespace
 
 Model::Model(ModelSource source)
@@ -56,9 +36,12 @@ Model::Model(ModelSource source)
       executors_(std::move(source.executors)),
       limiter_(std::move(source.limiter)),
       server_cache_(std::move(source.cache)),
+      latency_histograms_(source.latency_histograms),
       server_(source.server),
       logger_(std::move(source.logger)),
-      config_(std::make_shared<const ModelConfig>(std::move(source.config))) {}
+      config_(std::make_shared<const ModelConfig>(std::move(source.config))) {
+  if (source.latency_summaries) statistics_.KeepSummaries();
+}
 
 // A model that was loaded has been drained; the threads of one that was not must not wait for ever.
 Model::~Model() {
@@ -67,8 +50,10 @@ Model::~Model() {
 }
 
 Result<std::shared_ptr<Model>> Model::Load(ModelSource source) {
+  const uint64_t start_ns = NowNs();
   std::shared_ptr<Model> model(new Model(std::move(source)));
   TRIDENT_RETURN_IF_ERROR(model->Initialize());
+  model->load_ns_ = NowNs() - start_ns;
   model->accepting_.store(true);
   return model;
 }
@@ -86,6 +71,10 @@ Status Model::Initialize() {
   if (server_cache_ != nullptr && complete->response_cache && complete->response_cache->enable) {
     cache_ = std::make_shared<ModelCache>(server_cache_, StrCat(identity().Text(), " ", version_),
                                           statistics_, logger_);
+  }
+  metric_labels_ = MetricLabelsOf(*complete, identity(), version_);
+  if (latency_histograms_) {
+    first_response_ = std::make_shared<Histogram>(FirstResponseBounds(*complete, *logger_));
   }
   if (ensemble) {
     scheduler_ = std::make_unique<EnsembleScheduler>(
@@ -220,72 +209,6 @@ Status Model::StartThreads() {
   }
   threads_started_.store(true, std::memory_order_release);
   return Status::Ok();
-}
-
-void Model::Submit(std::span<InferenceRequest*> requests, std::span<Status> outcomes) {
-  if (Status status = StartThreads(); !status.ok()) {
-    std::fill(outcomes.begin(), outcomes.end(), status);
-    for (InferenceRequest* request : requests) request->Unclaim();
-    return;
-  }
-  if (cache_ != nullptr) return SubmitThroughCache(requests, outcomes);
-  const uint64_t now = NowNs();
-  Scratch<RequestPtr> submitted;
-  if (Status status = SubmitAll(requests, now, *submitted); !status.ok()) {
-    std::fill(outcomes.begin(), outcomes.end(), status);
-    return;
-  }
-  scheduler_->Enqueue(*submitted, outcomes);
-  for (size_t i = 0; i < requests.size(); ++i) {
-    if (submitted[i] != nullptr) submitted[i].release()->Withdraw();
-  }
-}
-
-void Model::SubmitThroughCache(std::span<InferenceRequest*> requests, std::span<Status> outcomes) {
-  const uint64_t now = NowNs();
-  std::vector<RequestPtr> missed;
-  std::vector<size_t> places;
-  std::vector<std::pair<RequestPtr, ModelCache::Hit>> hits;
-  for (size_t i = 0; i < requests.size(); ++i) {
-    requests[i]->Submit(now);
-    RequestPtr request(requests[i]);
-    if (order_ != nullptr) order_->Reserve(request.get());
-    if (auto hit = cache_->Find(request.get())) {
-      outcomes[i] = Status::Ok();
-      hits.emplace_back(std::move(request), std::move(*hit));
-    } else {
-      missed.push_back(std::move(request));
-      places.push_back(i);
-    }
-  }
-  std::vector<Status> missed_outcomes(missed.size());
-  scheduler_->Enqueue(missed, missed_outcomes);
-  for (size_t i = 0; i < missed.size(); ++i) {
-    outcomes[places[i]] = std::move(missed_outcomes[i]);
-    if (missed[i] != nullptr) missed[i].release()->Withdraw();
-  }
-  // Last, because clients are called back.
-  for (auto& [request, hit] : hits) cache_->Answer(std::move(request), hit);
-}
-
-bool Model::RunInline(std::span<InferenceRequest* const> requests, uint64_t budget_ns,
-                      std::span<Status> outcomes) {
-  // What the cache knows needs no lane: Submit answers it on this thread.
-  if (cache_ != nullptr || !may_run_inline_.load(std::memory_order_relaxed)) return false;
-  // This thread counts as a request of its own, so that a drain can't finalise the instance
-  // between the end of the request and the end of Execute.
-  Scratch<RequestPtr> batch;
-  RequestStarted();
-  InlineClaim claim;
-  const bool claimed = scheduler_->TakeInline(requests, budget_ns, &claim);
-  if (claimed) {
-    const Status status = SubmitAll(requests, claim.taken_ns, *batch);
-    std::fill(outcomes.begin(), outcomes.end(), status);
-    if (status.ok()) active_.load(std::memory_order_acquire)[claim.instance]->Execute(&*batch);
-    scheduler_->Finished(claim.instance);
-  }
-  RequestEnded();
-  return claimed;
 }
 
 void Model::RequestEnded() {

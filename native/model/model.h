@@ -14,8 +14,10 @@
 #include "base/timer.h"
 #include "config/model_config.h"
 #include "inference/target.h"
+#include "metrics/histogram.h"
 #include "model/backend.h"
 #include "model/executors.h"
+#include "model/metric_labels.h"
 #include "model/model_identity.h"
 #include "model/model_instance.h"
 #include "model/rate_limiter.h"
@@ -47,7 +49,9 @@ struct ModelSource {
   std::shared_ptr<Executors> executors;
   std::shared_ptr<ExecutionLimiter> limiter;  // null: executions are not limited
   std::shared_ptr<ResponseCache> cache;       // null: responses are not remembered
-  void* server = nullptr;                     // what TRITONBACKEND_ModelServer returns
+  bool latency_summaries = false;             // for metrics
+  bool latency_histograms = false;
+  void* server = nullptr;  // what TRITONBACKEND_ModelServer returns
   std::shared_ptr<Logger> logger;
 };
 
@@ -94,6 +98,13 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   void Unreserve() override;
   void CancelQueued(InferenceRequest* request) override;
 
+  // For metrics
+  uint64_t waiting_requests() const { return scheduler_->waiting(); }
+  bool cached() const { return cache_ != nullptr; }
+  const Histogram* first_response() const { return first_response_.get(); }  // null: not kept
+  uint64_t load_ns() const { return load_ns_; }
+  const ModelLabels& metric_labels() const { return metric_labels_; }
+
   // For the plug-in and the documents
   // -------------------------------------------------------------- Replaced as a whole when only
   // the instances change.
@@ -138,6 +149,9 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   void AwaitEnd(const LeavingInstance& leaving);
   void Finalize();
   Status StartThreads();
+  Status SubmitAll(std::span<InferenceRequest* const> requests, uint64_t now_ns,
+                   std::vector<RequestPtr>& submitted);
+  void KeepTimeOfFirstResponse(InferenceRequest* request) const;
   void SubmitThroughCache(std::span<InferenceRequest*> requests, std::span<Status> outcomes);
 
   const std::string name_;
@@ -152,6 +166,7 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   const std::shared_ptr<Executors> executors_;
   const std::shared_ptr<ExecutionLimiter> limiter_;
   const std::shared_ptr<ResponseCache> server_cache_;
+  const bool latency_histograms_;
   void* const server_;
   const std::shared_ptr<Logger> logger_;
 
@@ -160,7 +175,10 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   std::unique_ptr<BatchStrategy> strategy_;  // usually null
   std::shared_ptr<ResponseOrder> order_;     // null: responses go as they come
   std::unique_ptr<Scheduler> scheduler_;
-  std::shared_ptr<ModelCache> cache_;  // null: off for this model
+  std::shared_ptr<ModelCache> cache_;          // null: off for this model
+  std::shared_ptr<Histogram> first_response_;  // null: not kept
+  ModelLabels metric_labels_;
+  uint64_t load_ns_ = 0;
   bool initialized_ = false;
   bool initializing_ = false;
 

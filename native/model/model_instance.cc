@@ -125,7 +125,8 @@ void ModelInstance::Execute(Batch* batch) {
   if (status.ok()) return;
   // A backend that fails as a whole gives all requests back.
   for (TRITONBACKEND_Request* request : handed_over_) {
-    RespondError(RequestPtr(reinterpret_cast<InferenceRequest*>(request)), status);
+    RespondError(RequestPtr(reinterpret_cast<InferenceRequest*>(request)), status,
+                 FailureReason::kBackend);
   }
 }
 

@@ -49,7 +49,7 @@ napi_value Bridge::Create(napi_env env, napi_callback_info info) {
   napi_value object = nullptr;
   napi_create_object(env, &object);
   for (const auto* methods :
-       {&InferMethods(), &StreamMethods(), &ServerMethods(), &RegionMethods()}) {
+       {&InferMethods(), &StreamMethods(), &ServerMethods(), &RegionMethods(), &MetricsMethods()}) {
     for (const Method& method : *methods) {
       napi_value function = nullptr;
       napi_create_function(env, method.name, NAPI_AUTO_LENGTH, method.call, bridge, &function);
@@ -109,6 +109,18 @@ Status Bridge::RunTask(int32_t task, std::function<Status()> work,
                        std::function<void(const Status&)> finish) {
   TRIDENT_RETURN_IF_ERROR(pool_.Run([this, task, work = std::move(work), finish] {
     queue_.Push(TaskResult{task, work(), finish});
+  }));
+  ++in_flight_;
+  UpdateKeepAlive();
+  return Status::Ok();
+}
+
+Status Bridge::AskTask(int32_t task, std::function<Result<TaskAnswer>()> work) {
+  TRIDENT_RETURN_IF_ERROR(pool_.Run([this, task, work = std::move(work)] {
+    Result<TaskAnswer> answer = work();
+    TaskResult result{task, answer.status()};
+    if (answer.ok()) result.answer = std::move(answer).value();
+    queue_.Push(std::move(result));
   }));
   ++in_flight_;
   UpdateKeepAlive();
@@ -273,9 +285,9 @@ void Bridge::DrainTasks() {
   while (queue_.NextTask(&result)) {
     --in_flight_;
     if (result.finish) result.finish(result.status);
-    napi_value arguments[] = {FromInt32(env_, result.task),
-                              FromInt32(env_, static_cast<int32_t>(result.status.code())),
-                              FromString(env_, result.status.message())};
+    napi_value arguments[] = {
+        FromInt32(env_, result.task), FromInt32(env_, static_cast<int32_t>(result.status.code())),
+        FromString(env_, result.status.ok() ? result.answer.text : result.status.message())};
     Call(on_task_, 3, arguments);
   }
 }

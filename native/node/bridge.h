@@ -9,6 +9,7 @@
 
 #include "memory/shared_memory.h"
 #include "node/completion_queue.h"
+#include "node/metric_handles.h"
 #include "node/request_slot.h"
 #include "node/server_handle.h"
 #include "node/table.h"
@@ -43,6 +44,8 @@ class Bridge {
   // what `work` returned about its task number `task`.
   Status RunTask(int32_t task, std::function<Status()> work,
                  std::function<void(const Status&)> finish = nullptr);
+  // The same for `work` that has an answer.
+  Status AskTask(int32_t task, std::function<Result<TaskAnswer>()> work);
 
   CompletionQueue& queue() { return queue_; }
 
@@ -58,6 +61,8 @@ class Bridge {
   Table<RequestSlot> slot_table;
   Table<ServerHandle> server_table;
   OnceTable<NamedMemory> memory_table;
+  OnceTable<MetricFamilyHandle> metric_family_table;
+  OnceTable<MetricHandle> metric_table;
   TRITONSERVER_ResponseAllocator* allocator = nullptr;
 
  private:
@@ -118,5 +123,6 @@ const std::vector<Method>& InferMethods();
 const std::vector<Method>& StreamMethods();
 const std::vector<Method>& ServerMethods();
 const std::vector<Method>& RegionMethods();
+const std::vector<Method>& MetricsMethods();
 
 }  // namespace trident

@@ -54,6 +54,8 @@ void Bridge::End() {
   }
   server_table.Clear();
   memory_table.Clear();
+  metric_table.Clear();
+  metric_family_table.Clear();
   (void)TakeError(TRITONSERVER_ResponseAllocatorDelete(allocator));
   napi_release_threadsafe_function(wake_, napi_tsfn_abort);
   for (napi_ref reference : {on_completions_, on_ready_, on_task_, on_log_, on_model_event_,

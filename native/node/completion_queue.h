@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/mutex.h"
@@ -12,11 +14,18 @@ namespace trident {
 
 struct RequestSlot;
 
+// A text and whoever keeps it: it may be long, and is not copied on its way.
+struct TaskAnswer {
+  std::shared_ptr<const void> owner;
+  std::string_view text = "";
+};
+
 // What a management call came to, and what the JS thread has to do about it.
 struct TaskResult {
   int32_t task = 0;
   Status status;
   std::function<void(const Status&)> finish;
+  TaskAnswer answer;  // of a question that was answered
 };
 
 struct LogLine {

@@ -103,7 +103,7 @@ napi_value FromBool(napi_env env, bool value) {
   return result;
 }
 
-napi_value FromString(napi_env env, const std::string& value) {
+napi_value FromString(napi_env env, std::string_view value) {
   napi_value result = nullptr;
   napi_create_string_utf8(env, value.data(), value.size(), &result);
   return result;

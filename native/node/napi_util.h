@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
@@ -61,7 +62,7 @@ std::vector<int64_t> ToShape(napi_env env, napi_value array);
 napi_value FromInt32(napi_env env, int32_t value);
 napi_value FromNumber(napi_env env, double value);
 napi_value FromBool(napi_env env, bool value);
-napi_value FromString(napi_env env, const std::string& value);
+napi_value FromString(napi_env env, std::string_view value);
 napi_value FromShape(napi_env env, const std::vector<int64_t>& shape);
 
 // The bytes under a typed array. Null and 0 when `value` is none; for one of length 0 the pointer

@@ -95,12 +95,6 @@ napi_value ServerDelete(napi_env env, napi_callback_info info) {
       }));
 }
 
-struct ParameterDeleter {
-  void operator()(TRITONSERVER_Parameter* parameter) const {
-    TRITONSERVER_ParameterDelete(parameter);
-  }
-};
-
 // What a load overrides: the configuration and the model's files, as private copies, since JS may
 // change its arrays while the load runs.
 struct LoadOverrides {

@@ -97,6 +97,13 @@ constexpr Kind kKinds[] = {
      [](const Setting& setting, ServerHandle*, Options* options) {
        return TRITONSERVER_ServerOptionsSetCacheConfig(options, setting.at(0), setting.at(1));
      }},
+    {"metrics", Flag<TRITONSERVER_ServerOptionsSetMetrics>},
+    {"cpuMetrics", Flag<TRITONSERVER_ServerOptionsSetCpuMetrics>},
+    {"metricsIntervalMs", Size<TRITONSERVER_ServerOptionsSetMetricsInterval>},
+    {"metricsConfig",
+     [](const Setting& setting, ServerHandle*, Options* options) {
+       return TRITONSERVER_ServerOptionsSetMetricsConfig(options, "", setting.at(0), setting.at(1));
+     }},
     {"hostPolicy",
      [](const Setting& setting, ServerHandle*, Options* options) {
        return TRITONSERVER_ServerOptionsSetHostPolicy(options, setting.at(0), setting.at(1),

@@ -17,6 +17,12 @@ inline Status TakeError(TRITONSERVER_Error* error) {
   return status;
 }
 
+struct ParameterDeleter {
+  void operator()(TRITONSERVER_Parameter* parameter) const {
+    TRITONSERVER_ParameterDelete(parameter);
+  }
+};
+
 // One output of a response; what it points to lives as long as the response.
 struct ResponseOutput {
   const char* name = nullptr;

@@ -163,6 +163,8 @@ Result<std::shared_ptr<Model>> ModelLoader::TryLoad(const ModelPlan& plan, int64
     source.executors = options_.executors;
     source.limiter = options_.limiter;
     source.cache = options_.cache;
+    source.latency_summaries = options_.latency_summaries;
+    source.latency_histograms = options_.latency_histograms;
     source.server = options_.server;
     source.logger = logger_;
     TRIDENT_RETURN_IF_ERROR(CheckSupported(source.config));

@@ -40,6 +40,8 @@ class ModelLoader {
     std::shared_ptr<Executors> executors;
     std::shared_ptr<ExecutionLimiter> limiter;
     std::shared_ptr<ResponseCache> cache;
+    bool latency_summaries = false;
+    bool latency_histograms = false;
     void* server = nullptr;
   };
   ModelLoader(Options options, const ModelLocations& locations, BackendManager& backends,

@@ -15,6 +15,7 @@
 #include "repository/drains.h"
 #include "repository/model_loader.h"
 #include "repository/model_table.h"
+#include "repository/served_models.h"
 
 namespace trident {
 
@@ -58,6 +59,8 @@ class ModelRepository {
   Result<std::shared_ptr<Model>> Find(const ModelIdentity& model, int64_t version) const;
   // All ready versions of one model, oldest first, or of all models (empty name).
   std::vector<std::shared_ptr<Model>> ReadyModels(const std::string& name) const;
+  // All models in service, without getting in the way of requests.
+  std::vector<std::shared_ptr<Model>> ModelsInService() { return served_.All(); }
   Result<std::vector<IndexRow>> Index(bool ready_only) const;
   // Every version of every model that was ever asked for is ready or was unloaded on purpose.
   bool AllReady() const;
@@ -111,6 +114,7 @@ class ModelRepository {
   const std::shared_ptr<Logger> logger_;
   ModelClaims claims_;
   Drains drains_;
+  ServedModels served_;
   std::atomic<bool> stopped_{false};
 
   mutable Mutex mutex_;

@@ -371,6 +371,7 @@ void ModelRepository::Finish(Job* job) {
   TRIDENT_LOG(*logger_, LogLevel::kInfo,
               outcome.ok() ? "successfully loaded '" : "failed to load '", model.Text(), "'");
   for (LoadedVersion& version : job->versions) {
+    if (outcome.ok()) served_.Add(version.model);
     // Never in service, so without requests.
     if (!outcome.ok() && !version.kept && version.model != nullptr) version.model->Drain();
     version.model.reset();

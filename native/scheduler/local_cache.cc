@@ -4,13 +4,12 @@ namespace trident {
 
 std::shared_ptr<const CachedResponse> LocalCache::Lookup(const Digest& key) {
   MutexLock lock(mutex_);
-  ++counters_.lookups;
   const auto found = by_key_.find(key);
   if (found == by_key_.end()) {
-    ++counters_.misses;
+    ++misses_;
     return nullptr;
   }
-  ++counters_.hits;
+  ++hits_;
   entries_.splice(entries_.begin(), entries_, found->second);
   return found->second->response;
 }
@@ -28,22 +27,27 @@ Status LocalCache::Insert(const Digest& key, std::shared_ptr<const CachedRespons
   if (!by_key_.emplace(key, added.begin()).second) {
     return AlreadyExists("the response cache has this key");
   }
-  while (counters_.used_bytes + byte_size > capacity_bytes_) {
+  while (used_bytes_ + byte_size > capacity_bytes_) {
     const auto oldest = std::prev(entries_.end());
-    counters_.used_bytes -= oldest->byte_size;
-    ++counters_.evictions;
+    used_bytes_ -= oldest->byte_size;
+    ++evictions_;
     by_key_.erase(oldest->key);
     evicted.splice(evicted.begin(), entries_, oldest);
   }
   entries_.splice(entries_.begin(), added);
-  counters_.used_bytes += byte_size;
+  used_bytes_ += byte_size;
+  ++stored_;
   return Status::Ok();
 }
 
-LocalCache::Counters LocalCache::Read() const {
-  MutexLock lock(mutex_);
-  Counters counters = counters_;
-  counters.entries = entries_.size();
+std::optional<CacheCounters> LocalCache::ReadCounts() const {
+  CacheCounters counters;
+  counters.hits = hits_;
+  counters.misses = misses_;
+  counters.lookups = counters.hits + counters.misses;
+  counters.evictions = evictions_;
+  counters.entries = stored_ - counters.evictions;
+  counters.used_bytes = used_bytes_;
   counters.capacity_bytes = capacity_bytes_;
   return counters;
 }

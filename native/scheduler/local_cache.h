@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "base/mutex.h"
+#include "base/shared_count.h"
 #include "scheduler/response_cache.h"
 
 namespace trident {
@@ -12,17 +13,6 @@ namespace trident {
 // recently goes first. Nothing is copied or freed under its lock. Thread-safe.
 class LocalCache : public ResponseCache {
  public:
-  struct Counters {
-    uint64_t lookups = 0, hits = 0, misses = 0, evictions = 0;
-    uint64_t entries = 0, used_bytes = 0, capacity_bytes = 0;
-
-    double utilization() const {
-      return capacity_bytes == 0
-                 ? 0
-                 : static_cast<double>(used_bytes) / static_cast<double>(capacity_bytes);
-    }
-  };
-
   explicit LocalCache(uint64_t capacity_bytes) : capacity_bytes_(capacity_bytes) {}
 
   std::shared_ptr<const CachedResponse> Lookup(const Digest& key) override;
@@ -30,9 +20,9 @@ class LocalCache : public ResponseCache {
   bool Fits(uint64_t byte_size) const override { return byte_size <= capacity_bytes_; }
   Status Insert(const Digest& key, std::shared_ptr<const CachedResponse> response) override;
 
-  Counters Read() const;
-
  private:
+  std::optional<CacheCounters> ReadCounts() const override;
+
   // Any part of a digest is as good as a hash of it.
   struct FirstWord {
     size_t operator()(const Digest& key) const { return static_cast<size_t>(key[0]); }
@@ -45,10 +35,11 @@ class LocalCache : public ResponseCache {
   using Entries = std::list<Entry>;
 
   const uint64_t capacity_bytes_;
-  mutable Mutex mutex_;
+  Mutex mutex_;
   Entries entries_ GUARDED_BY(mutex_);  // the last used first
   std::unordered_map<Digest, Entries::iterator, FirstWord> by_key_ GUARDED_BY(mutex_);
-  Counters counters_ GUARDED_BY(mutex_);
+  // Changed with the mutex held.
+  SharedCount hits_, misses_, evictions_, stored_, used_bytes_;
 };
 
 }  // namespace trident

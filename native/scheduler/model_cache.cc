@@ -134,6 +134,7 @@ std::optional<ModelCache::Hit> ModelCache::Find(InferenceRequest* request) {
   if (!key) return std::nullopt;
   hit.response = cache_->Lookup(*key);
   hit.end_ns = NowNs();
+  cache_->CountLookupTime(hit.end_ns - hit.start_ns);
   if (hit.response != nullptr) return hit;
   ResponseChannel& channel = *request->channel();
   channel.Decorate(std::make_shared<CacheSink>(channel.sink(), shared_from_this(), *key,
@@ -175,7 +176,9 @@ void ModelCache::Insert(const Digest& key, const InferenceResponse& response, ui
   }
   // Somebody asked the same meanwhile and was first.
   if (status.code() == StatusCode::kAlreadyExists) return;
-  statistics_.RecordCacheMiss(lookup_ns, NowNs() - start_ns);
+  const uint64_t insertion_ns = NowNs() - start_ns;
+  cache_->CountInsertionTime(insertion_ns);
+  statistics_.RecordCacheMiss(lookup_ns, insertion_ns);
   // Once: whatever it is, the next response is likely to meet it too.
   if (status.ok() || warned_.exchange(true)) return;
   TRIDENT_LOG(*logger_, LogLevel::kError, "failed to insert a response of model '",

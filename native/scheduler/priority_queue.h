@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/shared_count.h"
 #include "scheduler/expiry_wheel.h"
 #include "scheduler/queue_policy.h"
 #include "scheduler/request_queue.h"
@@ -14,7 +15,7 @@ namespace trident {
 // The waiting requests of a model in the order in which they are to be served: by level; in a level
 // first those that have time left, then those whose time is over but who may still wait; in each
 // the first to come. Costs the same at any length and, once a level has been in use, allocates
-// nothing. Owns what it holds. Externally synchronised by its scheduler.
+// nothing. Owns what it holds. Externally synchronised by its scheduler, but for size().
 class PriorityQueue {
  public:
   explicit PriorityQueue(QueuePolicies policies);
@@ -56,7 +57,7 @@ class PriorityQueue {
   Levels levels_;
   std::vector<Levels::node_type> closed_;  // to be opened again without an allocation
   std::unique_ptr<ExpiryWheel> wheel_;     // only where there are timeouts: it is some KiB
-  size_t size_ = 0;
+  SharedCount size_;
   uint64_t items_ = 0;
 
  public:

@@ -190,7 +190,7 @@ void QueueScheduler::Wake() {
   // What ends here may be the last that kept this scheduler alive.
   for (auto& [request, why, now_ns] : refused) {
     const Status status = CanNotMakeIt(*request, why, now_ns);
-    RespondError(std::move(request), status);
+    RespondError(std::move(request), status, FailureReason::kRejected);
   }
 }
 
@@ -282,7 +282,7 @@ void QueueScheduler::EndCancelled(RequestPtr request) const {
   const Status status =
       Error(StatusCode::kCancelled, "request was cancelled while it waited for model '",
             signature_.name, "'");
-  RespondError(std::move(request), status);
+  RespondError(std::move(request), status, FailureReason::kCanceled);
 }
 
 void QueueScheduler::Ring() {
@@ -312,7 +312,7 @@ void QueueScheduler::Ring() {
             ? DeadlinePassed(*request, now_ns)
             : Unavailable("Request timeout expired: it waited too long for an instance of model '",
                           model, "'");
-    RespondError(std::move(request), status);
+    RespondError(std::move(request), status, FailureReason::kRejected);
   }
 }
 

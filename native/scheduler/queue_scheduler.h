@@ -25,6 +25,10 @@ class QueueScheduler : public PullScheduler, private Alarm, private Waker {
 
   void Enqueue(std::span<RequestPtr> requests, std::span<Status> outcomes) override;
   void Cancel(InferenceRequest* request) override;
+  // The queue's size may be read at any time.
+  uint64_t waiting() const override TRIDENT_THREAD_ATTRIBUTE(no_thread_safety_analysis) {
+    return queue_.size();
+  }
 
  private:
   static constexpr size_t kNobody = SIZE_MAX;

@@ -54,6 +54,9 @@ class Scheduler {
   // `outcomes`. One lock for all, so that requests given together batch together.
   virtual void Enqueue(std::span<RequestPtr> requests, std::span<Status> outcomes) = 0;
 
+  // Requests that wait for an instance. Waits for nobody, so it may be outdated.
+  virtual uint64_t waiting() const { return 0; }
+
   // Ends `request` with CANCELLED if it still waits (and what can't go on without it).
   virtual void Cancel(InferenceRequest* request) = 0;
 

@@ -114,6 +114,7 @@ Status SequenceScheduler::Admit(RequestPtr* owned, uint64_t now_ns, Aftermath* a
   }
   request->sequence = sequence;
   sequence->waiting.push_back(std::move(*owned));
+  ++waiting_;
   if ((request->flags & kSequenceEnd) != 0) table_.Close(sequence);
   if (sequence->slot != nullptr) Settle(sequence, after);
   // Cancelled between its submission and now: nobody will tell us again.
@@ -152,6 +153,7 @@ void SequenceScheduler::HandOut(SequenceSlot& slot, Batch* batch) {
   const std::shared_ptr<SequenceStates>& states = HeadStates(slot);
   RequestPtr request = std::move(sequence.waiting.front());
   sequence.waiting.pop_front();
+  --waiting_;
   sequence.handed_out = true;
   sequence.states_ready = false;
   request->RemoveOverrideInputs();
@@ -212,6 +214,7 @@ bool SequenceScheduler::TakeBack(InferenceRequest* request, uint32_t flags, Afte
       request->MarkQueued();
       request->sequence = sequence;
       sequence->waiting.push_front(std::move(owned));
+      ++waiting_;
     } else {
       if (kept) after->cancelled.push_back(std::move(owned));
       table_.Close(sequence);
@@ -225,6 +228,7 @@ bool SequenceScheduler::TakeBack(InferenceRequest* request, uint32_t flags, Afte
 
 // Takes what waits in `sequence` from position `from` on out of it.
 void SequenceScheduler::Drop(Sequence* sequence, size_t from, std::vector<RequestPtr>* dropped) {
+  waiting_ -= sequence->waiting.size() - from;
   for (size_t i = from; i < sequence->waiting.size(); ++i) {
     sequence->waiting[i]->sequence = nullptr;
     dropped->push_back(std::move(sequence->waiting[i]));
@@ -338,13 +342,17 @@ void SequenceScheduler::Finish(Aftermath* after) {
   }
   const std::string name = signature_.name;
   for (RequestPtr& request : after->cancelled) {
-    RespondError(std::move(request), Error(StatusCode::kCancelled, "a request of this sequence of ",
-                                           "model '", name, "' was cancelled while it waited"));
+    RespondError(std::move(request),
+                 Error(StatusCode::kCancelled, "a request of this sequence of ", "model '", name,
+                       "' was cancelled while it waited"),
+                 FailureReason::kCanceled);
   }
   for (RequestPtr& request : after->expired) {
-    RespondError(std::move(request), Unavailable("timeout of the corresponding sequence has been "
-                                                 "expired before model '",
-                                                 name, "' had a slot"));
+    RespondError(std::move(request),
+                 Unavailable("timeout of the corresponding sequence has been "
+                             "expired before model '",
+                             name, "' had a slot"),
+                 FailureReason::kRejected);
   }
 }
 

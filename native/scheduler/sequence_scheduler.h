@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/shared_count.h"
 #include "scheduler/pull_scheduler.h"
 #include "scheduler/sequence_policy.h"
 #include "scheduler/sequence_table.h"
@@ -26,6 +27,7 @@ class SequenceScheduler : public PullScheduler, private Alarm {
 
   void Enqueue(std::span<RequestPtr> requests, std::span<Status> outcomes) final;
   void Cancel(InferenceRequest* request) final;
+  uint64_t waiting() const final { return waiting_; }
 
  protected:
   SequenceScheduler(const SchedulerContext& context, SequencePolicy policy);
@@ -102,6 +104,7 @@ class SequenceScheduler : public PullScheduler, private Alarm {
   std::vector<size_t> handed_out_ GUARDED_BY(mutex_);
   std::vector<bool> left_ GUARDED_BY(mutex_);
 
+  SharedCount waiting_;  // requests in all sequences; changed with the mutex held
   uint64_t alarm_ns_ GUARDED_BY(mutex_) = kNever;                // what the timer is set for
   uint64_t last_id_ GUARDED_BY(mutex_) = 0;                      // of iterative sequences
   std::shared_ptr<std::vector<char>> zeros_ GUARDED_BY(mutex_);  // for null requests

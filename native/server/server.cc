@@ -5,9 +5,7 @@
 
 #include "base/clock.h"
 #include "base/scratch.h"
-#include "config/json_format.h"
 #include "server/cache_options.h"
-#include "server/documents.h"
 
 namespace trident {
 namespace {
@@ -35,7 +33,7 @@ std::shared_ptr<ExecutionLimiter> MakeLimiter(const ServerOptions& options) {
   return std::make_shared<ExecutionLimiter>(options.rate_limit_resources);
 }
 
-ModelLoader::Options LoaderOptions(const ServerOptions& options,
+ModelLoader::Options LoaderOptions(const ServerOptions& options, const LatencyMetrics& metrics,
                                    std::shared_ptr<ResponseCache> cache, Server* server) {
   const auto timer = std::make_shared<TimerThread>(Clock::System());
   const uint64_t spin_ns = std::min(options.spin_us, kNever / 1000) * 1000;
@@ -49,6 +47,8 @@ ModelLoader::Options LoaderOptions(const ServerOptions& options,
               std::make_shared<Executors>(Executors::Options{.timer = timer, .spin_ns = spin_ns}),
           .limiter = MakeLimiter(options),
           .cache = std::move(cache),
+          .latency_summaries = metrics.summaries,
+          .latency_histograms = metrics.histograms,
           .server = server};
 }
 
@@ -65,6 +65,12 @@ ModelRepository::Options RepositoryOptions(const ServerOptions& options) {
 // The time that is `timeout_ms` from now; never, for what no clock will show.
 uint64_t DeadlineIn(uint64_t timeout_ms) {
   return timeout_ms < kNever / 2'000'000 ? NowNs() + timeout_ms * 1'000'000 : kNever;
+}
+
+std::unique_ptr<CpuUsage> MakeCpuUsage(const ServerOptions& options) {
+  if (!options.metrics || !options.cpu_metrics) return nullptr;
+  return std::make_unique<CpuUsage>(std::min(options.metrics_interval_ms, kNever / 1'000'000) *
+                                    1'000'000);
 }
 
 std::shared_ptr<Logger> MakeLogger(const ServerOptions& options) {
@@ -98,11 +104,15 @@ Server::Server(const ServerOptions& options, std::shared_ptr<ResponseCache> cach
                std::shared_ptr<Logger> logger)
     : options_(options),
       logger_(std::move(logger)),
+      latency_metrics_(ReadLatencyMetrics(options, *logger_)),
+      cache_(std::move(cache)),
+      cpu_(MakeCpuUsage(options)),
       backends_({options.backend_directory, options.backend_configs, !options.strict_model_config,
                  options.min_compute_capability},
                 logger_),
       locations_(options.repository_paths, options.model_namespacing),
-      loader_(LoaderOptions(options, std::move(cache), this), locations_, backends_, logger_),
+      loader_(LoaderOptions(options, latency_metrics_, cache_, this), locations_, backends_,
+              logger_),
       repository_(RepositoryOptions(options), locations_, loader_, logger_),
       exit_timeout_ms_(options.exit_timeout_ms) {}
 
@@ -353,47 +363,6 @@ Status Server::ModelIsReady(const std::string& name, int64_t version, bool* read
 Result<std::shared_ptr<Model>> Server::ModelFor(const std::string& name, int64_t version) const {
   TRIDENT_RETURN_IF_ERROR(CheckReady());
   return repository_.Find(name, version);
-}
-
-Result<std::string> Server::Metadata() const {
-  TRIDENT_RETURN_IF_ERROR(CheckReady());
-  return ServerMetadataJson(options_.server_id);
-}
-
-Result<std::string> Server::ModelMetadata(const std::string& name, int64_t version) const {
-  TRIDENT_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, ModelFor(name, version));
-  std::vector<int64_t> versions;
-  if (version != -1) {
-    versions.push_back(version);
-  } else {
-    for (const auto& ready : repository_.ReadyModels(name)) versions.push_back(ready->version());
-  }
-  return ModelMetadataJson(*model, versions);
-}
-
-Result<std::string> Server::ModelStatistics(const std::string& name, int64_t version) const {
-  TRIDENT_RETURN_IF_ERROR(CheckReady());
-  std::vector<std::shared_ptr<Model>> models = repository_.ReadyModels(name);
-  if (name.empty()) return StatisticsJson(models);  // of all versions, whatever was asked for
-  if (models.empty()) return InvalidArg("requested model '", name, "' is not available");
-  if (version != -1) {
-    std::erase_if(models, [&](const auto& model) { return model->version() != version; });
-    if (models.empty()) {
-      return InvalidArg("requested model version is not available for model '", name, "'");
-    }
-  }
-  return StatisticsJson(models);
-}
-
-Result<std::string> Server::ModelConfigText(const std::string& name, int64_t version) const {
-  TRIDENT_ASSIGN_OR_RETURN(const std::shared_ptr<Model> model, ModelFor(name, version));
-  return ModelConfigToJson(*model->config());
-}
-
-Result<std::string> Server::ModelIndex(bool ready_only) const {
-  TRIDENT_RETURN_IF_ERROR(CheckReady());
-  TRIDENT_ASSIGN_OR_RETURN(const std::vector<IndexRow> rows, repository_.Index(ready_only));
-  return IndexJson(rows);
 }
 
 }  // namespace trident

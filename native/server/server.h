@@ -8,8 +8,10 @@
 
 #include "base/log.h"
 #include "base/mutex.h"
+#include "metrics/cpu_usage.h"
 #include "model/backend.h"
 #include "repository/repository.h"
+#include "server/latency_metrics.h"
 #include "server/options.h"
 
 namespace trident {
@@ -69,6 +71,9 @@ class Server {
   Result<std::string> ModelStatistics(const std::string& name, int64_t version) const;
   Result<std::string> ModelConfigText(const std::string& name, int64_t version) const;
   Result<std::string> ModelIndex(bool ready_only) const;
+  // In Prometheus' text format: what this server measures, and the custom metrics of the process.
+  // Also of a server that is not ready or measures nothing.
+  std::string Metrics();
 
  private:
   enum class State { kReady, kFailed, kExiting, kStopped };
@@ -89,6 +94,9 @@ class Server {
 
   const ServerOptions options_;
   const std::shared_ptr<Logger> logger_;
+  const LatencyMetrics latency_metrics_;
+  const std::shared_ptr<ResponseCache> cache_;  // null: none
+  const std::unique_ptr<CpuUsage> cpu_;         // null: not asked for
   BackendManager backends_;
   ModelLocations locations_;
   ModelLoader loader_;

@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   TestRefusals();
   TestServers();
   TestCaches();
+  TestMetrics();
   TestModels();  // last, because it leaves behind a model that a strict server refuses
   DeleteAllocator();
   RemoveRepository();

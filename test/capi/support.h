@@ -104,5 +104,6 @@ void TestRefusals(void);
 void TestModels(void);
 void TestCaches(void);
 void TestServers(void);
+void TestMetrics(void);
 
 #endif

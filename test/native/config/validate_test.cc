@@ -130,6 +130,10 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"response_cache { enable: true } model_transaction_policy { decoupled: true }",
              "'response_cache' does not work with a 'decoupled' transaction policy; please disable "
              "the response cache"},
+        Case{"metric_tags { key: 'site_1' value: 'any \\n text' }", ""},
+        Case{"metric_tags { key: 'a-b' value: '' }",
+             "'metric_tags' has 'a-b', which can't be a label of metrics: its name would be "
+             "'_a-b'"},
         Case{"model_metrics { metric_control { metric_identifier { family: 'f' } "
              "histogram_options { buckets: [1, 2] } } }",
              ""},

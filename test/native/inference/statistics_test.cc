@@ -110,5 +110,53 @@ TEST(CacheStatistics, AMissMakesItsRequestLongerByTheInsertion) {
   EXPECT_TRUE(Is(read.success, 1, 47));
 }
 
+constexpr uint64_t kUs = 1000;
+constexpr ExecutionTimes kTimes = {30 * kUs, 31 * kUs, 35 * kUs, 36 * kUs};
+
+TEST(ModelStatistics, CountsFailuresByReason) {
+  ModelStatistics statistics;
+  statistics.RecordFailure(FailureReason::kRejected, 1, 3);
+  statistics.RecordFailure(FailureReason::kBackend, 1, 3);
+  statistics.RecordFailure(FailureReason::kBackend, 1, 3);
+  const StatisticsTotals totals = statistics.ReadTotals();
+  EXPECT_EQ(totals.fail.count, 3u);
+  EXPECT_EQ(totals.fail.ns, 6u);
+  const uint64_t expected[kFailureReasons] = {1, 0, 2, 0};
+  for (size_t i = 0; i < kFailureReasons; ++i) EXPECT_EQ(totals.failures[i], expected[i]) << i;
+}
+
+TEST(ModelStatistics, KeepsSummariesWhenAsked) {
+  ModelStatistics without;
+  without.RecordSuccess(1, 10 * kUs, 10 * kUs, kTimes);
+  EXPECT_EQ(without.summaries(), nullptr);
+  EXPECT_EQ(without.ReadTotals().success.count, 1u);
+
+  ModelStatistics statistics;
+  statistics.KeepSummaries();
+  statistics.RecordSuccess(1, 10 * kUs, 10 * kUs, kTimes);
+  statistics.RecordCacheHit(kUs, 2 * kUs, 5 * kUs, 7 * kUs);
+  statistics.RecordCacheMiss(3 * kUs, 6 * kUs);
+  LatencySummaries& summaries = *statistics.summaries();
+  const auto sum = [](LatencySummary& summary) { return summary.Read({}, 0).sum_us; };
+  EXPECT_EQ(sum(summaries.request), 26u + 6);
+  EXPECT_EQ(sum(summaries.queue), 20u + 1);
+  EXPECT_EQ(sum(summaries.compute_input), 1u);
+  EXPECT_EQ(sum(summaries.compute_infer), 4u);
+  EXPECT_EQ(sum(summaries.compute_output), 1u);
+  EXPECT_EQ(sum(summaries.cache_hit), 3u);
+  EXPECT_EQ(sum(summaries.cache_miss), 9u);
+}
+
+TEST(ModelStatistics, AnEnsemblesSummariesHaveTheTimesOfItsSteps) {
+  ModelStatistics statistics;
+  statistics.KeepSummaries();
+  ComputeTotals totals;
+  totals.Add(kTimes);
+  totals.Add(kTimes);
+  statistics.RecordComposed(1, kUs, 2 * kUs, 100 * kUs, totals);
+  EXPECT_EQ(statistics.summaries()->compute_infer.Read({}, 0).sum_us, 8u);
+  EXPECT_EQ(statistics.summaries()->request.Read({}, 0).sum_us, 99u);
+}
+
 }  // namespace
 }  // namespace trident

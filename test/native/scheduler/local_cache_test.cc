@@ -20,7 +20,7 @@ std::shared_ptr<const CachedResponse> Response(const std::string& text, size_t b
 uint64_t OneEntry() {
   LocalCache cache(1 << 20);
   EXPECT_TRUE(cache.Insert(Key(1), Response("a")).ok());
-  return cache.Read().used_bytes;
+  return cache.Read()->used_bytes;
 }
 
 std::string NameOf(const std::shared_ptr<const CachedResponse>& response) {
@@ -41,7 +41,7 @@ TEST(LocalCacheTest, TheFirstResponseStays) {
   ASSERT_TRUE(cache.Insert(Key(1), Response("a")).ok());
   EXPECT_EQ(cache.Insert(Key(1), Response("b")).code(), StatusCode::kAlreadyExists);
   EXPECT_EQ(NameOf(cache.Lookup(Key(1))), "a");
-  EXPECT_EQ(cache.Read().entries, 1u);
+  EXPECT_EQ(cache.Read()->entries, 1u);
 }
 
 TEST(LocalCacheTest, TheLeastRecentlyUsedGoesFirst) {
@@ -72,7 +72,7 @@ TEST(LocalCacheTest, WhatIsLargerThanTheCacheIsRefusedAndNothingGoes) {
   ASSERT_TRUE(cache.Insert(Key(1), Response("a")).ok());
   EXPECT_EQ(cache.Insert(Key(2), Response("b", 101)).code(), StatusCode::kUnavailable);
   EXPECT_EQ(NameOf(cache.Lookup(Key(1))), "a");
-  EXPECT_EQ(cache.Read().evictions, 0u);
+  EXPECT_EQ(cache.Read()->evictions, 0u);
 }
 
 TEST(LocalCacheTest, AResponseInUseOutlivesItsEviction) {
@@ -89,7 +89,7 @@ TEST(LocalCacheTest, CountsWhatHappens) {
   (void)cache.Lookup(Key(1));
   for (uint64_t i = 1; i <= 3; ++i) ASSERT_TRUE(cache.Insert(Key(i), Response("a")).ok());
   (void)cache.Lookup(Key(3));
-  const LocalCache::Counters counters = cache.Read();
+  const CacheCounters counters = *cache.Read();
   EXPECT_EQ(counters.lookups, 2u);
   EXPECT_EQ(counters.hits, 1u);
   EXPECT_EQ(counters.misses, 1u);
@@ -113,7 +113,7 @@ TEST(LocalCacheTest, ManyThreadsKeepItsBooksInOrder) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  const LocalCache::Counters counters = cache.Read();
+  const CacheCounters counters = *cache.Read();
   EXPECT_EQ(counters.lookups, 8'000u);
   EXPECT_EQ(counters.hits + counters.misses, counters.lookups);
   EXPECT_LE(counters.entries, 20u);

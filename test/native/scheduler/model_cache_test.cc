@@ -184,7 +184,7 @@ TEST_F(ModelCacheTest, AResponseLargerThanTheCacheGoesBy) {
   EXPECT_FALSE(Infer(first.get()));
   EXPECT_FALSE(Infer(second.get()));
   EXPECT_EQ(AnswerOf(*second), 10);
-  EXPECT_EQ(store->Read().entries, 0u);
+  EXPECT_EQ(store->Read()->entries, 0u);
 }
 
 TEST_F(ModelCacheTest, AnOutputWithoutBytesIsNotRemembered) {
@@ -221,7 +221,7 @@ TEST_F(ModelCacheTest, DeviceMemoryAndDataPerHostPolicyGoBy) {
     ASSERT_TRUE((*policies->request.FindInput("in"))->AppendForHostPolicy("cpu", buffer).ok());
     EXPECT_FALSE(Infer(policies.get()));
   }
-  EXPECT_EQ(store->Read().lookups, 0u);
+  EXPECT_EQ(store->Read()->lookups, 0u);
 }
 
 TEST_F(ModelCacheTest, ASecondInsertionIsSilentAndNoMiss) {
@@ -232,7 +232,7 @@ TEST_F(ModelCacheTest, ASecondInsertionIsSilentAndNoMiss) {
   Execute(std::move(one), *first);
   Execute(std::move(other), *second);
   EXPECT_EQ(target->statistics().Read().cache_miss.count, 1u);
-  EXPECT_EQ(store->Read().entries, 1u);
+  EXPECT_EQ(store->Read()->entries, 1u);
 }
 
 TEST_F(ModelCacheTest, AHitIsASuccessButNoInference) {

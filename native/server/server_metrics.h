@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "metrics/cpu_usage.h"
+#include "metrics/text.h"
+#include "model/model.h"
+#include "scheduler/response_cache.h"
+#include "server/latency_metrics.h"
+
+namespace trident {
+
+// A server's own metrics, with Triton's names, in a text. None of them waits for a request, nor a
+// request for one of them.
+void WriteModelMetrics(const std::vector<std::shared_ptr<Model>>& models,
+                       const LatencyMetrics& latencies, uint64_t now_ns, MetricsText* text);
+void WriteCacheMetrics(const CacheCounters& cache, MetricsText* text);
+// There is no pool of pinned memory: it has 0 bytes.
+void WritePinnedMemoryMetrics(MetricsText* text);
+void WriteCpuMetrics(const CpuUsage::Reading& cpu, MetricsText* text);
+
+}  // namespace trident
