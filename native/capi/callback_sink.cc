@@ -7,6 +7,8 @@
 namespace trident {
 namespace {
 
+thread_local int deliveries = 0;  // on this thread, one within the other
+
 TRITONSERVER_ResponseAllocator* Handle(ResponseAllocator* allocator) {
   return HandleOf<TRITONSERVER_ResponseAllocator>(allocator);
 }
@@ -82,7 +84,11 @@ Status CallbackSink::Query(const char* output_name, uint64_t* byte_size,
 }
 
 void CallbackSink::Deliver(ResponsePtr response, uint32_t flags) {
+  ++deliveries;
   complete_(HandleOf<TRITONSERVER_InferenceResponse>(response.release()), flags, complete_userp_);
+  --deliveries;
 }
+
+bool CallbackSink::IsDelivering() { return deliveries > 0; }
 
 }  // namespace trident

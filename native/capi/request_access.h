@@ -5,6 +5,11 @@
 
 namespace trident {
 
+// Whether the client has `request`, or has it in a moment: clients that have got the final response
+// often go on without waiting for the release, which a backend owes them right after it. Waits for
+// that, but not on a thread that is calling a client's response callback, and not for ever.
+bool AwaitRelease(const InferenceRequest& request);
+
 // Guard for what changes a request: INVALID_ARG while it is in flight, for then it belongs to the
 // server and a backend may be reading it. `body` takes the request and returns a Status.
 template <typename Body>
@@ -12,7 +17,7 @@ TRITONSERVER_Error* ChangeRequest(const char* function, TRITONSERVER_InferenceRe
                                   Body&& body) noexcept {
   return Guard([&] {
     InferenceRequest* const request = Core(handle);
-    if (request->state() != InferenceRequest::State::kIdle) {
+    if (!AwaitRelease(*request)) {
       return InvalidArg(request->LogPrefix(), function, ": the request has not been released yet");
     }
     return body(request);

@@ -2,6 +2,7 @@
 
 #include "capi/config_version.h"
 #include "capi/handles.h"
+#include "capi/request_access.h"
 #include "server/server.h"
 
 using namespace trident;  // NOLINT: C functions live outside every namespace
@@ -231,6 +232,7 @@ TRITONSERVER_Error* TRITONSERVER_ServerInferAsync(TRITONSERVER_Server* server,
   TRIDENT_REQUIRE(server, inference_request);
   return Guard([&] {
     if (trace != nullptr) return Unsupported("tracing not supported");
+    (void)AwaitRelease(*Core(inference_request));  // else it is refused as one in flight
     return Core(server)->InferAsync(Core(inference_request));
   });
 }

@@ -255,8 +255,10 @@ void InferenceRequest::Release(uint32_t flags) {
   if (watcher != nullptr && watcher->OnRelease(this, flags)) return;
   states = nullptr;
   channel_->LetGo();  // may send a last response, from whose callback it can't be submitted yet
+  // The client may delete the request, or give it another callback, before this one has returned.
+  const ReleaseCallback callback = on_release;
   state_.store(State::kIdle, std::memory_order_release);
-  on_release(this, flags);
+  callback(this, flags);
 }
 
 void RespondError(RequestPtr request, const Status& status, FailureReason reason) {

@@ -46,6 +46,8 @@ class ResponseChannel {
   // factories report, and their channels serve one submission.
   uint64_t NextReportedPlace() { return reported_.fetch_add(1, std::memory_order_relaxed); }
 
+  bool final_sent() const { return final_sent_.load(std::memory_order_acquire); }
+
   void Cancel() { cancelled_.store(true, std::memory_order_release); }
   bool cancelled() const { return cancelled_.load(std::memory_order_acquire); }
 

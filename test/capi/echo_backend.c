@@ -5,6 +5,7 @@
 //   (none)      answers; an INT32 input that contains INT32_MIN gets an error response instead
 //   factory     releases the request first, answers through a response factory, FINAL flag apart;
 //               reports the response to the statistics
+//   linger      answers, and releases the request a while later
 //   silent      releases the request without any answer
 //   twice       sends a second final response, and counts whether it was refused
 //   reschedule  tries to have the request run again, and counts whether that was refused
@@ -334,6 +335,10 @@ static void Serve(TRITONBACKEND_ModelInstance* instance, TRITONBACKEND_Request* 
                      TRITONSERVER_ErrorNew(TRITONSERVER_ERROR_CANCELLED, "echo: cancelled"));
   } else if (strcmp(mode, "silent") != 0) {
     success = Answer(request, requests, self, NULL);
+  }
+  if (strcmp(mode, "linger") == 0) {
+    const struct timespec pause = {0, 20 * 1000 * 1000};
+    nanosleep(&pause, NULL);
   }
   if (strcmp(mode, "twice") == 0) {
     TRITONBACKEND_Response* response = NULL;

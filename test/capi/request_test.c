@@ -245,6 +245,40 @@ static void TestDeleteInCallback(TRITONSERVER_Server* server) {
   }
 }
 
+static void ChangeInCallback(TRITONSERVER_InferenceResponse* response, uint32_t flags,
+                             void* userp) {
+  (void)flags;
+  FAILS(TRITONSERVER_InferenceRequestSetId(userp, "x"), kInvalid, "not been released yet");
+  OK(TRITONSERVER_InferenceResponseDelete(response));
+}
+
+// Many clients go on as soon as they have the answer; the backend releases the request later.
+static void TestGoesOnBeforeTheRelease(TRITONSERVER_Server* server) {
+  Outcome outcome;
+  InitOutcome(&outcome);
+  TRITONSERVER_InferenceRequest* request =
+      NewEchoRequest(server, "single", kData, "linger", &outcome);
+  OK(TRITONSERVER_ServerInferAsync(server, request, NULL));
+  WaitForCounts(&outcome, 1, 0, 0);
+  OK(TRITONSERVER_ServerInferAsync(server, request, NULL));
+  WaitForCounts(&outcome, 2, 0, 0);
+  OK(TRITONSERVER_InferenceRequestSetId(request, "third"));
+  OK(TRITONSERVER_ServerInferAsync(server, request, NULL));
+  WaitForCounts(&outcome, 3, 0, 0);
+  OK(TRITONSERVER_InferenceRequestDelete(request));
+  WaitForCounts(&outcome, 3, 3, 0);
+  ClearOutcome(&outcome);
+
+  // The backend can't release it while the callback waits.
+  request = NewEchoRequest(server, "single", kData, NULL, &outcome);
+  OK(TRITONSERVER_InferenceRequestSetResponseCallback(request, Allocator(), &outcome.allocations,
+                                                      ChangeInCallback, request));
+  OK(TRITONSERVER_ServerInferAsync(server, request, NULL));
+  WaitForCounts(&outcome, 0, 1, 0);
+  OK(TRITONSERVER_InferenceRequestDelete(request));
+  ClearOutcome(&outcome);
+}
+
 // While a request is in flight it can be asked and cancelled, but not changed.
 static void TestCancel(TRITONSERVER_Server* server) {
   Outcome running, waiting;
@@ -359,6 +393,7 @@ void TestRequests(void) {
   TestBackendsThatMisbehave(server);
   TestFactory(server);
   TestDeleteInCallback(server);
+  TestGoesOnBeforeTheRelease(server);
   TestCancel(server);
   TestProperties(server);
   TestHostPolicyData(server);

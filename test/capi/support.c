@@ -150,26 +150,23 @@ void InitOutcome(Outcome* outcome) {
   pthread_cond_init(&outcome->changed, NULL);
 }
 
-static bool IsEnded(const Outcome* outcome) { return outcome->released > 0 && outcome->finals > 0; }
-
-static bool IsHeld(const Outcome* outcome) { return outcome->null_responses > 0; }
-
-static bool Await(Outcome* outcome, bool (*arrived)(const Outcome*)) {
+bool WaitForCounts(Outcome* outcome, int finals, int released, int null_responses) {
   struct timespec deadline;
   clock_gettime(CLOCK_REALTIME, &deadline);
   deadline.tv_sec += 30;
   pthread_mutex_lock(&outcome->mutex);
   int failed = 0;
-  while (!arrived(outcome) && failed == 0) {
+  while (failed == 0 && (outcome->finals < finals || outcome->released < released ||
+                         outcome->null_responses < null_responses)) {
     failed = pthread_cond_timedwait(&outcome->changed, &outcome->mutex, &deadline);
   }
   pthread_mutex_unlock(&outcome->mutex);
   return CHECK(failed == 0);
 }
 
-bool WaitFor(Outcome* outcome) { return Await(outcome, IsEnded); }
+bool WaitFor(Outcome* outcome) { return WaitForCounts(outcome, 1, 1, 0); }
 
-bool WaitUntilHeld(Outcome* outcome) { return Await(outcome, IsHeld); }
+bool WaitUntilHeld(Outcome* outcome) { return WaitForCounts(outcome, 0, 0, 1); }
 
 void ClearOutcome(Outcome* outcome) {
   for (int i = 0; i < outcome->response_count && i < kMaxResponses; ++i) {

@@ -67,9 +67,11 @@ typedef struct {
 } Outcome;
 
 void InitOutcome(Outcome* outcome);
-// Until the request is released and its final response is here; a CHECK fails after 30 seconds.
+// Until there are so many of each; a CHECK fails after 30 seconds.
+bool WaitForCounts(Outcome* outcome, int finals, int released, int null_responses);
+// Until the request is released and its final response is here.
 bool WaitFor(Outcome* outcome);
-// Until the backend holds the request (mode "hold"); a CHECK fails after 30 seconds.
+// Until the backend holds the request (mode "hold").
 bool WaitUntilHeld(Outcome* outcome);
 // Deletes the responses; the outcome is as new.
 void ClearOutcome(Outcome* outcome);

@@ -602,7 +602,9 @@ TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_InferenceRequestNew(
     TRITONSERVER_InferenceRequest** inference_request, TRITONSERVER_Server* server,
     const char* model_name, int64_t model_version);
 
-// Only while the caller owns the request.
+// Only while the caller owns the request: before a submission and from the release callback on. Once
+// the final response has come, this and all that changes or submits a request wait for the release,
+// at most a second; elsewhere than in the response callback itself.
 TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_InferenceRequestDelete(
     TRITONSERVER_InferenceRequest* inference_request);
 
