@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "repository/model_event.h"
+#include "server/plugin_directory.h"
 
 namespace trident {
 
@@ -41,9 +42,9 @@ struct ServerOptions {
   ModelEventListener model_event_listener;
 
   // Plug-ins
-  std::string backend_directory = "/opt/tritonserver/backends";
-  std::string cache_directory = "/opt/tritonserver/caches";
-  std::string repo_agent_directory = "/opt/tritonserver/repoagents";
+  std::string backend_directory = PluginDirectory("backends");
+  std::string cache_directory = PluginDirectory("caches");
+  std::string repo_agent_directory = PluginDirectory("repoagents");
   // By backend name, in the order given; "" holds the settings of every backend.
   std::map<std::string, std::vector<Setting>> backend_configs;
   std::map<std::string, std::string> cache_configs;  // JSON by cache name; a server takes one
