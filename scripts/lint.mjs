@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { checkNode, ensureNodeModules, ensureSystemPackages, root, run, runMain } from './setup.mjs'
 
-const cFolders = ['native', 'test', 'bench/native']
+const cFolders = ['native', 'test', 'bench/native', 'examples']
 
 function cFiles() {
   return cFolders.flatMap((folder) => {

@@ -71,6 +71,8 @@ const systemNeeds = [
   { package: 'ninja-build', program: 'ninja' },
   { package: 'nlohmann-json3-dev', file: '/usr/include/nlohmann/json.hpp' },
   { package: 'libgtest-dev', file: '/usr/include/gtest/gtest.h' },
+  // test/embedding finds the library with it, as programs in C do.
+  { package: 'pkg-config', program: 'pkg-config' },
   // test/counts counts instructions with callgrind: they are the same on a busy machine.
   { package: 'valgrind', program: 'valgrind' },
 ]

@@ -242,6 +242,8 @@ describe('TypeScript', () => {
 describe('documents', () => {
   const documents = [
     ...readdirSync(root).filter((name) => name.endsWith('.md')),
+    ...files('docs', /\.md$/),
+    ...files('examples', /\.md$/),
     'native/README.md',
   ]
 

@@ -71,7 +71,7 @@ TRITONSERVER_Error* TRITONBACKEND_Initialize(TRITONBACKEND_Backend* backend) {
                                "argmax: the server has an older backend API");
 }
 
-// Called when the last of its models is gone. The models share nothing that would go now.
+// Called when the server is gone. The models of this backend share nothing that would go now.
 TRITONSERVER_Error* TRITONBACKEND_Finalize(TRITONBACKEND_Backend* backend) {
   (void)backend;
   return NULL;

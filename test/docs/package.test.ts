@@ -45,10 +45,12 @@ it('publishes what users need, and no binding.gyp', () => {
     'dist/esm/index.d.ts',
     'dist/cjs/index.js',
     'dist/cjs/package.json',
+    'docs/embedding.md',
     'native/include/triton/core/tritonbackend.h',
   ]
   expect(needed.filter((path) => !paths.includes(path))).toEqual([])
   expect(paths).not.toContain('binding.gyp')
   expect(paths).not.toContain('dist/.stamp')
   expect(paths.filter((path) => /^(build|test|bench|scripts)\//.test(path))).toEqual([])
+  expect(paths.filter((path) => /\.(so|node)$/.test(path))).toEqual([])
 })
