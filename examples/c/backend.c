@@ -1,6 +1,6 @@
 // A backend: the position of the largest score of each row. Its model has one FP32 input, whose
-// last dimension holds the scores, and one INT32 output, whose last dimension is 1. Only Triton's
-// headers are used: the library runs in Triton too.
+// last dimension holds the scores, and one INT32 output, whose last dimension is 1. It calls what
+// Triton has, nothing else: compiled, it runs in Triton too.
 
 #define _POSIX_C_SOURCE 200809L
 

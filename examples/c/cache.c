@@ -1,7 +1,7 @@
 // A response cache: keeps responses in memory until they take `byte_size` bytes, then the oldest
 // goes first. Its configuration is {"byte_size": <number>}. A list is enough for some thousand
-// responses; for more, put the keys into a hash table. Only Triton's headers are used: the library
-// runs in Triton too.
+// responses; for more, put the keys into a hash table. It calls what Triton has, nothing else:
+// compiled, it runs in Triton too.
 
 #define _POSIX_C_SOURCE 200809L
 

@@ -1,5 +1,6 @@
 // A client: asks for the digits on 360 images twice, the second time to get the answers out of the
-// response cache. Only Triton's headers are used: the program runs with Triton's library too.
+// response cache. It calls what Triton has, nothing else: compiled, it runs with Triton's library
+// too.
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -1,9 +1,9 @@
 // Programs of users, in C, C++, Python and JavaScript, against the installed tree, which was moved.
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { findOnnxRuntime } from '../../dist/esm/onnxruntime.js'
 import { root } from '../docs/child.js'
 import {
   compilerFlags,
@@ -15,15 +15,12 @@ import {
   tree,
 } from './support.js'
 
-const require = createRequire(import.meta.url)
 const examples = join(root, 'examples')
 const digits = join(examples, 'digits')
 const library = join(tree, 'lib', 'libtritonserver.so')
 
 beforeAll(async () => {
-  const onnxruntime = dirname(require.resolve('onnxruntime-node/package.json'))
-  const folder = join(onnxruntime, 'bin/napi-v6/linux', process.arch)
-  process.env.TRIDENT_ONNXRUNTIME_LIBRARY = join(folder, 'libonnxruntime.so.1')
+  process.env.TRIDENT_ONNXRUNTIME_LIBRARY = findOnnxRuntime()!
   process.env.PKG_CONFIG_PATH = join(tree, 'lib/pkgconfig')
   await makeTree()
 })
@@ -63,7 +60,7 @@ describe('the tree', () => {
   it('has the version of the package', () => {
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
     expect(pkgConfig('--modversion')).toEqual([version])
-    const { name, version: own } = require(join(tree, 'package.json'))
+    const { name, version: own } = JSON.parse(readFileSync(join(tree, 'package.json'), 'utf8'))
     expect([name, own]).toEqual([`trident-linux-${process.arch}-gnu`, version])
   })
 
