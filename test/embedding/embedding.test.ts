@@ -155,6 +155,7 @@ describe('a project made for Triton', () => {
 
   it('fetches the repository core, and gets the tree', () => {
     const lines = [
+      'find_package(Trident REQUIRED)', // which must not be in the way
       'include(FetchContent)',
       'FetchContent_Declare(repo-core GIT_REPOSITORY /nonexistent/core.git GIT_TAG main)',
       'FetchContent_MakeAvailable(repo-core)',
@@ -163,7 +164,8 @@ describe('a project made for Triton', () => {
       '  triton-core-serverstub)',
     ]
     const core = join(tree, 'lib/cmake/TritonCore')
-    const plugin = build('fetching', lines, `-DFETCHCONTENT_SOURCE_DIR_REPO-CORE=${core}`)
+    const options = [`-DCMAKE_PREFIX_PATH=${tree}`, `-DFETCHCONTENT_SOURCE_DIR_REPO-CORE=${core}`]
+    const plugin = build('fetching', lines, ...options)
     expect(needed(plugin)).toContain('libtritonserver.so')
   })
 

@@ -1,6 +1,5 @@
 # find_package(TritonCore): Trident under the names of Triton's own package. What Triton calls the
-# stub, to link a plug-in against, is the library itself. The targets are global, as are Triton's
-# when a backend fetches them.
+# stub, to link a plug-in against, is the library itself.
 include(CMakeFindDependencyMacro)
 find_dependency(Trident PATHS ${CMAKE_CURRENT_LIST_DIR}/../Trident NO_DEFAULT_PATH)
 
@@ -10,6 +9,5 @@ if(NOT TARGET TritonCore::triton-core-serverstub)
     target_include_directories(TritonCore::triton-core-${api}
       INTERFACE ${CMAKE_CURRENT_LIST_DIR}/../../../include)
   endforeach()
-  set_target_properties(Trident::tritonserver PROPERTIES IMPORTED_GLOBAL ON)
   add_library(TritonCore::triton-core-serverstub ALIAS Trident::tritonserver)
 endif()
