@@ -27,5 +27,6 @@ int main(int argc, char** argv) {
   TestModels();  // last, because it leaves behind a model that a strict server refuses
   DeleteAllocator();
   RemoveRepository();
+  CheckEveryFunctionWasCalled();
   return Summary();
 }

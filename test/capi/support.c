@@ -9,44 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-// Checks ------------------------------------------------------------------------------------------
-
-static int g_passed, g_failed;
-
-bool Check(bool passed, const char* file, int line, const char* what) {
-  ++*(passed ? &g_passed : &g_failed);
-  if (!passed) fprintf(stderr, "%s:%d: failed: %s\n", file, line, what);
-  return passed;
-}
-
-bool CheckOk(TRITONSERVER_Error* error, const char* file, int line, const char* what) {
-  const bool passed = Check(error == NULL, file, line, what);
-  if (!passed) {
-    fprintf(stderr, "  %s: %s\n", TRITONSERVER_ErrorCodeString(error),
-            TRITONSERVER_ErrorMessage(error));
-  }
-  TRITONSERVER_ErrorDelete(error);
-  return passed;
-}
-
-bool CheckFails(TRITONSERVER_Error* error, TRITONSERVER_Error_Code code, const char* text,
-                const char* file, int line, const char* what) {
-  const bool passed = Check(error != NULL && TRITONSERVER_ErrorCode(error) == code &&
-                                strstr(TRITONSERVER_ErrorMessage(error), text) != NULL,
-                            file, line, what);
-  if (!passed) {
-    fprintf(stderr, "  expected code %d and '%s', got %s: %s\n", (int)code, text,
-            error == NULL ? "success" : TRITONSERVER_ErrorCodeString(error),
-            error == NULL ? "" : TRITONSERVER_ErrorMessage(error));
-  }
-  TRITONSERVER_ErrorDelete(error);
-  return passed;
-}
-
-int Summary(void) {
-  printf("%d passed, %d failed\n", g_passed, g_failed);
-  return g_failed == 0 && g_passed > 0 ? 0 : 1;
-}
+// Messages ----------------------------------------------------------------------------------------
 
 static bool Find(TRITONSERVER_Message* message, const char* text, bool wanted) {
   const char* base = NULL;

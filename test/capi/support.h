@@ -1,4 +1,4 @@
-// What the test programs in C share: checks, a temporary model repository, a server, and a request
+// What the parts of the test client share: a temporary model repository, a server, and a request
 // whose outcome can be waited for.
 
 #ifndef TRIDENT_TEST_CAPI_SUPPORT_H_
@@ -8,22 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "checks.h"
 #include "triton/core/tritonserver.h"
-
-// Checks: each counts as passed or failed; a failed one prints where and what. --------------------
-
-#define CHECK(condition) Check((condition), __FILE__, __LINE__, #condition)
-// `call` returns no error.
-#define OK(call) CheckOk((call), __FILE__, __LINE__, #call)
-// `call` returns an error of this code whose message contains `text`.
-#define FAILS(call, code, text) CheckFails((call), (code), (text), __FILE__, __LINE__, #call)
-
-bool Check(bool passed, const char* file, int line, const char* what);
-bool CheckOk(TRITONSERVER_Error* error, const char* file, int line, const char* what);
-bool CheckFails(TRITONSERVER_Error* error, TRITONSERVER_Error_Code code, const char* text,
-                const char* file, int line, const char* what);
-// Prints "N passed, N failed"; 0 when nothing failed.
-int Summary(void);
 
 // Consumes `message`: true when its text contains `text`; prints the text when not.
 bool MessageHas(TRITONSERVER_Message* message, const char* text);
