@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checks.h"
 #include "triton/core/tritoncache.h"
 
 #define TRY(call)                            \
@@ -177,7 +178,7 @@ static TRITONSERVER_Error* Give(const Kept* kept, TRITONCACHE_CacheEntry* entry,
   TRY(TRITONSERVER_BufferAttributesSetByteSize(attributes, kept->byte_size));
   TRITONSERVER_Error* error = TRITONCACHE_CacheEntryAddBuffer(entry, kept->bytes, attributes);
   TRITONSERVER_ErrorDelete(TRITONSERVER_BufferAttributesDelete(attributes));
-  return error != NULL ? error : TRITONCACHE_Copy(allocator, entry);
+  return error != NULL ? error : GOOD(TRITONCACHE_Copy(allocator, entry));
 }
 
 TRITONSERVER_Error* TRITONCACHE_CacheLookup(TRITONCACHE_Cache* cache, const char* key,

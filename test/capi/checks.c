@@ -21,13 +21,16 @@ static Function g_functions[] = {
 };
 enum { kFunctions = sizeof(g_functions) / sizeof(g_functions[0]) };
 
-// What the server has not got yet.
-static const char* const kAbsent[] = {
-    "TRITONSERVER_InferenceTrace",
-    "TRITONREPOAGENT_Model",
-    "TRITONREPOAGENT_State",
-    "TRITONREPOAGENT_SetState",
+// What the server has not got yet: functions that begin like this. A row that excuses none fails.
+static struct {
+  const char* prefix;
+  bool excuses;
+} g_absent[] = {
+    {"TRITONSERVER_InferenceTrace", false}, {"TRITONBACKEND_RequestTrace", false},
+    {"TRITONREPOAGENT_Model", false},       {"TRITONREPOAGENT_State", false},
+    {"TRITONREPOAGENT_SetState", false},
 };
+enum { kAbsent = sizeof(g_absent) / sizeof(g_absent[0]) };
 
 // Checks ------------------------------------------------------------------------------------------
 
@@ -94,8 +97,10 @@ void Record(const char* call, bool good) {
 }
 
 static bool IsAbsent(const char* name) {
-  for (size_t i = 0; i < sizeof(kAbsent) / sizeof(kAbsent[0]); ++i) {
-    if (strncmp(name, kAbsent[i], strlen(kAbsent[i])) == 0) return true;
+  for (int i = 0; i < kAbsent; ++i) {
+    if (strncmp(name, g_absent[i].prefix, strlen(g_absent[i].prefix)) != 0) continue;
+    g_absent[i].excuses = true;
+    return true;
   }
   return false;
 }
@@ -104,15 +109,16 @@ void CheckEveryFunctionWasCalled(void) {
   int absent = 0;
   for (int i = 0; i < kFunctions; ++i) {
     const Function* function = &g_functions[i];
-    if (function->good && function->bad) {
-      Check(true, __FILE__, __LINE__, function->name);
-    } else if (IsAbsent(function->name)) {
+    const bool called = function->good && function->bad;
+    if (!called && IsAbsent(function->name)) {
       printf("not there yet: %s\n", function->name);
       ++absent;
-    } else {
-      Check(false, __FILE__, __LINE__, function->name);
+    } else if (!Check(called, __FILE__, __LINE__, function->name)) {
       fprintf(stderr, "  never called with %s arguments\n", function->good ? "bad" : "good");
     }
+  }
+  for (int i = 0; i < kAbsent; ++i) {
+    Check(g_absent[i].excuses, __FILE__, __LINE__, g_absent[i].prefix);
   }
   printf("%d functions, %d of them not there yet\n", kFunctions, absent);
 }

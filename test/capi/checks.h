@@ -1,5 +1,5 @@
-// Checks for test programs in C and the plug-ins they load, and the record of which functions of the
-// C ABI were called how. A library, so that a process has one record whoever calls.
+// Checks for test programs in C and the plug-ins they load, and the record of which functions of
+// the C ABI were called how. A library, so that a process has one record whoever calls.
 
 #ifndef TRIDENT_TEST_CAPI_CHECKS_H_
 #define TRIDENT_TEST_CAPI_CHECKS_H_
@@ -15,6 +15,8 @@
 #define OK(call) CheckOk((call), __FILE__, __LINE__, #call)
 // `call` returns an error of this code whose message contains `text`.
 #define FAILS(call, code, text) CheckFails((call), (code), (text), __FILE__, __LINE__, #call)
+// `call` is refused because its argument `name` is null.
+#define LACKS(name, call) FAILS(call, TRITONSERVER_ERROR_INVALID_ARG, "argument '" name "' is null")
 
 // The value of `call`, which OK and FAILS can't judge; recorded as with good or bad arguments.
 #define GOOD(call) (Record(#call, true), (call))

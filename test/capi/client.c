@@ -17,6 +17,10 @@ int main(int argc, char** argv) {
   WriteEchoModel("single", "1", "");
   WriteEchoModel("batched", "1", "dynamic_batching {}");
   WriteEchoModel("over", "1", "");
+  WriteFile("plain/1/data.txt", "");
+  WriteFile("plain/config.pbtxt",
+            "backend: \"echo\" input { name: \"INPUT0\" data_type: TYPE_INT32 dims: 4 }\n"
+            "output { name: \"OUTPUT0\" data_type: TYPE_INT32 dims: 4 }\n");
   TestObjects();
   TestOptions();
   TestRequests();
@@ -24,6 +28,11 @@ int main(int argc, char** argv) {
   TestServers();
   TestCaches();
   TestMetrics();
+  TestArguments();
+  TestRequestArguments();
+  TestSetters();
+  TestPolling();
+  TestConformance();
   TestModels();  // last, because it leaves behind a model that a strict server refuses
   DeleteAllocator();
   RemoveRepository();

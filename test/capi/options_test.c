@@ -71,9 +71,9 @@ static void TestLogCallback(void) {
   OK(TRITONSERVER_ServerOptionsSetLogCallback(options, OnLog, &log));
   OK(TRITONSERVER_ServerOptionsSetLogInfo(options, false));
   OK(TRITONSERVER_ServerNew(&server, options));
-  CHECK(TRITONSERVER_LogIsEnabled(TRITONSERVER_LOG_WARN));
-  CHECK(!TRITONSERVER_LogIsEnabled(TRITONSERVER_LOG_INFO));
-  CHECK(!TRITONSERVER_LogIsEnabled((TRITONSERVER_LogLevel)9));
+  CHECK(GOOD(TRITONSERVER_LogIsEnabled(TRITONSERVER_LOG_WARN)));
+  CHECK(!GOOD(TRITONSERVER_LogIsEnabled(TRITONSERVER_LOG_INFO)));
+  CHECK(!BAD(TRITONSERVER_LogIsEnabled((TRITONSERVER_LogLevel)9)));
   FAILS(TRITONSERVER_LogMessage((TRITONSERVER_LogLevel)9, "here.c", 1, "x"), kInvalid,
         "unknown logging level '9'");
   const int before = log.records;

@@ -93,5 +93,10 @@ void TestModels(void);
 void TestCaches(void);
 void TestServers(void);
 void TestMetrics(void);
+void TestArguments(void);
+void TestRequestArguments(void);
+void TestSetters(void);
+void TestPolling(void);
+void TestConformance(void);
 
 #endif
