@@ -1,6 +1,7 @@
 // TRITONBACKEND_Request: a submitted request as its backend sees it.
 
 #include "capi/request_access.h"
+#include "model/release_log.h"
 
 using namespace trident;  // NOLINT: C functions live outside every namespace
 
@@ -171,12 +172,14 @@ TRITONSERVER_Error* TRITONBACKEND_RequestRelease(TRITONBACKEND_Request* request,
                                                  uint32_t release_flags) {
   TRIDENT_REQUIRE(request);
   return Guard([&] {
+    TRIDENT_RETURN_IF_ERROR(CheckExecuting("TRITONBACKEND_RequestRelease", *Core(request)));
     if ((release_flags & kReleaseReschedule) != 0 &&
         !Core(request)->target()->signature().reschedulable) {
       return InvalidArg(Core(request)->LogPrefix(),
                         "released with TRITONSERVER_REQUEST_RELEASE_RESCHEDULE, which the model '",
                         Core(request)->target()->signature().name, "' is not configured for");
     }
+    ReleaseLog::Add(request);
     Core(request)->Release(release_flags);
     return Status::Ok();
   });

@@ -1,8 +1,7 @@
 // TRITONBACKEND_Response, its outputs, and TRITONBACKEND_ResponseFactory.
 
-#include "capi/handles.h"
+#include "capi/request_access.h"
 #include "capi/response_factory.h"
-#include "inference/request.h"
 
 using namespace trident;  // NOLINT: C functions live outside every namespace
 
@@ -33,6 +32,7 @@ TRITONSERVER_Error* TRITONBACKEND_ResponseFactoryNew(TRITONBACKEND_ResponseFacto
                                                      TRITONBACKEND_Request* request) {
   TRIDENT_REQUIRE(factory, request);
   return Guard([&] {
+    TRIDENT_RETURN_IF_ERROR(CheckExecuting("TRITONBACKEND_ResponseFactoryNew", *Core(request)));
     *factory =
         HandleOf<TRITONBACKEND_ResponseFactory>(new ResponseFactory(Core(request)->channel()));
     return Status::Ok();
@@ -65,6 +65,7 @@ TRITONSERVER_Error* TRITONBACKEND_ResponseNew(TRITONBACKEND_Response** response,
                                               TRITONBACKEND_Request* request) {
   TRIDENT_REQUIRE(response, request);
   return Guard([&] {
+    TRIDENT_RETURN_IF_ERROR(CheckExecuting("TRITONBACKEND_ResponseNew", *Core(request)));
     *response = HandleOf<TRITONBACKEND_Response>(
         InferenceResponse::New(Core(request)->channel()).release());
     return Status::Ok();

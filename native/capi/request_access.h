@@ -24,6 +24,12 @@ TRITONSERVER_Error* ChangeRequest(const char* function, TRITONSERVER_InferenceRe
   });
 }
 
+// INVALID_ARG when a backend has released `request` already, as far as it is still there to tell.
+inline Status CheckExecuting(const char* function, const InferenceRequest& request) {
+  if (request.state() == InferenceRequest::State::kExecuting) return Status::Ok();
+  return InvalidArg(request.LogPrefix(), function, ": the request is not being executed");
+}
+
 // The sequence of a request; INVALID_ARG when it is of the other kind.
 inline Status ReadCorrelationId(const InferenceRequest& request, uint64_t* number) {
   if (request.correlation_id.is_string) {

@@ -38,22 +38,21 @@ Result<std::shared_ptr<Backend>> Backend::Load(const std::string& name,
   TRIDENT_RETURN_IF_ERROR(backend->FindEntryPoints());
   const BackendEntryPoints& entry = backend->entry_points_;
   if (entry.initialize != nullptr) {
-    TRIDENT_RETURN_IF_ERROR(TakePluginError(entry.initialize(backend->handle()))
+    TRIDENT_RETURN_IF_ERROR(CallPlugin(entry.initialize, backend->handle())
                                 .WithPrefix(StrCat("backend '", name, "' failed to initialize: ")));
   }
   backend->initialized_ = true;
   if (entry.get_attribute != nullptr) {
     // Triton ignores the outcome: attributes are wishes.
-    (void)TakePluginError(entry.get_attribute(
-        backend->handle(),
-        reinterpret_cast<TRITONBACKEND_BackendAttribute*>(&backend->attribute_)));
+    (void)CallPlugin(entry.get_attribute, backend->handle(),
+                     reinterpret_cast<TRITONBACKEND_BackendAttribute*>(&backend->attribute_));
   }
   return backend;
 }
 
 Backend::~Backend() {
   if (!initialized_ || entry_points_.finalize == nullptr) return;
-  const Status status = TakePluginError(entry_points_.finalize(handle()));
+  const Status status = CallPlugin(entry_points_.finalize, handle());
   if (!status.ok()) {
     TRIDENT_LOG(*logger_, LogLevel::kError, "backend '", name_,
                 "' failed to finalize: ", status.message());

@@ -47,28 +47,30 @@ class PluginBatchStrategy : public BatchStrategy {
   PluginBatchStrategy(const EntryPoints& entry, TRITONBACKEND_Batcher* batcher, std::string model,
                       Logger& logger)
       : entry_(entry), batcher_(batcher), model_(std::move(model)), logger_(logger) {}
-  ~PluginBatchStrategy() override { Check(entry_.finalize(batcher_), "finalize its batcher"); }
+  ~PluginBatchStrategy() override { Call("finalize its batcher", entry_.finalize, batcher_); }
 
   size_t Accept(std::span<InferenceRequest* const> candidates) override {
     void* batch = nullptr;
-    if (!Check(entry_.begin(batcher_, &batch), "begin a batch")) return 0;
+    if (!Call("begin a batch", entry_.begin, batcher_, &batch)) return 0;
     size_t accepted = 0;
     while (accepted < candidates.size() && Include(candidates[accepted], batch)) ++accepted;
     // As in Triton, a batch that the plug-in left without data is not finalised.
-    if (batch != nullptr) Check(entry_.end(batch), "finalize a batch");
+    if (batch != nullptr) Call("finalize a batch", entry_.end, batch);
     return accepted;
   }
 
  private:
   bool Include(InferenceRequest* request, void* batch) {
     bool include = false;
-    return Check(entry_.include(reinterpret_cast<TRITONBACKEND_Request*>(request), batch, &include),
-                 "judge a request") &&
+    return Call("judge a request", entry_.include,
+                reinterpret_cast<TRITONBACKEND_Request*>(request), batch, &include) &&
            include;
   }
 
-  bool Check(TRITONSERVER_Error* error, const char* what) {
-    const Status status = TakePluginError(error);
+  // False, and logged, when the plug-in fails at `what` it is called for.
+  template <typename Function, typename... Arguments>
+  bool Call(const char* what, Function* function, Arguments... arguments) {
+    const Status status = CallPlugin(function, arguments...);
     if (status.ok()) return true;
     TRIDENT_LOG(logger_, LogLevel::kError, "the batching strategy of model '", model_,
                 "' failed to ", what, ": ", status.message());
@@ -133,7 +135,7 @@ Result<std::unique_ptr<BatchStrategy>> LoadBatchStrategy(const ModelConfig& conf
                       config.name);
   }
   TRITONBACKEND_Batcher* batcher = nullptr;
-  TRIDENT_RETURN_IF_ERROR(TakePluginError(entry.initialize(&batcher, model))
+  TRIDENT_RETURN_IF_ERROR(CallPlugin(entry.initialize, &batcher, model)
                               .WithPrefix(StrCat("batching strategy ", path, " of model '",
                                                  config.name, "' failed to initialize: ")));
   return std::unique_ptr<BatchStrategy>(

@@ -99,7 +99,7 @@ Status Model::InitializeBackend() {
   if (auto* initialize = backend_->entry_points().model_initialize) {
     initialized_ = true;  // Triton finalises what failed to initialise, too
     initializing_ = true;
-    const Status status = TakePluginError(initialize(handle()));
+    const Status status = CallPlugin(initialize, handle());
     initializing_ = false;
     TRIDENT_RETURN_IF_ERROR(status);
   }
@@ -266,7 +266,7 @@ void Model::Finalize() {
   auto* finalize = backend_->entry_points().model_finalize;
   if (!initialized_ || finalize == nullptr) return;
   initialized_ = false;
-  const Status status = TakePluginError(finalize(handle()));
+  const Status status = CallPlugin(finalize, handle());
   if (!status.ok()) {
     TRIDENT_LOG(*logger_, LogLevel::kError, "model '", name_, "' version ", version_,
                 " failed to finalize: ", status.message());

@@ -5,6 +5,7 @@
 #include "model/backend.h"
 #include "model/model.h"
 #include "model/plugin_status.h"
+#include "model/release_log.h"
 #include "model/warmup.h"
 
 namespace trident {
@@ -27,7 +28,7 @@ Status ModelInstance::Initialize() {
   TRIDENT_RETURN_IF_ERROR(scope.status());
   initialized_ = true;  // Triton finalises what failed to initialise, too
   if (auto* initialize = model_->backend().entry_points().instance_initialize) {
-    TRIDENT_RETURN_IF_ERROR(TakePluginError(initialize(handle())));
+    TRIDENT_RETURN_IF_ERROR(CallPlugin(initialize, handle()));
   }
   if (description_.passive) return Status::Ok();
   TRIDENT_RETURN_IF_ERROR(warmup.Run(model_->shared_from_this(), this));
@@ -42,7 +43,7 @@ ModelInstance::~ModelInstance() {
   EndService();
   auto* finalize = model_->backend().entry_points().instance_finalize;
   if (!initialized_ || finalize == nullptr) return;
-  const Status status = TakePluginError(finalize(handle()));
+  const Status status = CallPlugin(finalize, handle());
   if (!status.ok()) {
     TRIDENT_LOG(model_->logger(), LogLevel::kError, "instance '", description_.name,
                 "' failed to finalize: ", status.message());
@@ -120,11 +121,13 @@ void ModelInstance::Execute(Batch* batch) {
     handed_over_.push_back(reinterpret_cast<TRITONBACKEND_Request*>(request.release()));
   }
   batch->clear();
-  const Status status = TakePluginError(model_->backend().entry_points().instance_execute(
-      handle(), handed_over_.data(), static_cast<uint32_t>(handed_over_.size())));
+  const ReleaseLog log(&released_);
+  const Status status = CallPlugin(model_->backend().entry_points().instance_execute, handle(),
+                                   handed_over_.data(), static_cast<uint32_t>(handed_over_.size()));
   if (status.ok()) return;
-  // A backend that fails as a whole gives all requests back.
+  // A backend that fails as a whole gives all requests back, but for those it has no more.
   for (TRITONBACKEND_Request* request : handed_over_) {
+    if (log.Has(request)) continue;
     RespondError(RequestPtr(reinterpret_cast<InferenceRequest*>(request)), status,
                  FailureReason::kBackend);
   }
@@ -132,7 +135,7 @@ void ModelInstance::Execute(Batch* batch) {
 
 Status ModelInstance::Ready() {
   auto* ready = model_->backend().entry_points().instance_ready;
-  return ready == nullptr ? Status::Ok() : TakePluginError(ready(handle()));
+  return ready == nullptr ? Status::Ok() : CallPlugin(ready, handle());
 }
 
 }  // namespace trident

@@ -101,6 +101,7 @@ class ModelInstance : private Driven {
   // Reused from batch to batch.
   Batch batch_;
   std::vector<TRITONBACKEND_Request*> handed_over_;
+  std::vector<TRITONBACKEND_Request*> released_;
 };
 
 }  // namespace trident

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <exception>
 #include <memory>
 
 #include "base/status.h"
@@ -18,6 +19,18 @@ inline Status TakePluginError(TRITONSERVER_Error* error) {
   if (error == nullptr) return Status::Ok();
   const std::unique_ptr<Status> status(reinterpret_cast<Status*>(error));
   return *status;
+}
+
+// What an entry point says, which may throw, as plug-ins may be C++ behind their C functions.
+template <typename Function, typename... Arguments>
+Status CallPlugin(Function* function, Arguments... arguments) {
+  try {
+    return TakePluginError(function(arguments...));
+  } catch (const std::exception& error) {
+    return Internal("it threw an exception: ", error.what());
+  } catch (...) {
+    return Internal("it threw an exception");
+  }
 }
 
 }  // namespace trident

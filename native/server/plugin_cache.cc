@@ -1,6 +1,5 @@
 #include "server/plugin_cache.h"
 
-#include <exception>
 #include <filesystem>
 
 #include "model/plugin_status.h"
@@ -11,18 +10,6 @@ namespace trident {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Plug-ins in C++ may throw out of their C functions.
-template <typename Function, typename... Arguments>
-Status CallPlugin(Function* function, Arguments... arguments) {
-  try {
-    return TakePluginError(function(arguments...));
-  } catch (const std::exception& error) {
-    return Internal("it threw an exception: ", error.what());
-  } catch (...) {
-    return Internal("it threw an exception");
-  }
-}
 
 TRITONCACHE_CacheEntry* HandleOf(CacheEntry* entry) {
   return reinterpret_cast<TRITONCACHE_CacheEntry*>(entry);

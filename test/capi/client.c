@@ -33,6 +33,7 @@ int main(int argc, char** argv) {
   TestSetters();
   TestPolling();
   TestConformance();
+  TestBadBackends();
   TestModels();  // last, because it leaves behind a model that a strict server refuses
   DeleteAllocator();
   RemoveRepository();

@@ -98,5 +98,6 @@ void TestRequestArguments(void);
 void TestSetters(void);
 void TestPolling(void);
 void TestConformance(void);
+void TestBadBackends(void);
 
 #endif
