@@ -8,43 +8,17 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "trident/extension.h"
-#include "triton/core/tritonserver.h"
+#include "stress.h"
 
 namespace {
 
 constexpr int kClients = 3;
 constexpr int kSlotsEach = 16;
-constexpr int64_t kShape[] = {1, 4};
-
-[[noreturn]] void Fail(const std::string& what) {
-  fprintf(stderr, "FAILED: %s\n", what.c_str());
-  abort();
-}
-
-// Consumes `error`; true for success. Any code but those of a model that is away is a failure.
-bool OkOrAway(TRITONSERVER_Error* error, const char* what) {
-  if (error == nullptr) return true;
-  const TRITONSERVER_Error_Code code = TRITONSERVER_ErrorCode(error);
-  const std::string text = TRITONSERVER_ErrorMessage(error);
-  TRITONSERVER_ErrorDelete(error);
-  if (code == TRITONSERVER_ERROR_UNAVAILABLE || code == TRITONSERVER_ERROR_NOT_FOUND ||
-      code == TRITONSERVER_ERROR_CANCELLED) {
-    return false;
-  }
-  Fail(std::string(what) + ": " + text);
-}
-
-void Must(TRITONSERVER_Error* error, const char* what) {
-  if (error != nullptr) Fail(std::string(what) + ": " + TRITONSERVER_ErrorMessage(error));
-}
 
 std::atomic<uint64_t> succeeded{0}, away{0}, ended{0}, accepted{0};
 
@@ -55,21 +29,6 @@ struct Slot {
   float out[4] = {};
   std::atomic<int> holders{0};
 };
-
-TRITONSERVER_Error* Allocate(TRITONSERVER_ResponseAllocator*, const char*, size_t,
-                             TRITONSERVER_MemoryType, int64_t, void* userp, void** buffer,
-                             void** buffer_userp, TRITONSERVER_MemoryType* type, int64_t* id) {
-  *buffer = static_cast<Slot*>(userp)->out;
-  *buffer_userp = nullptr;
-  *type = TRITONSERVER_MEMORY_CPU;
-  *id = 0;
-  return nullptr;
-}
-
-TRITONSERVER_Error* Free(TRITONSERVER_ResponseAllocator*, void*, void*, size_t,
-                         TRITONSERVER_MemoryType, int64_t) {
-  return nullptr;
-}
 
 void OnRelease(TRITONSERVER_InferenceRequest*, uint32_t, void* userp) {
   if (static_cast<Slot*>(userp)->holders.fetch_sub(1) < 1) Fail("released twice");
@@ -103,8 +62,8 @@ bool MakeRequest(TRITONSERVER_Server* server, TRITONSERVER_ResponseAllocator* al
        "AppendInputData");
   Must(TRITONSERVER_InferenceRequestSetReleaseCallback(slot->request, OnRelease, slot),
        "SetReleaseCallback");
-  Must(TRITONSERVER_InferenceRequestSetResponseCallback(slot->request, allocator, slot, OnResponse,
-                                                        slot),
+  Must(TRITONSERVER_InferenceRequestSetResponseCallback(slot->request, allocator, slot->out,
+                                                        OnResponse, slot),
        "SetResponseCallback");
   return true;
 }
@@ -139,19 +98,6 @@ void RunClient(TRITONSERVER_Server* server, TRITONSERVER_ResponseAllocator* allo
   }
 }
 
-void Reload(TRITONSERVER_Server* server, int instances) {
-  const std::string config = R"({"backend":"identity","max_batch_size":8,"dynamic_batching":{},)"
-                             R"("input":[{"name":"in","data_type":"TYPE_FP32","dims":[4]}],)"
-                             R"("output":[{"name":"out","data_type":"TYPE_FP32","dims":[4]}],)"
-                             R"("instance_group":[{"kind":"KIND_CPU","count":)" +
-                             std::to_string(instances) + "}]}";
-  TRITONSERVER_Parameter* parameter =
-      TRITONSERVER_ParameterNew("config", TRITONSERVER_PARAMETER_STRING, config.c_str());
-  const TRITONSERVER_Parameter* parameters[] = {parameter};
-  Must(TRITONSERVER_ServerLoadModelWithParameters(server, "m", parameters, 1), "Load");
-  TRITONSERVER_ParameterDelete(parameter);
-}
-
 void Query(TRITONSERVER_Server* server) {
   TRITONSERVER_Message* message = nullptr;
   bool ready = false;
@@ -166,19 +112,6 @@ void Query(TRITONSERVER_Server* server) {
   TRITONSERVER_MessageDelete(message);
 }
 
-TRITONSERVER_Server* StartServer(const std::string& repository, const char* backends) {
-  TRITONSERVER_ServerOptions* options = nullptr;
-  Must(TRITONSERVER_ServerOptionsNew(&options), "OptionsNew");
-  Must(TRITONSERVER_ServerOptionsSetModelRepositoryPath(options, repository.c_str()), "Path");
-  Must(TRITONSERVER_ServerOptionsSetBackendDirectory(options, backends), "BackendDirectory");
-  Must(TRITONSERVER_ServerOptionsSetModelControlMode(options, TRITONSERVER_MODEL_CONTROL_EXPLICIT),
-       "ControlMode");
-  TRITONSERVER_Server* server = nullptr;
-  Must(TRITONSERVER_ServerNew(&server, options), "ServerNew");
-  Must(TRITONSERVER_ServerOptionsDelete(options), "OptionsDelete");
-  return server;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -188,15 +121,11 @@ int main(int argc, char** argv) {
   printf("seed %u\n", seed);
   std::mt19937 random(seed);
 
-  std::string repository =
-      (std::filesystem::temp_directory_path() / "trident-stress-XXXXXX").string();
-  if (mkdtemp(repository.data()) == nullptr) Fail("mkdtemp");
-  std::filesystem::create_directories(repository + "/m/1");
+  const std::string repository = MakeRepository();
   TRITONSERVER_Server* server = StartServer(repository, argv[1]);
-  TRITONSERVER_ResponseAllocator* allocator = nullptr;
-  Must(TRITONSERVER_ResponseAllocatorNew(&allocator, Allocate, Free, nullptr), "AllocatorNew");
+  TRITONSERVER_ResponseAllocator* allocator = MakeAllocator();
 
-  Reload(server, 1);
+  Must(LoadIdentity(server, "m", 1), "Load");
   std::atomic<bool> stop{false};
   std::vector<std::thread> clients;
   for (int i = 0; i < kClients; ++i) {
@@ -217,7 +146,7 @@ int main(int argc, char** argv) {
         break;
     }
     Query(server);
-    Reload(server, 1 + static_cast<int>(random() % 3));
+    Must(LoadIdentity(server, "m", 1 + static_cast<int>(random() % 3)), "Load");
     Query(server);
     while (ended.load() < goal) std::this_thread::yield();
   }
@@ -225,7 +154,7 @@ int main(int argc, char** argv) {
   for (std::thread& client : clients) client.join();
   Must(TRITONSERVER_ServerDelete(server), "ServerDelete");
   Must(TRITONSERVER_ResponseAllocatorDelete(allocator), "AllocatorDelete");
-  std::filesystem::remove_all(repository);
+  RemoveRepository(repository);
 
   printf("%d rounds: %lu accepted, %lu succeeded, %lu away or cancelled\n", rounds,
          static_cast<unsigned long>(accepted.load()), static_cast<unsigned long>(succeeded.load()),
