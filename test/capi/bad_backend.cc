@@ -197,4 +197,32 @@ TRITONSERVER_Error* TRITONBACKEND_ModelInstanceExecute(TRITONBACKEND_ModelInstan
                  here ? self->backend->mode.substr(where.size() + 1) : "");
 }
 
+// It is its own batching strategy, which takes everything.
+TRITONSERVER_Error* TRITONBACKEND_ModelBatcherInitialize(TRITONBACKEND_Batcher** batcher,
+                                                         TRITONBACKEND_Model* model) {
+  const Backend& backend = BackendOf(model);
+  *batcher = reinterpret_cast<TRITONBACKEND_Batcher*>(const_cast<Backend*>(&backend));
+  return Misbehave(backend, "ModelBatcherInitialize");
+}
+
+TRITONSERVER_Error* TRITONBACKEND_ModelBatcherFinalize(TRITONBACKEND_Batcher* batcher) {
+  return Misbehave(*reinterpret_cast<Backend*>(batcher), "ModelBatcherFinalize");
+}
+
+TRITONSERVER_Error* TRITONBACKEND_ModelBatchInitialize(const TRITONBACKEND_Batcher* batcher,
+                                                       void** batch) {
+  *batch = const_cast<TRITONBACKEND_Batcher*>(batcher);
+  return Misbehave(*reinterpret_cast<const Backend*>(batcher), "ModelBatchInitialize");
+}
+
+TRITONSERVER_Error* TRITONBACKEND_ModelBatchIncludeRequest(TRITONBACKEND_Request*, void* batch,
+                                                           bool* include) {
+  *include = true;
+  return Misbehave(*static_cast<Backend*>(batch), "ModelBatchIncludeRequest");
+}
+
+TRITONSERVER_Error* TRITONBACKEND_ModelBatchFinalize(void* batch) {
+  return Misbehave(*static_cast<Backend*>(batch), "ModelBatchFinalize");
+}
+
 }  // extern "C"

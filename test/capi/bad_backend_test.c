@@ -65,6 +65,8 @@ static void TestFailedLoads(void) {
        "it threw an exception: bad: ModelInstanceInitialize"},
       {"ModelInstanceInitialize nameless", kInternal, "it threw an exception"},
       {"ModelInstanceInitialize fails", kUnavailable, "bad: not today"},
+      {"ModelBatcherInitialize throws", kInternal, "it threw an exception: bad: ModelBatcher"},
+      {"ModelBatcherInitialize fails", kUnavailable, "bad: not today"},
   };
   for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); ++i) {
     TRITONSERVER_Server* server = Start(cases[i].mode);
@@ -117,6 +119,11 @@ static void TestIgnoredFailures(void) {
       "ModelFinalize throws",
       "ModelFinalize nameless",
       "ModelFinalize fails",
+      "ModelBatcherFinalize throws",
+      "ModelBatchInitialize throws",
+      "ModelBatchIncludeRequest throws",
+      "ModelBatchIncludeRequest nameless",
+      "ModelBatchFinalize throws",
       "Finalize throws",
       "Finalize nameless",
       "Finalize fails",
