@@ -171,8 +171,8 @@ TRITONSERVER_Error* TRITONBACKEND_RequestOutputBufferProperties(
 TRITONSERVER_Error* TRITONBACKEND_RequestRelease(TRITONBACKEND_Request* request,
                                                  uint32_t release_flags) {
   TRIDENT_REQUIRE(request);
+  if (!IsExecuting(request)) return NotExecuting(__func__, request);
   return Guard([&] {
-    TRIDENT_RETURN_IF_ERROR(CheckExecuting("TRITONBACKEND_RequestRelease", *Core(request)));
     if ((release_flags & kReleaseReschedule) != 0 &&
         !Core(request)->target()->signature().reschedulable) {
       return InvalidArg(Core(request)->LogPrefix(),

@@ -31,8 +31,8 @@ extern "C" {
 TRITONSERVER_Error* TRITONBACKEND_ResponseFactoryNew(TRITONBACKEND_ResponseFactory** factory,
                                                      TRITONBACKEND_Request* request) {
   TRIDENT_REQUIRE(factory, request);
+  if (!IsExecuting(request)) return NotExecuting(__func__, request);
   return Guard([&] {
-    TRIDENT_RETURN_IF_ERROR(CheckExecuting("TRITONBACKEND_ResponseFactoryNew", *Core(request)));
     *factory =
         HandleOf<TRITONBACKEND_ResponseFactory>(new ResponseFactory(Core(request)->channel()));
     return Status::Ok();
@@ -64,8 +64,8 @@ TRITONSERVER_Error* TRITONBACKEND_ResponseFactorySendFlags(TRITONBACKEND_Respons
 TRITONSERVER_Error* TRITONBACKEND_ResponseNew(TRITONBACKEND_Response** response,
                                               TRITONBACKEND_Request* request) {
   TRIDENT_REQUIRE(response, request);
+  if (!IsExecuting(request)) return NotExecuting(__func__, request);
   return Guard([&] {
-    TRIDENT_RETURN_IF_ERROR(CheckExecuting("TRITONBACKEND_ResponseNew", *Core(request)));
     *response = HandleOf<TRITONBACKEND_Response>(
         InferenceResponse::New(Core(request)->channel()).release());
     return Status::Ok();

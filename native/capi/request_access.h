@@ -24,10 +24,15 @@ TRITONSERVER_Error* ChangeRequest(const char* function, TRITONSERVER_InferenceRe
   });
 }
 
-// INVALID_ARG when a backend has released `request` already, as far as it is still there to tell.
-inline Status CheckExecuting(const char* function, const InferenceRequest& request) {
-  if (request.state() == InferenceRequest::State::kExecuting) return Status::Ok();
-  return InvalidArg(request.LogPrefix(), function, ": the request is not being executed");
+// A backend may answer and release what it executes; and can still be told so of what it has
+// released, as long as its owner keeps it.
+inline bool IsExecuting(TRITONBACKEND_Request* request) {
+  return Core(request)->state() == InferenceRequest::State::kExecuting;
+}
+inline TRITONSERVER_Error* NotExecuting(const char* function, TRITONBACKEND_Request* request) {
+  return Guard([&] {
+    return InvalidArg(Core(request)->LogPrefix(), function, ": the request is not being executed");
+  });
 }
 
 // The sequence of a request; INVALID_ARG when it is of the other kind.

@@ -6,12 +6,6 @@ namespace trident {
 
 thread_local constinit ReleaseLog* ReleaseLog::innermost_ = nullptr;
 
-ReleaseLog::ReleaseLog(std::vector<TRITONBACKEND_Request*>* memory)
-    : released_(*memory), outer_(innermost_) {
-  released_.clear();
-  innermost_ = this;
-}
-
 bool ReleaseLog::Has(TRITONBACKEND_Request* request) const {
   return std::find(released_.begin(), released_.end(), request) != released_.end();
 }
