@@ -219,17 +219,6 @@ static void TestFactory(TRITONSERVER_Server* server) {
   OK(TRITONSERVER_InferenceRequestDelete(request));
 }
 
-static void DeleteOnRelease(TRITONSERVER_InferenceRequest* request, uint32_t flags, void* userp) {
-  (void)flags;
-  TRITONSERVER_Error* error = TRITONSERVER_InferenceRequestDelete(request);
-  Outcome* outcome = userp;
-  pthread_mutex_lock(&outcome->mutex);
-  if (error == NULL) ++outcome->released;
-  pthread_cond_broadcast(&outcome->changed);
-  pthread_mutex_unlock(&outcome->mutex);
-  TRITONSERVER_ErrorDelete(error);
-}
-
 // As most clients do it: the release callback deletes the request, before or after its answer.
 static void TestDeleteInCallback(TRITONSERVER_Server* server) {
   const char* const modes[] = {NULL, "factory", "silent", "fail"};

@@ -153,6 +153,17 @@ static void OnRelease(TRITONSERVER_InferenceRequest* request, uint32_t flags, vo
   pthread_mutex_unlock(&outcome->mutex);
 }
 
+void DeleteOnRelease(TRITONSERVER_InferenceRequest* request, uint32_t flags, void* userp) {
+  (void)flags;
+  TRITONSERVER_Error* error = TRITONSERVER_InferenceRequestDelete(request);
+  Outcome* outcome = userp;
+  pthread_mutex_lock(&outcome->mutex);
+  if (error == NULL) ++outcome->released;
+  pthread_cond_broadcast(&outcome->changed);
+  pthread_mutex_unlock(&outcome->mutex);
+  TRITONSERVER_ErrorDelete(error);
+}
+
 static void OnResponse(TRITONSERVER_InferenceResponse* response, uint32_t flags, void* userp) {
   Outcome* outcome = userp;
   pthread_mutex_lock(&outcome->mutex);

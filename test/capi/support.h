@@ -74,6 +74,9 @@ TRITONSERVER_InferenceRequest* NewEchoRequest(TRITONSERVER_Server* server, const
                                               const int32_t data[4], const char* mode,
                                               Outcome* outcome);
 
+// A release callback that deletes the request; `userp` is its outcome.
+void DeleteOnRelease(TRITONSERVER_InferenceRequest* request, uint32_t flags, void* userp);
+
 // The only response, checked to be one and final, without error.
 TRITONSERVER_InferenceResponse* Answer(Outcome* outcome);
 // Checks that the only response is an error of this code whose message contains `text`.
