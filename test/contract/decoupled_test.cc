@@ -110,7 +110,9 @@ TEST_F(Decoupled, ResponseStatisticsTellTheResponsesOfARequestApart) {
 
   Request endless = Repeat(-1);
   endless.OnAnswer([&, seen = 0]() mutable {
-    if (++seen == 1) EXPECT_TRUE(Succeeded(endless.Cancel()));
+    if (++seen == 1) {
+      EXPECT_TRUE(Succeeded(endless.Cancel()));
+    }
   });
   endless.Infer();
   const auto last = std::to_string(endless.answers().size() - 1);
