@@ -135,9 +135,10 @@ TRITONSERVER_Error* TRITONBACKEND_ModelInstanceReportStatistics(
   if (Core(request)->is_null) return nullptr;
   ModelStatistics& statistics = Core(instance)->model().statistics();
   const uint64_t start_ns = Core(request)->start_ns();
+  const ExecutionTimes times{exec_start_ns, compute_start_ns, compute_end_ns, exec_end_ns};
+  if (InferenceTrace* const trace = Core(request)->trace()) trace->ReportCompute(times);
   if (success) {
     // Requests are queued as they are submitted.
-    const ExecutionTimes times{exec_start_ns, compute_start_ns, compute_end_ns, exec_end_ns};
     statistics.RecordSuccess(Core(request)->batch_size(), start_ns, start_ns, times);
     if (const auto& totals = Core(request)->compute_totals) totals->Add(times);
   } else {

@@ -75,6 +75,15 @@ TRITONSERVER_Error* TRITONSERVER_TridentInferenceRequestSetDeadlineMicroseconds(
   });
 }
 
+TRITONSERVER_Error* TRITONSERVER_TridentInferenceRequestSetTrace(
+    TRITONSERVER_InferenceRequest* request, TRITONSERVER_InferenceTrace* trace) {
+  TRIDENT_REQUIRE(request);
+  return ChangeRequest(__func__, request, [&](InferenceRequest* idle) {
+    idle->set_trace(Core(trace));
+    return Status::Ok();
+  });
+}
+
 TRITONSERVER_Error* TRITONSERVER_TridentServerUnloadModelAndWait(TRITONSERVER_Server* server,
                                                                  const char* model_name,
                                                                  bool unload_dependents,

@@ -231,9 +231,13 @@ TRITONSERVER_Error* TRITONSERVER_ServerInferAsync(TRITONSERVER_Server* server,
                                                   TRITONSERVER_InferenceTrace* trace) {
   TRIDENT_REQUIRE(server, inference_request);
   return Guard([&] {
-    if (trace != nullptr) return Unsupported("tracing not supported");
-    (void)AwaitRelease(*Core(inference_request));  // else it is refused as one in flight
-    return Core(server)->InferAsync(Core(inference_request));
+    InferenceRequest* const request = Core(inference_request);
+    // One in flight is refused, and keeps the trace it has.
+    const bool traced = AwaitRelease(*request) && trace != nullptr;
+    if (traced) request->set_trace(Core(trace));
+    Status status = Core(server)->InferAsync(request);
+    if (traced && !status.ok()) request->set_trace(nullptr);
+    return status;
   });
 }
 

@@ -13,32 +13,6 @@
 
 extern "C" {
 
-// Traces. The functions that need no trace are in trace_c.cc.
-UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceNew, TRITONSERVER_InferenceTrace**,
-            TRITONSERVER_InferenceTraceLevel, uint64_t, TRITONSERVER_InferenceTraceActivityFn_t,
-            TRITONSERVER_InferenceTraceReleaseFn_t, void*)
-UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceTensorNew, TRITONSERVER_InferenceTrace**,
-            TRITONSERVER_InferenceTraceLevel, uint64_t, TRITONSERVER_InferenceTraceActivityFn_t,
-            TRITONSERVER_InferenceTraceTensorActivityFn_t, TRITONSERVER_InferenceTraceReleaseFn_t,
-            void*)
-UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceDelete, TRITONSERVER_InferenceTrace*)
-UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceReportActivity, TRITONSERVER_InferenceTrace*,
-            uint64_t, const char*)
-UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceId, TRITONSERVER_InferenceTrace*, uint64_t*)
-UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceParentId, TRITONSERVER_InferenceTrace*, uint64_t*)
-UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceModelName, TRITONSERVER_InferenceTrace*,
-            const char**)
-UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceModelVersion, TRITONSERVER_InferenceTrace*,
-            int64_t*)
-UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceRequestId, TRITONSERVER_InferenceTrace*,
-            const char**)
-UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceSpawnChildTrace, TRITONSERVER_InferenceTrace*,
-            TRITONSERVER_InferenceTrace**)
-UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceContext, TRITONSERVER_InferenceTrace*,
-            const char**)
-UNSUPPORTED("tracing", TRITONSERVER_InferenceTraceSetContext, TRITONSERVER_InferenceTrace*,
-            const char*)
-
 // Repository agents.
 UNSUPPORTED("repository agents", TRITONREPOAGENT_ModelRepositoryLocation, TRITONREPOAGENT_Agent*,
             TRITONREPOAGENT_AgentModel*, TRITONREPOAGENT_ArtifactType*, const char**)

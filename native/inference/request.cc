@@ -7,6 +7,7 @@
 #include "base/checked.h"
 #include "base/clock.h"
 #include "base/slab.h"
+#include "inference/trace_tensors.h"
 
 namespace trident {
 
@@ -215,6 +216,7 @@ bool InferenceRequest::Claim() {
 }
 
 void InferenceRequest::Submit(uint64_t now_ns) {
+  if (trace_ != nullptr) trace_->Describe(target_->signature(), id);
   // A channel may outlive the request it served (a backend kept a factory); otherwise it is used
   // again, so that a steady client allocates nothing here.
   if (channel_ != nullptr && channel_->reusable() && channel_.use_count() == 1) {
@@ -228,9 +230,11 @@ void InferenceRequest::Submit(uint64_t now_ns) {
   target_->RequestStarted();
   start_ns_ = now_ns;
   state_.store(State::kQueued, std::memory_order_release);
+  if (trace_ != nullptr) BeginTrace();
 }
 
 void InferenceRequest::Withdraw() {
+  channel_->ForgetTrace();
   state_.store(State::kIdle, std::memory_order_release);
   channel_ = nullptr;
   target_->RequestEnded();
@@ -250,9 +254,26 @@ Status InferenceRequest::Cancel() {
 
 bool InferenceRequest::IsCancelled() const { return channel_ != nullptr && channel_->cancelled(); }
 
+void InferenceRequest::BeginTrace() {
+  channel_->Trace(trace_);
+  if (std::exchange(trace_begun_, true)) return;
+  trace_->Report(TraceActivity::kRequestStart, start_ns_);
+  trace_->Report(TraceActivity::kQueueStart, start_ns_);
+  TraceQueuedInputs(*this);
+}
+
+void InferenceRequest::EndTrace() {
+  if (trace_begun_) trace_->ReportNow(TraceActivity::kRequestEnd);
+  trace_ = nullptr;
+}
+
 void InferenceRequest::Release(uint32_t flags) {
-  ReleaseWatcher* const watcher = std::exchange(watcher_, nullptr);
-  if (watcher != nullptr && watcher->OnRelease(this, flags)) return;
+  if (ReleaseWatcher* const watcher = std::exchange(watcher_, nullptr)) {
+    const bool again = (flags & kReleaseReschedule) != 0;
+    if (again && trace_ != nullptr) trace_->ReportNow(TraceActivity::kQueueStart);
+    if (watcher->OnRelease(this, flags)) return;
+  }
+  if (trace_ != nullptr) EndTrace();
   states = nullptr;
   channel_->LetGo();  // may send a last response, from whose callback it can't be submitted yet
   // The client may delete the request, or give it another callback, before this one has returned.

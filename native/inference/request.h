@@ -204,6 +204,17 @@ class InferenceRequest {
   // Where it waits for its turn; guarded by the sequence scheduler's mutex.
   Sequence* sequence = nullptr;
 
+  // What the next submission is told to; null: to nobody. The server has `trace` from when that is
+  // accepted; a refused request has it still.
+  void set_trace(InferenceTrace* trace) {
+    trace_ = trace;
+    trace_begun_ = false;
+  }
+  // Null in a request that is over.
+  InferenceTrace* trace() const { return trace_; }
+  // Nothing more is told to the trace, which is not null, about the request itself.
+  void EndTrace();
+
   Status Cancel();
   bool IsCancelled() const;
 
@@ -222,6 +233,7 @@ class InferenceRequest {
   friend class RequestQueue;
   friend class ExpiryWheel;
 
+  void BeginTrace();
   Status DeduceRawInput(InputTensor* input) const;
   // It has passed the check as it is.
   bool IsPrepared() const;
@@ -241,6 +253,8 @@ class InferenceRequest {
   std::atomic<State> state_{State::kIdle};
   ReleaseWatcher* watcher_ = nullptr;
   uint64_t deadline_ns_ = kNever;
+  InferenceTrace* trace_ = nullptr;  // the channel holds it while the request is submitted
+  bool trace_begun_ = false;         // once, however often a reload has it submitted again
 
   // All that a queue touches when it hands the request out, on one cache line: in a long queue that
   // line is cold, and full. The links are guarded by the scheduler's mutex.

@@ -1,5 +1,7 @@
 #include "inference/response.h"
 
+#include "inference/trace_tensors.h"
+
 namespace trident {
 
 ResponseChannel::ResponseChannel(std::shared_ptr<InferenceTarget> target,
@@ -20,9 +22,12 @@ void ResponseChannel::LetGo() {
   // what is needed afterwards is taken out first.
   if (holders_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   const std::shared_ptr<InferenceTarget> target = target_;
-  if (!final_sent_.exchange(true, std::memory_order_acq_rel)) {
+  if (final_sent_.exchange(true, std::memory_order_acq_rel)) {
+    trace_ = {};
+  } else {
     const std::shared_ptr<ResponseSink> sink = sink_;
     ResponsePtr response = InferenceResponse::NewFor(*this);
+    const TraceHold trace = std::move(trace_);
     response->set_status(Internal("model '", target->signature().name,
                                   "' released the request without a final response"));
     sink->Deliver(std::move(response), kResponseFinal);
@@ -38,6 +43,7 @@ Status ResponseChannel::Send(ResponsePtr response, uint32_t flags) {
     return InvalidArg("model '", target_->signature().name,
                       "' sent a response after its final one; it was dropped");
   }
+  if (trace_.get() != nullptr && response != nullptr) TraceOutputs(trace_.get(), *response);
   sink_->Deliver(std::move(response), flags);
   return Status::Ok();
 }
@@ -75,6 +81,7 @@ ResponsePtr InferenceResponse::NewFor(const ResponseChannel& channel) {
   response->sink_ = channel.sink();
   ResponsePtr owned(response);
   response->request_id_ = channel.request_id();
+  response->trace_ = channel.trace();
   return owned;
 }
 
@@ -95,6 +102,7 @@ void InferenceResponse::Recycle() {
   parameters_.clear();
   allocating_ = false;
   status_ = Status::Ok();
+  trace_ = {};
   // Once it is in the pool it may serve somebody else; and the last to let go of its model deletes
   // the pool.
   const std::shared_ptr<ResponseChannel> channel = std::move(channel_);

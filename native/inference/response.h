@@ -13,6 +13,7 @@
 #include "inference/parameter.h"
 #include "inference/sink.h"
 #include "inference/target.h"
+#include "inference/trace.h"
 
 namespace trident {
 
@@ -34,6 +35,10 @@ class ResponseChannel {
   // Somebody beside the request and its responses keeps this channel, at no known distance from
   // the end of the request: it can't serve the next submission.
   void MarkShared() { shared_.store(true, std::memory_order_relaxed); }
+  // What its responses tell `trace` of, and keep, until the submission is over.
+  void Trace(InferenceTrace* trace) { trace_ = TraceHold(trace); }
+  void ForgetTrace() { trace_.Forget(); }
+
   bool reusable() const { return !shared_.load(std::memory_order_relaxed); }
 
   void Hold() { holders_.fetch_add(1, std::memory_order_relaxed); }
@@ -54,11 +59,13 @@ class ResponseChannel {
   const std::shared_ptr<InferenceTarget>& target() const { return target_; }
   const std::shared_ptr<ResponseSink>& sink() const { return sink_; }
   const std::string& request_id() const { return request_id_; }
+  const TraceHold& trace() const { return trace_; }
 
  private:
   std::shared_ptr<InferenceTarget> target_;
   std::shared_ptr<ResponseSink> sink_;
   std::string request_id_;
+  TraceHold trace_;
   std::atomic<int> holders_{0};
   std::atomic<bool> cancelled_{false};
   std::atomic<bool> final_sent_{false};
@@ -144,6 +151,7 @@ class InferenceResponse {
   std::shared_ptr<InferenceTarget> target_;   // null: it is in the pool
   std::shared_ptr<ResponseSink> sink_;
   std::string request_id_;
+  TraceHold trace_;
   std::vector<std::unique_ptr<OutputTensor>> outputs_;  // those in use, then those that were
   size_t output_count_ = 0;
   std::vector<Parameter> parameters_;

@@ -2,6 +2,7 @@
 
 #include <cassert>
 
+#include "inference/trace_tensors.h"
 #include "model/backend.h"
 #include "model/model.h"
 #include "model/plugin_status.h"
@@ -118,6 +119,9 @@ void ModelInstance::Execute(Batch* batch) {
   handed_over_.reserve(batch->size());
   for (RequestPtr& request : *batch) {
     request->MarkExecuting();
+    if (request->trace() != nullptr) {
+      TraceBackendInputs(*request, description_.host_policy.c_str());
+    }
     handed_over_.push_back(reinterpret_cast<TRITONBACKEND_Request*>(request.release()));
   }
   batch->clear();

@@ -9,6 +9,17 @@ namespace {
 
 using MemoryNote = std::shared_ptr<TensorMemory>;
 
+void SpawnTrace(const EnsembleRun& run, InferenceRequest& request) {
+  const InferenceTrace* const parent = run.request().trace();
+  if (parent != nullptr) request.set_trace(parent->SpawnChild().release());
+}
+
+// Nobody else has a child trace of the server's own making.
+void EndRefusedTrace(InferenceRequest& request) {
+  const TraceHold trace(request.trace());
+  if (trace.get() != nullptr) request.EndTrace();
+}
+
 void SubmitTogether(const StepCalls& calls) {
   // From here on a request may end at any time; what is needed afterwards is kept here.
   std::vector<std::shared_ptr<InferenceRequest>> requests;
@@ -29,9 +40,11 @@ void SubmitTogether(const StepCalls& calls) {
       group.push_back(requests[i].get());
     }
     outcomes.assign(group.size(), Status::Ok());
+    for (const size_t member : members) SpawnTrace(calls[member]->run(), *requests[member]);
     target->Submit(group, outcomes);
     for (size_t i = 0; i < members.size(); ++i) {
       const std::shared_ptr<StepCall>& call = calls[members[i]];
+      if (!outcomes[i].ok()) EndRefusedTrace(*requests[members[i]]);
       call->run().OnSubmitted(call, outcomes[i]);
     }
   }

@@ -120,10 +120,8 @@ static void TestParametersAndMessages(void) {
 // What this version lacks says so, by name.
 static void TestUnsupported(void) {
   const TRITONSERVER_Error_Code unsupported = TRITONSERVER_ERROR_UNSUPPORTED;
-  TRITONSERVER_InferenceTrace* trace = NULL;
-  FAILS(TRITONSERVER_InferenceTraceNew(&trace, TRITONSERVER_TRACE_LEVEL_TIMESTAMPS, 0, NULL, NULL,
-                                       NULL),
-        unsupported, "TRITONSERVER_InferenceTraceNew: tracing not supported");
+  FAILS(TRITONREPOAGENT_ModelState(NULL, NULL), unsupported,
+        "TRITONREPOAGENT_ModelState: repository agents not supported");
 }
 
 // What needs an instance and a factory is the echo backend's part.

@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-/* As `count` calls of TRITONSERVER_ServerInferAsync without a trace, but requests of one model
+/* As `count` calls of TRITONSERVER_ServerInferAsync, but requests of one model
  * reach its queue together, so they batch with no delay. With a budget those of one model may
  * execute together on the calling thread, as TRITONSERVER_TridentServerInferInline says of one; of
  * several models it is the last, when the others have been queued. 0 is never. `errors[i]` becomes
@@ -30,7 +30,7 @@ TRIDENT_EXTENSION_API void TRITONSERVER_TridentServerInferAsyncMany(
     struct TRITONSERVER_Server* server, struct TRITONSERVER_InferenceRequest** requests,
     uint32_t count, uint64_t budget_ns, struct TRITONSERVER_Error** errors);
 
-/* As TRITONSERVER_ServerInferAsync without a trace, but when the model has an idle instance,
+/* As TRITONSERVER_ServerInferAsync, but when the model has an idle instance,
  * nothing waits in its queue, and executions of this batch size are known to take at most
  * `budget_ns` (measured; about one in a hundred may take longer), the calling thread executes the
  * request itself and `*ran_inline` is true: the callbacks run on this thread before the call
@@ -61,6 +61,12 @@ TRITONSERVER_TridentServerOptionsSetSpinMicroseconds(struct TRITONSERVER_ServerO
 TRIDENT_EXTENSION_API struct TRITONSERVER_Error*
 TRITONSERVER_TridentInferenceRequestSetDeadlineMicroseconds(
     struct TRITONSERVER_InferenceRequest* request, uint64_t deadline_us);
+
+/* Has the next submission of the request, by whichever function, traced as if `trace` had been given
+ * to TRITONSERVER_ServerInferAsync; null: not traced. When a submission is refused, `trace` is its
+ * caller's still, and the request goes on naming it. */
+TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentInferenceRequestSetTrace(
+    struct TRITONSERVER_InferenceRequest* request, struct TRITONSERVER_InferenceTrace* trace);
 
 /* As TRITONSERVER_ServerUnloadModel (or ...AndDependents), but returns only when every request of
  * the model has ended and its instances are gone. UNAVAILABLE when that takes longer than

@@ -771,6 +771,18 @@ TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_InferenceResponseOutputCl
     const char** label);
 
 // --- Traces: what happened to a request, and when ----------------------------------------------
+//
+// A trace given to ServerInferAsync with a request is the server's until it comes back through the
+// release callback, when the request and all its responses are over. When the call fails it is
+// still its caller's. Callbacks run on whichever thread gets there, several at once for different
+// traces, and may call the server.
+//
+// What is told of a request: REQUEST_START, QUEUE_START, one TENSOR_QUEUE_INPUT for each input,
+// one TENSOR_BACKEND_INPUT for each input when a backend gets it; COMPUTE_START to COMPUTE_END when
+// the backend reports them, and TENSOR_BACKEND_OUTPUT for each output when it sends a response,
+// whichever comes first; at last, once and however it ends, REQUEST_END. Responses may follow that
+// where a backend releases the request before them. A request that is refused because its queue is
+// full or its model is being unloaded has been told of up to there; an illegal one not at all.
 
 // Bits, combined with |.
 typedef enum tritonserver_tracelevel_enum {
@@ -832,7 +844,9 @@ TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_InferenceTraceTensorNew(
 TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_InferenceTraceDelete(
     TRITONSERVER_InferenceTrace* trace);
 
-// Reports an activity of the caller's own, as CUSTOM_ACTIVITY.
+// Reports an activity of the caller's own, as CUSTOM_ACTIVITY. Meanwhile the context, when it is a
+// JSON object or empty, has it as one more member: {"<timestamp>": "<name>"}. Null for `trace` is
+// nobody to tell.
 TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_InferenceTraceReportActivity(
     TRITONSERVER_InferenceTrace* trace, uint64_t timestamp, const char* activity_name);
 
@@ -851,11 +865,13 @@ TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_InferenceTraceModelVersio
 TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_InferenceTraceRequestId(
     TRITONSERVER_InferenceTrace* trace, const char** request_id);
 
-// A new trace below this one. The caller owns it until InferAsync takes it.
+// A new trace below this one, for a request made on its behalf; null below null. The caller owns
+// it until InferAsync takes it.
 TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_InferenceTraceSpawnChildTrace(
     TRITONSERVER_InferenceTrace* trace, TRITONSERVER_InferenceTrace** child_trace);
 
-// The caller's own text, carried along for distributed tracing.
+// The caller's own text, carried along for distributed tracing. What is returned is good as long as
+// the trace.
 TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_InferenceTraceContext(
     TRITONSERVER_InferenceTrace* trace, const char** trace_context);
 

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "inference/trace.h"
+
+namespace trident {
+
+class InferenceRequest;
+class InferenceResponse;
+
+// Tells the trace of a traced request about its inputs, if it wants to know: as the client gave
+// them, or as the backend sees them under `host_policy`. Those in several blocks of memory that the
+// CPU can't read are left out.
+void TraceQueuedInputs(const InferenceRequest& request);
+void TraceBackendInputs(const InferenceRequest& request, const char* host_policy);
+
+void TraceOutputs(InferenceTrace* trace, const InferenceResponse& response);
+
+}  // namespace trident
