@@ -34,6 +34,7 @@ int main(int argc, char** argv) {
   TestPolling();
   TestConformance();
   TestBadBackends();
+  TestTraces();
   TestModels();  // last, because it leaves behind a model that a strict server refuses
   DeleteAllocator();
   RemoveRepository();

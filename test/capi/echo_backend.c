@@ -10,6 +10,7 @@
 //   twice       sends a second final response, and counts whether it was refused
 //   reschedule  tries to have the request run again, and counts whether that was refused
 //   fail        fails the whole batch
+//   custom      reports the custom activity "serving" to the request's trace, which must be there
 //   hold        sends a sign of life (a null response), waits until the request is cancelled,
 //               answers CANCELLED
 //
@@ -313,6 +314,13 @@ static void HoldUntilCancelled(TRITONBACKEND_Request* request) {
   }
 }
 
+static void ReportServing(TRITONBACKEND_Request* request) {
+  TRITONSERVER_InferenceTrace* trace = NULL;
+  Must(TRITONBACKEND_RequestTrace(request, &trace));
+  if (trace == NULL) abort();
+  Must(TRITONSERVER_InferenceTraceReportActivity(trace, Now(), "serving"));
+}
+
 // Answers, reports and releases one request of a batch of `requests`.
 static void Serve(TRITONBACKEND_ModelInstance* instance, TRITONBACKEND_Request* request,
                   uint32_t requests, uint64_t exec_start) {
@@ -324,11 +332,13 @@ static void Serve(TRITONBACKEND_ModelInstance* instance, TRITONBACKEND_Request* 
   bool success = false;
   if (strcmp(mode, "factory") == 0) {
     // Reported first: afterwards the request is no longer ours.
+    const uint64_t end = Now();
     Must(TRITONBACKEND_ModelInstanceReportStatistics(instance, request, true, exec_start,
-                                                     compute_start, Now(), Now()));
+                                                     compute_start, end, end));
     AnswerThroughFactory(request, requests, self);
     return;
   }
+  if (strcmp(mode, "custom") == 0) ReportServing(request);
   if (strcmp(mode, "hold") == 0) {
     HoldUntilCancelled(request);
     success = Answer(request, requests, self,
@@ -350,8 +360,9 @@ static void Serve(TRITONBACKEND_ModelInstance* instance, TRITONBACKEND_Request* 
     self->refusals +=
         Refused(TRITONBACKEND_RequestRelease(request, TRITONSERVER_REQUEST_RELEASE_RESCHEDULE));
   }
+  const uint64_t end = Now();
   Must(TRITONBACKEND_ModelInstanceReportStatistics(instance, request, success, exec_start,
-                                                   compute_start, Now(), Now()));
+                                                   compute_start, end, end));
   Must(TRITONBACKEND_RequestRelease(request, TRITONSERVER_REQUEST_RELEASE_ALL));
 }
 

@@ -102,5 +102,6 @@ void TestSetters(void);
 void TestPolling(void);
 void TestConformance(void);
 void TestBadBackends(void);
+void TestTraces(void);
 
 #endif
