@@ -23,7 +23,7 @@ void ResponseChannel::LetGo() {
   if (holders_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   const std::shared_ptr<InferenceTarget> target = target_;
   if (final_sent_.exchange(true, std::memory_order_acq_rel)) {
-    trace_ = {};
+    trace_.LetGo();
   } else {
     const std::shared_ptr<ResponseSink> sink = sink_;
     ResponsePtr response = InferenceResponse::NewFor(*this);
@@ -43,7 +43,7 @@ Status ResponseChannel::Send(ResponsePtr response, uint32_t flags) {
     return InvalidArg("model '", target_->signature().name,
                       "' sent a response after its final one; it was dropped");
   }
-  if (trace_.get() != nullptr && response != nullptr) TraceOutputs(trace_.get(), *response);
+  if (traced() && response != nullptr) TraceOutputs(trace_.get(), *response);
   sink_->Deliver(std::move(response), flags);
   return Status::Ok();
 }
@@ -81,7 +81,7 @@ ResponsePtr InferenceResponse::NewFor(const ResponseChannel& channel) {
   response->sink_ = channel.sink();
   ResponsePtr owned(response);
   response->request_id_ = channel.request_id();
-  response->trace_ = channel.trace();
+  if (channel.traced()) response->trace_ = channel.trace_;
   return owned;
 }
 
@@ -102,7 +102,7 @@ void InferenceResponse::Recycle() {
   parameters_.clear();
   allocating_ = false;
   status_ = Status::Ok();
-  trace_ = {};
+  trace_.LetGo();
   // Once it is in the pool it may serve somebody else; and the last to let go of its model deletes
   // the pool.
   const std::shared_ptr<ResponseChannel> channel = std::move(channel_);

@@ -59,9 +59,10 @@ class ResponseChannel {
   const std::shared_ptr<InferenceTarget>& target() const { return target_; }
   const std::shared_ptr<ResponseSink>& sink() const { return sink_; }
   const std::string& request_id() const { return request_id_; }
-  const TraceHold& trace() const { return trace_; }
+  bool traced() const { return trace_.get() != nullptr; }
 
  private:
+  friend class InferenceResponse;
   std::shared_ptr<InferenceTarget> target_;
   std::shared_ptr<ResponseSink> sink_;
   std::string request_id_;

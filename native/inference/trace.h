@@ -135,11 +135,12 @@ class TraceHold {
     std::swap(trace_, other.trace_);
     return *this;
   }
-  ~TraceHold() {
-    if (trace_ != nullptr) trace_->LetGo();
-  }
+  ~TraceHold() { LetGo(); }
 
   InferenceTrace* get() const { return trace_; }
+  void LetGo() {
+    if (trace_ != nullptr) std::exchange(trace_, nullptr)->LetGo();
+  }
   // The only part ends as if it had never been: the trace is the client's, who is not told.
   void Forget();
 

@@ -62,9 +62,9 @@ TRIDENT_EXTENSION_API struct TRITONSERVER_Error*
 TRITONSERVER_TridentInferenceRequestSetDeadlineMicroseconds(
     struct TRITONSERVER_InferenceRequest* request, uint64_t deadline_us);
 
-/* Has the next submission of the request, by whichever function, traced as if `trace` had been given
- * to TRITONSERVER_ServerInferAsync; null: not traced. When a submission is refused, `trace` is its
- * caller's still, and the request goes on naming it. */
+/* Has the next submission of the request, by whichever function, traced as if `trace` had been
+ * given to TRITONSERVER_ServerInferAsync; null: not traced. When a submission is refused, `trace`
+ * is its caller's still, and the request goes on naming it. */
 TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentInferenceRequestSetTrace(
     struct TRITONSERVER_InferenceRequest* request, struct TRITONSERVER_InferenceTrace* trace);
 
