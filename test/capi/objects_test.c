@@ -58,6 +58,11 @@ static void TestNames(void) {
   NAMES(TRITONREPOAGENT_ArtifactTypeString(TRITONREPOAGENT_ARTIFACT_FILESYSTEM),
         "TRITONREPOAGENT_ARTIFACT_FILESYSTEM",
         TRITONREPOAGENT_ArtifactTypeString((TRITONREPOAGENT_ArtifactType)99), "<invalid>");
+  NAMES(TRITONSERVER_InferenceTraceLevelString(TRITONSERVER_TRACE_LEVEL_TENSORS), "TENSORS",
+        TRITONSERVER_InferenceTraceLevelString((TRITONSERVER_InferenceTraceLevel)99), "<unknown>");
+  NAMES(TRITONSERVER_InferenceTraceActivityString(TRITONSERVER_TRACE_QUEUE_START), "QUEUE_START",
+        TRITONSERVER_InferenceTraceActivityString((TRITONSERVER_InferenceTraceActivity)99),
+        "<unknown>");
   CHECK(strcmp(TRITONSERVER_DataTypeString(TRITONSERVER_TYPE_INVALID), "<invalid>") == 0);
   CHECK(GOOD(TRITONSERVER_StringToDataType("BYTES")) == TRITONSERVER_TYPE_BYTES);
   CHECK(BAD(TRITONSERVER_StringToDataType("bytes")) == TRITONSERVER_TYPE_INVALID);
