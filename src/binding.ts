@@ -12,10 +12,12 @@ export type NativeSetting =
   | ['control', 'none' | 'explicit' | 'poll']
   | ['strictConfig' | 'strictReadiness' | 'exitOnError' | 'namespacing' | 'limitRate', boolean]
   | ['metrics' | 'cpuMetrics', boolean]
+  | ['logError' | 'logWarn' | 'logInfo' | 'logIso8601', boolean]
+  | ['logFile', string]
   | ['metricsIntervalMs', number]
   | ['metricsConfig', setting: string, value: string]
   | ['exitTimeoutMs' | 'pollSettleMs' | 'inlineBudgetNs', number]
-  | ['loadThreads' | 'loadRetries' | 'logLevel' | 'spinUs', number]
+  | ['loadThreads' | 'loadRetries' | 'logVerbose' | 'spinUs', number]
   | ['backendConfig', backend: string, setting: string, value: string]
   | ['cache', name: string, json: string]
   | ['rateResource', name: string, count: number, device: number]
@@ -130,6 +132,14 @@ export interface NativeBridge {
   /** Loads and polls under way end at their next step, and none begins any more. */
   endLoads(server: number): void
   pollRepository(task: number, server: number): void
+  setLogSettings(
+    server: number,
+    error: boolean,
+    warn: boolean,
+    info: boolean,
+    verbose: number,
+    iso8601: boolean,
+  ): void
   describe(server: number, what: NativeQuestion, model: string, version: number): string
   isTrue(
     server: number,

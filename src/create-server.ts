@@ -3,6 +3,7 @@ import type { NativeSetting } from './binding.js'
 import { type Bridge, getBridge } from './bridge.js'
 import { checkKeys } from './check-keys.js'
 import { toError } from './errors.js'
+import { nativeLogSettings, readLogSettings } from './log-settings.js'
 import { readObject, readPath } from './options.js'
 import { newPrivateRepository } from './private-repository.js'
 import { Server } from './server.js'
@@ -33,11 +34,13 @@ export async function createServer(options: ServerOptions = {}): Promise<Server>
   const exitTimeout = readDuration(options.exitTimeout ?? 30_000, 'exitTimeout')
   const pollInterval = readPollInterval(options)
   const allowed = readAllowed(options)
+  const log = readLogSettings(options)
   const directory = options.backendDirectory
   if (directory !== undefined) readPath(directory, 'backendDirectory')
   if (options.nativeBinding !== undefined) readPath(options.nativeBinding, 'nativeBinding')
   const bridge = getBridge(options.nativeBinding)
   settings.push(
+    ...nativeLogSettings(log),
     ['exitTimeoutMs', Math.max(leastExitTimeoutMs, exitTimeout)],
     ['backendDirectory', resolve(directory ?? join(bridge.binding.directory, 'backends'))],
   )
@@ -46,6 +49,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Server>
   const privateRepository = options.modelRepository === undefined ? newPrivateRepository() : null
   if (privateRepository) settings.push(['privateRepository', privateRepository])
   const state = new ServerState(bridge, exitTimeout, explicit, privateRepository)
+  state.log = log
   try {
     await start(bridge, state, settings, allowed, options)
   } catch (reason) {

@@ -11,6 +11,7 @@ export { createServer } from './create-server.js'
 export { type ArrayOf, type Datatype, datatypes, type TypedArray } from './datatypes.js'
 export type { TensorSpec } from './descriptor.js'
 export { type ErrorCode, errorCodes, TridentError } from './errors.js'
+export type { LogFormat, LogLevel, LogSettings, LogSettingsUpdate } from './log-settings.js'
 export type {
   Counter,
   Gauge,
@@ -51,7 +52,6 @@ export type { NewSequenceOptions, Sequence, SequenceRequestOptions } from './seq
 export type { Server } from './server.js'
 export type {
   HostPolicy,
-  LogLevel,
   MetricsOptions,
   ModelEvent,
   RateLimiterOptions,

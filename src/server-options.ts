@@ -1,7 +1,6 @@
 // What createServer takes.
 import type { LogRecord } from './bridge.js'
-
-export type LogLevel = 'silent' | 'error' | 'warn' | 'info' | 'verbose'
+import type { LogFormat, LogLevel } from './log-settings.js'
 
 export interface RateLimiterOptions {
   /**
@@ -128,7 +127,13 @@ export interface ServerOptions {
   serverId?: string
   /** 'warn' unless given. */
   logLevel?: LogLevel
-  /** Receives log records; without it they go to stderr. */
+  /** How much of what is verbose the level 'verbose' has; 1 unless given. */
+  logVerboseLevel?: number
+  /** How lines of the log begin, as Triton's; 'default' unless given. */
+  logFormat?: LogFormat
+  /** Log records are appended to it; without it they go to stderr. */
+  logFile?: string
+  /** Receives log records; they then go nowhere else. */
   onLog?: (record: LogRecord) => void
   /**
    * Is told, in order, when a version of a model is being loaded, is ready, can't be loaded, or is
@@ -185,6 +190,9 @@ export const serverOptionNames = Object.keys({
   hostPolicies: 0,
   serverId: 0,
   logLevel: 0,
+  logVerboseLevel: 0,
+  logFormat: 0,
+  logFile: 0,
   onLog: 0,
   onModelState: 0,
   sharedMemory: 0,

@@ -8,14 +8,11 @@ import { findOnnxRuntime } from './onnxruntime.js'
 import { maxTimeoutMs, readFlag, readObject, readPath, readText } from './options.js'
 import { readSize } from './region-tensor.js'
 import {
-  type LogLevel,
   type MetricsOptions,
   metricsOptionNames,
   type RateLimiterOptions,
   type ServerOptions,
 } from './server-options.js'
-
-const logLevels: readonly LogLevel[] = ['silent', 'error', 'warn', 'info', 'verbose']
 
 export function controlMode(options: ServerOptions): NonNullable<ServerOptions['modelControl']> {
   const mode = options.modelControl ?? (options.modelRepository === undefined ? 'explicit' : 'none')
@@ -156,7 +153,7 @@ function hostPolicySettings(policies: ServerOptions['hostPolicies']): NativeSett
 }
 
 function observerSettings(options: ServerOptions): NativeSetting[] {
-  const settings: NativeSetting[] = [['logLevel', readLogLevel(options.logLevel ?? 'warn')]]
+  const settings: NativeSetting[] = []
   if (options.serverId !== undefined) {
     settings.push(['id', readText(options.serverId, 'serverId')])
   }
@@ -242,7 +239,7 @@ function readStrings(values: readonly string[], what: string): readonly string[]
 }
 
 /** What fits a C int. */
-function readCount(value: unknown, what: string): number {
+export function readCount(value: unknown, what: string): number {
   const count = readSize(value, what)
   if (count < 2 ** 31) return count
   throw new RangeError(`${what} is at most ${2 ** 31 - 1}, got ${count}`)
@@ -252,10 +249,4 @@ function readNumber(value: number, what: string): number {
   if (typeof value !== 'number') throw new TypeError(`${what} is a number, got ${typeName(value)}`)
   if (Number.isFinite(value) && value >= 0) return value
   throw new RangeError(`${what} is a number not below 0, got ${value}`)
-}
-
-function readLogLevel(level: LogLevel): number {
-  const index = logLevels.indexOf(level)
-  if (index >= 0) return index
-  throw new TypeError(`logLevel is one of ${logLevels.join(', ')}, got ${String(level)}`)
 }

@@ -2,6 +2,7 @@
 // nobody refers to any more can be collected, and closed, while requests are still under way.
 import type { Bridge } from './bridge.js'
 import { Failure, TridentError, toError } from './errors.js'
+import { type LogSettings, readLogSettings } from './log-settings.js'
 import type { MetricFamily } from './metrics.js'
 import { ModelState } from './model-state.js'
 import type { CopyCount, Plan } from './plan.js'
@@ -13,6 +14,7 @@ export class ServerState {
   /** Milliseconds that close() gives to requests under way. */
   readonly exitTimeout: number
   readonly explicit: boolean
+  log: LogSettings = readLogSettings({})
   id = -1
   /** Where the models are that come from elsewhere. */
   #privateRepository: string | null

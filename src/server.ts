@@ -4,6 +4,12 @@ import { checkKeys } from './check-keys.js'
 import { configFromJson, configToJson, inUsersSpelling } from './config.js'
 import { arrayName, type Datatype, typeName } from './datatypes.js'
 import { Failure, toError } from './errors.js'
+import {
+  type LogSettings,
+  type LogSettingsUpdate,
+  logDetail,
+  updatedLogSettings,
+} from './log-settings.js'
 import { MetricFamily, type MetricFamilyOptions, type MetricKind } from './metrics.js'
 import { Model } from './model.js'
 import type { ModelConfig } from './model-config.js'
@@ -246,6 +252,29 @@ export class Server {
   metricFamily<K extends MetricKind>(options: MetricFamilyOptions<K>): MetricFamily<K> {
     this.checkOpen()
     return new MetricFamily(this.#state, options)
+  }
+
+  // Logging ---------------------------------------------------------------------------------------
+
+  /** What is logged now, and where. */
+  logSettings(): LogSettings {
+    this.checkOpen()
+    return { ...this.#state.log }
+  }
+
+  /**
+   * Changes what is given, from the next record on; returns what then holds.
+   *
+   * @throws TridentError UNSUPPORTED for `logFile`, which stays
+   */
+  updateLogSettings(update: LogSettingsUpdate): LogSettings {
+    this.checkOpen()
+    const state = this.#state
+    const log = updatedLogSettings(state.log, update)
+    const { error, warn, info, verbose, iso8601 } = logDetail(log)
+    state.bridge.native.setLogSettings(state.id, error, warn, info, verbose, iso8601)
+    state.log = log
+    return this.logSettings()
   }
 
   // Shared memory ---------------------------------------------------------------------------------

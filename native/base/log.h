@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -19,25 +20,32 @@ struct LogRecord {
   const char* message;
 };
 
-// Which records a host wants and where they go. Without a sink: warnings and errors to stderr,
-// nothing else; a library inside somebody's process stays quiet.
-struct LogSettings {
+// Which records a host wants, and how they are headed. Warnings and errors unless it says so: a
+// library inside somebody's process stays quiet.
+struct LogDetail {
   bool info = false;
   bool warn = true;
   bool error = true;
   int verbose = 0;
   bool iso8601 = false;
+};
+
+// That, and where the records go.
+struct LogSettings : LogDetail {
   std::string file;                            // appended to; empty: stderr
   std::function<void(const LogRecord&)> sink;  // replaces file and stderr; must be thread-safe
 };
 
-// A server's log. The message is escaped (control characters) before it reaches a file or stderr,
-// so that names taken from input can't forge lines. Thread-safe.
+// A server's log. In a file or on stderr a record is one of Triton's lines, in UTC, with the
+// message as a JSON string: names taken from input can't forge lines. As in Triton, an environment
+// with TRITON_SERVER_ESCAPE_LOG_MESSAGES=0 has messages as they are. Thread-safe.
 class Logger {
  public:
   explicit Logger(LogSettings settings = {});
   ~Logger();
 
+  // From the next record on.
+  void SetDetail(const LogDetail& detail);
   bool IsEnabled(LogLevel level, int verbose_level = 1) const;
   void Log(LogLevel level, const char* file, int line, const std::string& message) const;
 
@@ -47,7 +55,13 @@ class Logger {
   static void SetCurrent(std::weak_ptr<Logger> logger);
 
  private:
-  const LogSettings settings_;
+  const std::function<void(const LogRecord&)> sink_;
+  const bool escapes_;
+  std::atomic<bool> info_;
+  std::atomic<bool> warn_;
+  std::atomic<bool> error_;
+  std::atomic<int> verbose_;
+  std::atomic<bool> iso8601_;
   mutable Mutex mutex_;  // one line at a time
   void* file_ GUARDED_BY(mutex_) = nullptr;
 };

@@ -1,8 +1,11 @@
-// Log records of clients and plug-ins. These calls name no server: they reach the log of the one
-// created last.
+// Log records of clients and plug-ins, whose calls name no server: they reach the log of the one
+// created last. And what a server's log wants to know.
 
 #include "base/log.h"
 #include "capi/handles.h"
+#include "capi/log_format.h"
+#include "server/server.h"
+#include "trident/extension.h"
 
 using namespace trident;  // NOLINT: C functions live outside every namespace
 
@@ -29,6 +32,19 @@ TRITONSERVER_Error* TRITONSERVER_LogMessage(TRITONSERVER_LogLevel level, const c
     }
     const std::shared_ptr<Logger> logger = Logger::Current();
     if (logger->IsEnabled(core_level)) logger->Log(core_level, filename, line, msg);
+    return Status::Ok();
+  });
+}
+
+TRITONSERVER_Error* TRITONSERVER_TridentServerSetLogSettings(TRITONSERVER_Server* server, bool info,
+                                                             bool warn, bool error,
+                                                             int verbose_level,
+                                                             TRITONSERVER_LogFormat format) {
+  TRIDENT_REQUIRE(server);
+  return Guard([&] {
+    LogDetail detail{info, warn, error, verbose_level};
+    TRIDENT_ASSIGN_OR_RETURN(detail.iso8601, IsIso8601(format));
+    Core(server)->logger().SetDetail(detail);
     return Status::Ok();
   });
 }

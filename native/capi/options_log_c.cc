@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "capi/handles.h"
+#include "capi/log_format.h"
 #include "server/options.h"
 
 using namespace trident;  // NOLINT: C functions live outside every namespace
@@ -50,11 +51,7 @@ TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetLogFormat(TRITONSERVER_ServerOp
                                                            TRITONSERVER_LogFormat format) {
   TRIDENT_REQUIRE(options);
   return Guard([&] {
-    const int number = ReadEnum<int>(format);
-    if (number != TRITONSERVER_LOG_DEFAULT && number != TRITONSERVER_LOG_ISO8601) {
-      return InvalidArg("unknown log format '", number, "'");
-    }
-    Core(options)->log.iso8601 = number == TRITONSERVER_LOG_ISO8601;
+    TRIDENT_ASSIGN_OR_RETURN(Core(options)->log.iso8601, IsIso8601(format));
     return Status::Ok();
   });
 }

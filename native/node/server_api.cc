@@ -217,6 +217,16 @@ napi_value RemoveRepository(napi_env env, napi_callback_info info) {
       }));
 }
 
+// setLogSettings(server, error, warn, info, verbose, iso8601)
+napi_value SetLogSettings(napi_env env, napi_callback_info info) {
+  const JsCall call(env, info);
+  ServerHandle* handle = Running(call, 0);
+  if (handle == nullptr) return call.Throw(NoSuchServer());
+  return call.ThrowIfError(TakeError(TRITONSERVER_TridentServerSetLogSettings(
+      handle->server.load(), call.Bool(3), call.Bool(2), call.Bool(1), call.Int32(4),
+      LogFormat(call.Bool(5)))));
+}
+
 // registerRepository(server, path): a private one, removed at the environment's end
 napi_value RegisterRepository(napi_env env, napi_callback_info info) {
   const JsCall call(env, info);
@@ -311,6 +321,7 @@ const std::vector<Method>& ServerMethods() {
       {"removeRepository", RemoveRepository},
       {"endLoads", EndLoads},
       {"pollRepository", PollRepository},
+      {"setLogSettings", SetLogSettings},
       {"describe", Describe},
       {"isTrue", IsTrue},
   };

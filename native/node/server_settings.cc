@@ -28,17 +28,6 @@ TRITONSERVER_ModelControlMode ControlMode(const std::string& name) {
   return name == "poll" ? TRITONSERVER_MODEL_CONTROL_POLL : TRITONSERVER_MODEL_CONTROL_NONE;
 }
 
-// Levels: 0 silent, 1 errors, 2 warnings, 3 information, 4 everything.
-TRITONSERVER_Error* SetLogLevel(Options* options, unsigned level) {
-  TRITONSERVER_Error* error = TRITONSERVER_ServerOptionsSetLogError(options, level >= 1);
-  if (error == nullptr) error = TRITONSERVER_ServerOptionsSetLogWarn(options, level >= 2);
-  if (error == nullptr) error = TRITONSERVER_ServerOptionsSetLogInfo(options, level >= 3);
-  if (error == nullptr) {
-    error = TRITONSERVER_ServerOptionsSetLogVerbose(options, level >= 4 ? 1 : 0);
-  }
-  return error;
-}
-
 template <TRITONSERVER_Error* (*kSet)(Options*, const char*)>
 TRITONSERVER_Error* Text(const Setting& setting, ServerHandle*, Options* options) {
   return kSet(options, setting.at(0));
@@ -121,8 +110,18 @@ constexpr Kind kKinds[] = {
            options, setting.at(0), static_cast<size_t>(setting.numbers[1]),
            static_cast<int>(setting.numbers[2]));
      }},
-    {"logLevel", [](const Setting& setting, ServerHandle*,
-                    Options* options) { return SetLogLevel(options, setting.count()); }},
+    {"logError", Flag<TRITONSERVER_ServerOptionsSetLogError>},
+    {"logWarn", Flag<TRITONSERVER_ServerOptionsSetLogWarn>},
+    {"logInfo", Flag<TRITONSERVER_ServerOptionsSetLogInfo>},
+    {"logVerbose",
+     [](const Setting& setting, ServerHandle*, Options* options) {
+       return TRITONSERVER_ServerOptionsSetLogVerbose(options, static_cast<int>(setting.count()));
+     }},
+    {"logIso8601",
+     [](const Setting& setting, ServerHandle*, Options* options) {
+       return TRITONSERVER_ServerOptionsSetLogFormat(options, LogFormat(setting.flag));
+     }},
+    {"logFile", Text<TRITONSERVER_ServerOptionsSetLogFile>},
     {"logCallback",
      [](const Setting&, ServerHandle* handle, Options* options) {
        return TRITONSERVER_ServerOptionsSetLogCallback(options, ServerHandle::OnLog, handle);

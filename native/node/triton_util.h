@@ -17,6 +17,10 @@ inline Status TakeError(TRITONSERVER_Error* error) {
   return status;
 }
 
+inline TRITONSERVER_LogFormat LogFormat(bool iso8601) {
+  return iso8601 ? TRITONSERVER_LOG_ISO8601 : TRITONSERVER_LOG_DEFAULT;
+}
+
 struct ParameterDeleter {
   void operator()(TRITONSERVER_Parameter* parameter) const {
     TRITONSERVER_ParameterDelete(parameter);

@@ -37,6 +37,7 @@ class Server {
   // The first part of Stop: no load begins any more, and those under way end at their next step.
   void EndLoads() { repository_.BeginStop(); }
   void SetExitTimeoutMs(uint64_t timeout_ms) { exit_timeout_ms_.store(timeout_ms); }
+  Logger& logger() { return *logger_; }
 
   // Inference ------------------------------------------------------------------------------------
   Result<std::shared_ptr<InferenceTarget>> FindModel(const std::string& name,

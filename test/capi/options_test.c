@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "support.h"
+#include "trident/extension.h"
 
 static const TRITONSERVER_Error_Code kInvalid = TRITONSERVER_ERROR_INVALID_ARG;
 
@@ -32,6 +33,18 @@ static void TestValues(TRITONSERVER_ServerOptions* options) {
   OK(TRITONSERVER_ServerOptionsSetLogFile(options, NULL));
   OK(TRITONSERVER_ServerOptionsSetMetricsConfig(options, "", "summary_latencies", "true"));
   OK(TRITONSERVER_ServerOptionsAddRateLimiterResource(options, "R", 4, -1));
+}
+
+static void TestLogSettings(TRITONSERVER_Server* server) {
+  OK(TRITONSERVER_TridentServerSetLogSettings(server, true, false, true, 2,
+                                              TRITONSERVER_LOG_ISO8601));
+  CHECK(TRITONSERVER_LogIsEnabled(TRITONSERVER_LOG_INFO));
+  CHECK(!TRITONSERVER_LogIsEnabled(TRITONSERVER_LOG_WARN));
+  CHECK(TRITONSERVER_LogIsEnabled(TRITONSERVER_LOG_VERBOSE));
+  FAILS(TRITONSERVER_TridentServerSetLogSettings(server, false, false, false, 0,
+                                                 (TRITONSERVER_LogFormat)2),
+        kInvalid, "unknown log format '2'");
+  CHECK(TRITONSERVER_LogIsEnabled(TRITONSERVER_LOG_INFO));
 }
 
 static void TestRefusedByServerNew(TRITONSERVER_ServerOptions* options) {
@@ -81,6 +94,7 @@ static void TestLogCallback(void) {
   CHECK(log.records == before);
   OK(TRITONSERVER_LogMessage(TRITONSERVER_LOG_WARN, "here.c", 42, "mind"));
   CHECK(log.records == before + 1 && log.found);
+  TestLogSettings(server);
   OK(TRITONSERVER_ServerDelete(server));
   OK(TRITONSERVER_ServerOptionsDelete(options));
 }

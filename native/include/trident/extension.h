@@ -95,6 +95,12 @@ TRIDENT_EXTENSION_API struct TRITONSERVER_Error*
 TRITONSERVER_TridentServerOptionsSetPollSettleTimeMs(struct TRITONSERVER_ServerOptions* options,
                                                      uint64_t settle_ms);
 
+/* What TRITONSERVER_ServerOptionsSetLogInfo, ...LogWarn, ...LogError, ...LogVerbose and
+ * ...LogFormat say, of a server that runs: from the next record on. */
+TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentServerSetLogSettings(
+    struct TRITONSERVER_Server* server, bool info, bool warn, bool error, int verbose_level,
+    TRITONSERVER_LogFormat format);
+
 typedef enum tritonserver_tridentmodelstate_enum {
   TRITONSERVER_TRIDENT_MODEL_LOADING = 0,
   TRITONSERVER_TRIDENT_MODEL_READY = 1,

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <regex>
 #include <sstream>
 #include <vector>
 
@@ -36,8 +37,36 @@ TEST_F(LogFile, LinesHaveTritonsHeadingAndCannotBeForged) {
   const std::string text = Contents();
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
   EXPECT_NE(text.find("Z W "), std::string::npos) << text;
-  EXPECT_NE(text.find(" file.cc:12] name 'x\\nE1234 forged\\x1b[2J\\x7f'\n"), std::string::npos)
-      << text;
+  const std::string rest = R"( file.cc:12] "name 'x\nE1234 forged\u001B[2J\u007F'")";
+  EXPECT_NE(text.find(rest + "\n"), std::string::npos) << text;
+}
+
+TEST_F(LogFile, DetailChangesFromTheNextRecordOn) {
+  LogSettings settings;
+  settings.file = path_;
+  Logger logger(settings);
+  TRIDENT_LOG(logger, LogLevel::kVerbose, "unheard");
+  logger.SetDetail({.warn = false, .verbose = 2});
+  TRIDENT_LOG(logger, LogLevel::kWarn, "unheard");
+  TRIDENT_LOG(logger, LogLevel::kVerbose, "say \"a\\b\"");
+  logger.SetDetail({.iso8601 = true});
+  TRIDENT_LOG(logger, LogLevel::kWarn, "dated");
+  const std::string text = Contents();
+  const std::string number = std::to_string(getpid()) + " log_test.cc:\\d+\\] ";
+  const std::regex lines("I\\d{4} \\d\\d:\\d\\d:\\d\\d\\.\\d{6} " + number +
+                         R"("say \\"a\\\\b\\""\n)"
+                         R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ W )" +
+                         number + "\"dated\"\n");
+  EXPECT_TRUE(std::regex_match(text, lines)) << text;
+}
+
+TEST_F(LogFile, EscapingIsTurnedOffByTritonsVariable) {
+  LogSettings settings;
+  settings.file = path_;
+  setenv("TRITON_SERVER_ESCAPE_LOG_MESSAGES", "0", 1);
+  Logger(settings).Log(LogLevel::kError, "f.cc", 1, "a\tb");
+  unsetenv("TRITON_SERVER_ESCAPE_LOG_MESSAGES");
+  EXPECT_NE(Contents().find("f.cc:1] a\tb\n"), std::string::npos) << Contents();
 }
 
 TEST_F(LogFile, AppendsToWhatIsThere) {
@@ -46,7 +75,7 @@ TEST_F(LogFile, AppendsToWhatIsThere) {
   settings.file = path_;
   { Logger(settings).Log(LogLevel::kError, "f.cc", 1, "after"); }
   EXPECT_EQ(Contents().rfind("before\n", 0), 0u);
-  EXPECT_NE(Contents().find("after\n"), std::string::npos);
+  EXPECT_NE(Contents().find("\"after\"\n"), std::string::npos);
 }
 
 TEST(Logger, LevelsAreSwitchedOneByOne) {
