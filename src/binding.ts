@@ -69,6 +69,23 @@ export const readOutputs = 1
 export const failed = 2
 export const timedOut = 3
 
+/** A trace; the moments are activity, time and context by turns. */
+export type NativeTrace = [
+  id: number,
+  parentId: number,
+  model: string,
+  version: number,
+  requestId: string,
+  moments: (number | bigint | string)[],
+  tensors: [
+    activity: number,
+    name: string,
+    datatype: number,
+    shape: number[],
+    buffer?: ArrayBuffer,
+  ][],
+]
+
 export interface NativeCallbacks {
   /** `count` pairs of slot and outcome lie in the completions array. */
   completions(count: number): void
@@ -94,6 +111,10 @@ export interface NativeCallbacks {
     completed: number,
     total: number,
   ): void
+  /** The request of this slot, which has just crossed, has this trace. */
+  traced(slot: number, trace: number): void
+  /** Traces of a request and on its behalf, in the order they began, that are over. */
+  traces(server: number, traces: NativeTrace[]): void
   /** Makes the error that a call throws. */
   error(code: number, message: string): Error
 }
@@ -163,6 +184,16 @@ export interface NativeBridge {
   metricSet(metric: number, value: number): void
   metricObserve(metric: number, value: number): void
   metricValue(metric: number): number
+
+  /**
+   * Of each `rate`-th request to `model` the next `count` are traced; -1 is no limit. '' is all
+   * models without a rule of their own. `level` is a sum of TRITONSERVER_InferenceTraceLevel.
+   */
+  setTraceRule(server: number, model: string, level: number, rate: number, count: number): void
+  removeTraceRule(server: number, model: string): void
+  /** What the count of a rule has come down to. */
+  tracesLeft(server: number, model: string): number
+  tracesDropped(server: number): number
 
   createPlan(
     server: number,

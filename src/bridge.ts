@@ -1,13 +1,22 @@
 // The JS half of the bridge: one per environment and copy of this package. Collects what one turn
 // of the event loop submits, hands it to the addon in one call, and settles what comes back.
-import { asPlanned, type Binding, failed, loadBinding, type NativeBridge } from './binding.js'
+import {
+  asPlanned,
+  type Binding,
+  failed,
+  loadBinding,
+  type NativeBridge,
+  type NativeTrace,
+} from './binding.js'
 import { errorCodes, Failure, TridentError } from './errors.js'
 import type { Group } from './group.js'
 import type { ModelEvent } from './server-options.js'
+import { TraceContexts } from './trace-contexts.js'
 
 /** A request, as far as the bridge is concerned. */
 export interface Completion {
   readonly id: number
+  readonly server: number
   readonly group: Group
   /** Called once per submission. */
   complete(outcome: number): void
@@ -29,6 +38,7 @@ export interface LogRecord {
 export interface Observer {
   readonly log?: ((record: LogRecord) => void) | undefined
   readonly modelEvent?: (event: ModelEvent) => void
+  readonly traces?: (traces: readonly NativeTrace[]) => void
 }
 
 /** Positions equal the numbers of TRITONSERVER_TridentModelState. */
@@ -51,6 +61,7 @@ export class Bridge {
   readonly binding: Binding
   /** By server. */
   readonly observers = new Map<number, Observer>()
+  readonly traceContexts = new TraceContexts()
 
   readonly #submissions = new Int32Array(listCapacity)
   readonly #completions = new Int32Array(2 * listCapacity)
@@ -100,6 +111,8 @@ export class Bridge {
               total,
             }),
           ),
+        traced: (slot, trace) => this.traceContexts.traced(slot, trace),
+        traces: (server, traces) => tell(() => this.observers.get(server)?.traces?.(traces)),
         error: (code, message) => new TridentError(errorCodes[code] ?? 'UNKNOWN', message),
       },
       this.#submissions,
@@ -115,6 +128,7 @@ export class Bridge {
   submit(request: Completion): void {
     this.#slots[request.id] = request
     this.#submissions[this.#count++] = request.id
+    if (this.traceContexts.wanted) this.traceContexts.note(request)
     const enough = request.group.join(this.#crossing)
     if (this.#count === 1) {
       if (this.#inlineRuns < inlineRunsPerTurn) process.nextTick(this.#flush)
@@ -122,6 +136,12 @@ export class Bridge {
     } else if (enough || this.#count === listCapacity) {
       this.flush()
     }
+  }
+
+  /** Runs `request` on this thread, or waits for the one that does; returns its outcome. */
+  inferSync(request: Completion, timeoutMs: number): number {
+    if (this.traceContexts.wanted) this.traceContexts.note(request)
+    return this.native.inferSync(request.id, timeoutMs)
   }
 
   /** Takes back a request that has not crossed yet; false when it has. */

@@ -16,6 +16,7 @@ import {
   readSettings,
 } from './server-settings.js'
 import { ServerState } from './server-state.js'
+import { Tracing } from './tracing.js'
 
 /** Even when nobody is to wait for requests the core gets a moment: it has models to unload. */
 const leastExitTimeoutMs = 1000
@@ -39,6 +40,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Server>
   if (directory !== undefined) readPath(directory, 'backendDirectory')
   if (options.nativeBinding !== undefined) readPath(options.nativeBinding, 'nativeBinding')
   const bridge = getBridge(options.nativeBinding)
+  const tracing = new Tracing(bridge, options)
   settings.push(
     ...nativeLogSettings(log),
     ['exitTimeoutMs', Math.max(leastExitTimeoutMs, exitTimeout)],
@@ -48,10 +50,11 @@ export async function createServer(options: ServerOptions = {}): Promise<Server>
   // The core wants a repository to start with.
   const privateRepository = options.modelRepository === undefined ? newPrivateRepository() : null
   if (privateRepository) settings.push(['privateRepository', privateRepository])
-  const state = new ServerState(bridge, exitTimeout, explicit, privateRepository)
+  const state = new ServerState(bridge, exitTimeout, explicit, privateRepository, tracing)
   state.log = log
   try {
     await start(bridge, state, settings, allowed, options)
+    tracing.start(state.id)
   } catch (reason) {
     await state.close().catch(() => {})
     throw toError(reason)
@@ -76,6 +79,7 @@ async function start(
         state.modelChanged(event)
         onModelState?.(event)
       },
+      traces: (traces) => state.tracing.deliver(traces),
     })
   })
   try {

@@ -7,6 +7,7 @@ export type {
 } from './batch-slot.js'
 export { BatchSlots, type BatchSlotsLayout } from './batch-slots.js'
 export type { LogRecord } from './bridge.js'
+export { type ChromeTraceEvent, chromeTrace } from './chrome-trace.js'
 export { createServer } from './create-server.js'
 export { type ArrayOf, type Datatype, datatypes, type TypedArray } from './datatypes.js'
 export type { TensorSpec } from './descriptor.js'
@@ -43,6 +44,7 @@ export type {
   SequenceControlConfig,
   SequenceStateConfig,
 } from './model-config.js'
+export { type OpenTelemetryTracer, openTelemetryTracing } from './open-telemetry.js'
 export type { InferOptions, SequenceOptions } from './options.js'
 export type { Prepared, PrepareOptions } from './prepared.js'
 export type { RegionTensor, RegionTensorOptions } from './region-tensor.js'
@@ -77,3 +79,6 @@ export {
 export type { ResponseStream, StreamPart } from './stream.js'
 export type { StreamOptions } from './stream-options.js'
 export { Tensor } from './tensor.js'
+export type { TraceActivity, TraceRecord, TraceTensor, TraceTimestamp } from './trace-record.js'
+export type { TraceLevel, TraceSettings, TraceSettingsUpdate } from './trace-settings.js'
+export type { TraceStatus, TracingOptions } from './tracing.js'

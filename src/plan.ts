@@ -34,6 +34,7 @@ export interface CopyCount {
 
 export class Plan {
   readonly bridge: Bridge
+  readonly server: number
   readonly model: Descriptor
   readonly inputs: readonly PlanInput[]
   readonly outputs: readonly PlanOutput[]
@@ -65,6 +66,7 @@ export class Plan {
     onIdle: () => void,
   ) {
     this.bridge = bridge
+    this.server = server
     this.model = model
     this.#copies = copies
     this.#onIdle = onIdle
@@ -261,7 +263,7 @@ export class Plan {
       if (inPlace !== null) currentMemory(inPlace)
       else if (target !== null) this.#checkUnchanged('output', name, target, targetLength)
     }
-    const outcome = this.bridge.native.inferSync(slot.id, 0)
+    const outcome = this.bridge.inferSync(slot, 0)
     if (outcome === asPlanned) return outputs
     if (outcome !== failed) return readResult(this, slot, outcome)
     const [code, message] = this.bridge.native.takeError(slot.id)

@@ -1,6 +1,7 @@
 // What createServer takes.
 import type { LogRecord } from './bridge.js'
 import type { LogFormat, LogLevel } from './log-settings.js'
+import type { TracingOptions } from './tracing.js'
 
 export interface RateLimiterOptions {
   /**
@@ -58,7 +59,7 @@ export interface ModelEvent {
   readonly total: number
 }
 
-export interface ServerOptions {
+export interface ServerOptions extends TracingOptions {
   /**
    * Model repositories: directories with one directory per model. Without any, the server starts
    * empty, with model control 'explicit', for models given by path or as files.
@@ -195,6 +196,9 @@ export const serverOptionNames = Object.keys({
   logFile: 0,
   onLog: 0,
   onModelState: 0,
+  trace: 0,
+  onTrace: 0,
+  traceContext: 0,
   sharedMemory: 0,
   inlineBudget: 0,
   spinMicroseconds: 0,

@@ -2,12 +2,19 @@
 // nobody refers to any more can be collected, and closed, while requests are still under way.
 import type { Bridge } from './bridge.js'
 import { Failure, TridentError, toError } from './errors.js'
-import { type LogSettings, readLogSettings } from './log-settings.js'
+import {
+  type LogSettings,
+  type LogSettingsUpdate,
+  logDetail,
+  readLogSettings,
+  updatedLogSettings,
+} from './log-settings.js'
 import type { MetricFamily } from './metrics.js'
 import { ModelState } from './model-state.js'
 import type { CopyCount, Plan } from './plan.js'
 import { linkModel, newPrivateRepository, removePrivateRepository } from './private-repository.js'
 import type { ModelEvent } from './server-options.js'
+import type { Tracing } from './tracing.js'
 
 export class ServerState {
   readonly bridge: Bridge
@@ -15,6 +22,7 @@ export class ServerState {
   readonly exitTimeout: number
   readonly explicit: boolean
   log: LogSettings = readLogSettings({})
+  readonly tracing: Tracing
   id = -1
   /** Where the models are that come from elsewhere. */
   #privateRepository: string | null
@@ -37,10 +45,12 @@ export class ServerState {
     exitTimeout: number,
     explicit: boolean,
     privateRepository: string | null,
+    tracing: Tracing,
   ) {
     this.bridge = bridge
     this.exitTimeout = exitTimeout
     this.explicit = explicit
+    this.tracing = tracing
     this.#privateRepository = privateRepository
   }
 
@@ -86,6 +96,13 @@ export class ServerState {
     this.invalidate(model)
     const [, name] = model.split('::', 2) // where models have namespaces
     if (name !== undefined) this.invalidate(name)
+  }
+
+  updateLog(update: LogSettingsUpdate): void {
+    const log = updatedLogSettings(this.log, update)
+    const { error, warn, info, verbose, iso8601 } = logDetail(log)
+    this.bridge.native.setLogSettings(this.id, error, warn, info, verbose, iso8601)
+    this.log = log
   }
 
   /** Runs a load, an unload or the like, which close() waits for. */
@@ -222,6 +239,7 @@ export class ServerState {
           await this.bridge.run((task) => this.bridge.native.serverDelete(task, this.id))
         }
       } finally {
+        await this.tracing.close()
         this.bridge.observers.delete(this.id)
         if (this.#privateRepository !== null) removePrivateRepository(this.#privateRepository)
       }

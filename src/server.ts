@@ -1,20 +1,16 @@
 import { resolve } from 'node:path'
 import type { NativeQuestion } from './binding.js'
 import { checkKeys } from './check-keys.js'
-import { configFromJson, configToJson, inUsersSpelling } from './config.js'
-import { arrayName, type Datatype, typeName } from './datatypes.js'
-import { Failure, toError } from './errors.js'
-import {
-  type LogSettings,
-  type LogSettingsUpdate,
-  logDetail,
-  updatedLogSettings,
-} from './log-settings.js'
+import { configFromJson } from './config.js'
+import type { Datatype } from './datatypes.js'
+import { Failure, invalid, toError } from './errors.js'
+import type { LogSettings, LogSettingsUpdate } from './log-settings.js'
 import { MetricFamily, type MetricFamilyOptions, type MetricKind } from './metrics.js'
 import { Model } from './model.js'
 import type { ModelConfig } from './model-config.js'
 import { readFlag, readObject, readPath, readText, readVersion } from './options.js'
-import { RegionTensor, type RegionTensorOptions, readSize } from './region-tensor.js'
+import { RegionTensor, type RegionTensorOptions } from './region-tensor.js'
+import { inUsersWords, readLoad, readModelNames, readRegion } from './server-arguments.js'
 import { type ServerState, warnOfFailure } from './server-state.js'
 import type {
   LoadModelOptions,
@@ -26,6 +22,8 @@ import type {
   SystemSharedMemoryRegion,
   SystemSharedMemoryStatus,
 } from './server-types.js'
+import type { TraceSettingsUpdate } from './trace-settings.js'
+import type { TraceStatus } from './tracing.js'
 
 /**
  * An inference server inside this process. Made by `createServer`; to be closed, with
@@ -52,16 +50,7 @@ export class Server {
    *   the backend's own error; UNAVAILABLE when the model control mode does not allow it
    */
   async loadModel(model: string | LoadModelOptions): Promise<Model> {
-    const options = typeof model === 'string' ? { name: model } : model
-    if (typeof options !== 'object' || options === null) {
-      throw new TypeError(`loadModel takes a name or an object, got ${typeName(model)}`)
-    }
-    checkKeys(options, ['name', 'version', 'config', 'files', 'path'], 'loadModel')
-    const name = readText(options.name, 'name')
-    const version = readVersion(options.version)
-    const files = readFiles(options)
-    const config = readConfig(options, files.length > 0)
-    const path = options.path === undefined ? null : readPath(options.path, 'path')
+    const { name, version, files, config, path, given } = readLoad(model)
     this.checkOpen()
     const state = this.#state
     const load = (): Promise<void> =>
@@ -70,7 +59,7 @@ export class Server {
       await (path === null ? load() : state.loadFrom(path, name, load))
       state.forgetCopies(name)
     } catch (reason) {
-      throw toError(inUsersWords(reason, options.config), name)
+      throw toError(inUsersWords(reason, given), name)
     } finally {
       state.invalidate(name)
     }
@@ -133,11 +122,7 @@ export class Server {
    */
   async registerModelRepository(path: string, options: RegisterOptions = {}): Promise<void> {
     readPath(path, 'path')
-    checkKeys(readObject(options, 'the options'), ['modelNames'], 'registerModelRepository')
-    const names = Object.entries(readObject(options.modelNames ?? {}, 'modelNames')).map(
-      ([directory, model]) =>
-        [readText(directory, 'a directory'), readText(model, 'a model name')] as const,
-    )
+    const names = readModelNames(options)
     const state = this.#state
     await this.#change((task) =>
       state.bridge.native.addRepository(task, state.id, resolve(path), names),
@@ -254,6 +239,26 @@ export class Server {
     return new MetricFamily(this.#state, options)
   }
 
+  // Traces ----------------------------------------------------------------------------------------
+
+  /**
+   * Changes which requests are traced and where traces are written; what is not given stays.
+   *
+   * @param model only requests to this model; what it does not set itself is as for all
+   * @returns what then holds
+   * @throws TridentError INVALID_ARG: a rate of 0, neither a `file` nor `onTrace`, or no such model
+   */
+  trace(settings: TraceSettingsUpdate, model?: string): TraceStatus {
+    const name = this.#readModel(model)
+    this.#state.tracing.update(name, settings)
+    return this.#state.tracing.status(name)
+  }
+
+  /** Which requests are traced: to `model`, or to those models without settings of their own. */
+  traceSettings(model?: string): TraceStatus {
+    return this.#state.tracing.status(this.#readModel(model))
+  }
+
   // Logging ---------------------------------------------------------------------------------------
 
   /** What is logged now, and where. */
@@ -269,11 +274,7 @@ export class Server {
    */
   updateLogSettings(update: LogSettingsUpdate): LogSettings {
     this.checkOpen()
-    const state = this.#state
-    const log = updatedLogSettings(state.log, update)
-    const { error, warn, info, verbose, iso8601 } = logDetail(log)
-    state.bridge.native.setLogSettings(state.id, error, warn, info, verbose, iso8601)
-    state.log = log
+    this.#state.updateLog(update)
     return this.logSettings()
   }
 
@@ -288,17 +289,10 @@ export class Server {
    *   be opened
    */
   registerSystemSharedMemory(name: string, region: SystemSharedMemoryRegion): void {
+    const { key, offset, byteSize } = readRegion(region)
     readText(name, 'name')
-    readObject(region, 'a region')
-    checkKeys(region, ['key', 'byteSize', 'offset'], 'a region')
     this.checkOpen()
-    this.#state.bridge.native.registerRegion(
-      this.#state.id,
-      name,
-      readText(region.key, 'key'),
-      readSize(region.offset ?? 0, 'offset'),
-      readSize(region.byteSize, 'byteSize'),
-    )
+    this.#state.bridge.native.registerRegion(this.#state.id, name, key, offset, byteSize)
   }
 
   /**
@@ -353,6 +347,14 @@ export class Server {
     this.#state.checkOpen()
   }
 
+  /** The name of a model that there is; '' when none is given. */
+  #readModel(model: string | undefined): string {
+    this.checkOpen()
+    if (model === undefined) return ''
+    if (this.#isTrue('modelReady', readText(model, 'model'))) return model
+    throw invalid(`Request for unknown model : ${model}`, model)
+  }
+
   async #change(start: (task: number) => void): Promise<void> {
     this.checkOpen()
     try {
@@ -387,29 +389,3 @@ const collected = new FinalizationRegistry<ServerState>((state) => {
   process.emitWarning('a Trident server was garbage-collected without close()', 'TridentWarning')
   state.close().catch(warnOfFailure)
 })
-
-function readFiles(options: LoadModelOptions): [string, Uint8Array][] {
-  if (options.files === undefined) return []
-  if (options.path !== undefined) throw new TypeError('give either files or path, not both')
-  readObject(options.files, 'files')
-  return Object.entries(options.files).map(([path, bytes]) => {
-    if (arrayName(bytes) !== 'Uint8Array') {
-      throw new TypeError(`file '${path}' is a Uint8Array, got ${typeName(bytes)}`)
-    }
-    return [readText(path, 'a file path'), bytes]
-  })
-}
-
-/** Triton asks for a configuration beside in-memory files; an empty one is completed. */
-function readConfig(options: LoadModelOptions, hasFiles: boolean): string | null {
-  const { config } = options
-  if (config === undefined) return hasFiles ? configToJson({ name: options.name }) : null
-  readObject(config, 'config')
-  return configToJson(config)
-}
-
-/** A message about a configuration names its fields as the user wrote them. */
-function inUsersWords(reason: unknown, config: ModelConfig | undefined): unknown {
-  if (config === undefined || !(reason instanceof Failure)) return reason
-  return new Failure(reason.code, inUsersSpelling(reason.message, config), reason.cause)
-}

@@ -70,6 +70,10 @@ export class Slot implements Completion {
     for (const { inPlace } of request.outputs) sourceOf(inPlace)?.release?.()
   }
 
+  get server(): number {
+    return this.plan.server
+  }
+
   get group(): Group {
     return this.plan.group
   }
@@ -144,7 +148,7 @@ export class Slot implements Completion {
   /** Runs on this thread to the end; throws a Failure. */
   run(timeoutMs: number, timedOut: () => Failure): AnyResult {
     const { bridge } = this.plan
-    const outcome = bridge.native.inferSync(this.id, timeoutMs)
+    const outcome = bridge.inferSync(this, timeoutMs)
     if (outcome > failed) {
       bridge.adopt(this) // its completion is still to come
       throw timedOut()

@@ -48,8 +48,8 @@ napi_value Bridge::Create(napi_env env, napi_callback_info info) {
   }
   napi_value object = nullptr;
   napi_create_object(env, &object);
-  for (const auto* methods :
-       {&InferMethods(), &StreamMethods(), &ServerMethods(), &RegionMethods(), &MetricsMethods()}) {
+  for (const auto* methods : {&InferMethods(), &StreamMethods(), &ServerMethods(), &RegionMethods(),
+                              &MetricsMethods(), &TraceMethods()}) {
     for (const Method& method : *methods) {
       napi_value function = nullptr;
       napi_create_function(env, method.name, NAPI_AUTO_LENGTH, method.call, bridge, &function);
@@ -87,6 +87,8 @@ bool Bridge::Start(napi_env env, napi_value callbacks, napi_value submissions,
   on_task_ = Reference(env, Property(env, callbacks, "task"));
   on_log_ = Reference(env, Property(env, callbacks, "log"));
   on_model_event_ = Reference(env, Property(env, callbacks, "modelEvent"));
+  on_traces_ = Reference(env, Property(env, callbacks, "traces"));
+  on_traced_ = Reference(env, Property(env, callbacks, "traced"));
   new_error_ = Reference(env, Property(env, callbacks, "error"));
   // After the thread-safe function, whose own hook must run after ours: hooks run last to first.
   napi_add_env_cleanup_hook(env, OnEnvironmentEnd, this);
@@ -137,6 +139,17 @@ void Bridge::Complete(RequestSlot* slot) {
   ++completion_count_;
 }
 
+// Has a request traced that was armed, if it is one of those to be.
+void Bridge::Trace(RequestSlot* slot) {
+  slot->trace = slot->plan->server->tracing->Sample(slot->plan->model);
+  if (slot->trace == nullptr) return;
+  (void)TakeError(TRITONSERVER_TridentInferenceRequestSetTrace(slot->request, slot->trace));
+  uint64_t id = 0;
+  (void)TakeError(TRITONSERVER_InferenceTraceId(slot->trace, &id));
+  napi_value arguments[] = {FromInt32(env_, slot->id), FromNumber(env_, static_cast<double>(id))};
+  Call(on_traced_, 2, arguments);
+}
+
 uint32_t Bridge::Submit(uint32_t count, bool may_inline) {
   completion_count_ = 0;
   count = std::min(count, list_capacity_);
@@ -151,6 +164,7 @@ uint32_t Bridge::Submit(uint32_t count, bool may_inline) {
       Complete(slot);
       continue;
     }
+    if (slot->plan->server->tracing != nullptr) Trace(slot);
     // One batch at most runs here, the last: the others are on their way by then.
     if (!group_.empty() && slot->plan->server != group_.front()->plan->server) {
       SubmitGroup(/*may_inline=*/false);
@@ -203,6 +217,7 @@ int32_t Bridge::InferSync(RequestSlot* slot, double timeout_ms) {
     return static_cast<int32_t>(slot->outcome);
   };
   if (Status status = slot->Arm(); !status.ok()) return failed(std::move(status));
+  if (slot->plan->server->tracing != nullptr) Trace(slot);
   queue_.Await(slot);
   const uint64_t deadline_ns =
       timeout_ms > 0 ? NowNs() + static_cast<uint64_t>(timeout_ms * 1e6) : 0;
@@ -267,17 +282,26 @@ void Bridge::DrainSlots() {
 }
 
 void Bridge::DrainEvents() {
-  ModelEvent event;
+  ServerEvent event;
   while (queue_.NextEvent(&event)) {
-    napi_value arguments[] = {FromInt32(env_, event.server),
-                              FromString(env_, event.model),
-                              FromNumber(env_, static_cast<double>(event.version)),
-                              FromInt32(env_, event.state),
-                              FromString(env_, event.reason),
-                              FromNumber(env_, event.completed),
-                              FromNumber(env_, event.total)};
-    Call(on_model_event_, 7, arguments);
+    std::visit([this](const auto& told) { Tell(told); }, event);
   }
+}
+
+void Bridge::Tell(const ModelEvent& event) {
+  napi_value arguments[] = {FromInt32(env_, event.server),
+                            FromString(env_, event.model),
+                            FromNumber(env_, static_cast<double>(event.version)),
+                            FromInt32(env_, event.state),
+                            FromString(env_, event.reason),
+                            FromNumber(env_, event.completed),
+                            FromNumber(env_, event.total)};
+  Call(on_model_event_, 7, arguments);
+}
+
+void Bridge::Tell(const FinishedTraces& traces) {
+  napi_value arguments[] = {FromInt32(env_, traces.server), ToJs(env_, *traces.tree)};
+  Call(on_traces_, 2, arguments);
 }
 
 void Bridge::DrainTasks() {

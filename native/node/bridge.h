@@ -80,11 +80,14 @@ class Bridge {
   void DrainReady();
   void DrainSlots();
   void DrainEvents();
+  void Tell(const ModelEvent& event);
+  void Tell(const FinishedTraces& traces);
   void DrainTasks();
   void DrainLogs();
   void Call(napi_ref callback, size_t count, const napi_value* arguments);
   void UpdateKeepAlive();
 
+  void Trace(RequestSlot* slot);
   void SubmitGroup(bool may_inline);
   void Complete(RequestSlot* slot);
   void End();
@@ -96,6 +99,8 @@ class Bridge {
   napi_ref on_task_ = nullptr;
   napi_ref on_log_ = nullptr;
   napi_ref on_model_event_ = nullptr;
+  napi_ref on_traces_ = nullptr;
+  napi_ref on_traced_ = nullptr;
   napi_ref new_error_ = nullptr;
   napi_ref shared_arrays_[2] = {};
 
@@ -124,5 +129,6 @@ const std::vector<Method>& StreamMethods();
 const std::vector<Method>& ServerMethods();
 const std::vector<Method>& RegionMethods();
 const std::vector<Method>& MetricsMethods();
+const std::vector<Method>& TraceMethods();
 
 }  // namespace trident

@@ -30,7 +30,7 @@ void Bridge::End() {
     LogLine line;
     while (queue_.NextLog(&line)) {
     }
-    ModelEvent event;
+    ServerEvent event;
     while (queue_.NextEvent(&event)) {
     }
     int32_t ready = 0;
@@ -58,8 +58,9 @@ void Bridge::End() {
   metric_family_table.Clear();
   (void)TakeError(TRITONSERVER_ResponseAllocatorDelete(allocator));
   napi_release_threadsafe_function(wake_, napi_tsfn_abort);
-  for (napi_ref reference : {on_completions_, on_ready_, on_task_, on_log_, on_model_event_,
-                             new_error_, shared_arrays_[0], shared_arrays_[1]}) {
+  for (napi_ref reference :
+       {on_completions_, on_ready_, on_task_, on_log_, on_model_event_, on_traces_, on_traced_,
+        new_error_, shared_arrays_[0], shared_arrays_[1]}) {
     napi_delete_reference(env_, reference);
   }
 }

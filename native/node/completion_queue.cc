@@ -34,7 +34,7 @@ void CompletionQueue::Push(RequestSlot* slot) {
 
 void CompletionQueue::Push(TaskResult result) { Append(tasks_, std::move(result)); }
 void CompletionQueue::Push(LogLine line) { Append(logs_, std::move(line)); }
-void CompletionQueue::Push(ModelEvent event) { Append(events_, std::move(event)); }
+void CompletionQueue::Push(ServerEvent event) { Append(events_, std::move(event)); }
 void CompletionQueue::PushReady(int32_t slot) { Append(ready_, slot); }
 
 template <typename T>
@@ -84,7 +84,7 @@ bool CompletionQueue::NextReady(int32_t* slot) {
   return true;
 }
 
-bool CompletionQueue::NextEvent(ModelEvent* event) {
+bool CompletionQueue::NextEvent(ServerEvent* event) {
   if (taken_events_.empty()) return false;
   *event = std::move(taken_events_.items[taken_events_.next++]);
   return true;

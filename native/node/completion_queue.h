@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "base/mutex.h"
@@ -13,6 +14,7 @@
 namespace trident {
 
 struct RequestSlot;
+struct TraceTree;
 
 // A text and whoever keeps it: it may be long, and is not copied on its way.
 struct TaskAnswer {
@@ -48,6 +50,14 @@ struct ModelEvent {
   uint32_t total = 0;
 };
 
+struct FinishedTraces {
+  int32_t server = 0;
+  std::shared_ptr<TraceTree> tree;
+};
+
+// What a server has to tell that nobody waits for.
+using ServerEvent = std::variant<ModelEvent, FinishedTraces>;
+
 // Carries finished work from any thread to the JS thread: producers append, the JS thread swaps the
 // whole list out and works through it. Only the first item after a swap wakes the JS thread, so
 // that a batch of completions costs one wake. Thread-safe, except what is marked otherwise.
@@ -63,7 +73,7 @@ class CompletionQueue {
   void Push(RequestSlot* slot);
   void Push(TaskResult result);
   void Push(LogLine line);
-  void Push(ModelEvent event);
+  void Push(ServerEvent event);
   // The stream of slot number `slot`, found empty before, has a response; always before its end.
   void PushReady(int32_t slot);
 
@@ -75,7 +85,7 @@ class CompletionQueue {
   bool NextTask(TaskResult* result);
   bool NextLog(LogLine* line);
   bool NextReady(int32_t* slot);
-  bool NextEvent(ModelEvent* event);
+  bool NextEvent(ServerEvent* event);
 
   // JS thread only. Says of an armed slot that its end is to be waited for, not queued.
   void Await(RequestSlot* slot);
@@ -104,7 +114,7 @@ class CompletionQueue {
   std::vector<TaskResult> tasks_ GUARDED_BY(mutex_);
   std::vector<LogLine> logs_ GUARDED_BY(mutex_);
   std::vector<int32_t> ready_ GUARDED_BY(mutex_);
-  std::vector<ModelEvent> events_ GUARDED_BY(mutex_);
+  std::vector<ServerEvent> events_ GUARDED_BY(mutex_);
 
   // The JS thread's side of the swap.
   template <typename T>
@@ -118,7 +128,7 @@ class CompletionQueue {
   Taken<TaskResult> taken_tasks_;
   Taken<LogLine> taken_logs_;
   Taken<int32_t> taken_ready_;
-  Taken<ModelEvent> taken_events_;
+  Taken<ServerEvent> taken_events_;
 };
 
 }  // namespace trident

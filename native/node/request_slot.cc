@@ -178,6 +178,7 @@ void RequestSlot::Unbind() {
 }
 
 Status RequestSlot::Arm() {
+  trace = nullptr;
   TRIDENT_RETURN_IF_ERROR(RenewLeases());
   for (OutputResult& result : results) result.present = false;
   parameters.clear();
@@ -193,6 +194,9 @@ Status RequestSlot::Arm() {
 void RequestSlot::Refuse(Status status) {
   for (auto* bindings : {&inputs, &outputs}) {
     for (Binding& binding : *bindings) binding.lease = RegionLease();
+  }
+  if (trace != nullptr) {
+    plan->server->tracer->TakeBack(request, std::exchange(trace, nullptr), plan->model);
   }
   outcome = SlotOutcome::kFailed;
   error = std::move(status);

@@ -126,6 +126,7 @@ struct RequestSlot {
   int32_t id = -1;
   bool in_flight = false;  // from submission until the JS thread has taken the completion
   TRITONSERVER_InferenceRequest* request = nullptr;
+  TRITONSERVER_InferenceTrace* trace = nullptr;  // the core's, once it has taken the request
 
   std::vector<Binding> inputs;
   std::vector<Binding> outputs;

@@ -2,10 +2,12 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "base/status.h"
 #include "memory/region_registry.h"
+#include "node/tracer.h"
 #include "trident/extension.h"
 
 namespace trident {
@@ -27,6 +29,12 @@ struct ServerHandle {
   std::string private_repository;            // to remove at the environment's end
   uint64_t inline_budget_ns = 0;             // 0: no inline lane
   int slot_count = 0;                        // JS thread only
+  Tracer* tracing = nullptr;                 // JS thread only; null while no request is traced
+  std::unique_ptr<Tracer> tracer;            // from the first rule on
+
+  // As those of Tracer. JS thread only.
+  void SetTraceRule(const std::string& model, const TraceRule& rule);
+  void RemoveTraceRule(const std::string& model);
 
   // What TRITONSERVER_ServerOptionsSetLogCallback calls; `userp` is the ServerHandle.
   static void OnLog(TRITONSERVER_LogLevel level, const char* file, int line, uint64_t timestamp_us,

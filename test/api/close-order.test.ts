@@ -3,6 +3,7 @@
 import { expect, it } from 'vitest'
 import type { Bridge } from '../../dist/esm/bridge.js'
 import { ServerState } from '../../dist/esm/server-state.js'
+import type { Tracing } from '../../dist/esm/tracing.js'
 import { expectFailure } from './support/expect.js'
 
 function stateWithTasks(exitTimeout: number) {
@@ -16,7 +17,8 @@ function stateWithTasks(exitTimeout: number) {
       return new Promise<void>((resolve) => ends.push(resolve))
     },
   }
-  const state = new ServerState(bridge as unknown as Bridge, exitTimeout, true, null)
+  const tracing = { close: async () => {} } as Tracing
+  const state = new ServerState(bridge as unknown as Bridge, exitTimeout, true, null, tracing)
   state.id = 1
   const load = () => state.run(() => calls.push('load'))
   const nextTurn = () => new Promise((resolve) => setImmediate(resolve))
