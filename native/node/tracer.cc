@@ -9,7 +9,9 @@
 namespace trident {
 namespace {
 
-// Beyond this nothing more is collected until JS fetches what there is.
+// Beyond the first no trace begins, so that those under way find room, and beyond the second
+// nothing is collected, until JS fetches what there is.
+constexpr uint64_t kMostBytesToBegin = 32u << 20;
 constexpr uint64_t kMostBytes = 64u << 20;
 
 }  // namespace
@@ -44,7 +46,7 @@ TraceRule& Tracer::RuleFor(const std::string& model) {
 TRITONSERVER_InferenceTrace* Tracer::Sample(const std::string& model) {
   TraceRule& rule = RuleFor(model);
   if (!rule.on() || ++rule.seen % rule.rate != 0) return nullptr;
-  if (memory_->bytes.load() >= kMostBytes) {
+  if (memory_->bytes.load() >= kMostBytesToBegin) {
     ++memory_->dropped;
     return nullptr;
   }
