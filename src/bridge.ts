@@ -11,6 +11,7 @@ import {
 import { errorCodes, Failure, TridentError } from './errors.js'
 import type { Group } from './group.js'
 import type { ModelEvent } from './server-options.js'
+import { tell } from './tell.js'
 import { TraceContexts } from './trace-contexts.js'
 
 /** A request, as far as the bridge is concerned. */
@@ -212,17 +213,6 @@ export class Bridge {
     this.#tasks.delete(task)
     if (code < 0) waiting?.resolve(text)
     else waiting?.reject(Failure.fromNative(code, text))
-  }
-}
-
-/** The caller is native: let it go on, and fail as any callback. */
-function tell(call: () => void): void {
-  try {
-    call()
-  } catch (error) {
-    process.nextTick(() => {
-      throw error
-    })
   }
 }
 

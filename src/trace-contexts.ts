@@ -1,6 +1,8 @@
 // What was around the application's requests when it made them, for the traces of those that have
 // one: which ones is known only when they cross into native code, later and together.
 
+import { tell } from './tell.js'
+
 /** A request, as far as this is concerned. */
 interface Request {
   readonly id: number
@@ -26,8 +28,8 @@ export class TraceContexts {
 
   note(request: Request): void {
     const capture = this.#captures.get(request.server)
-    if (capture === undefined) this.#noted.delete(request.id)
-    else this.#noted.set(request.id, capture())
+    this.#noted.delete(request.id)
+    if (capture !== undefined) tell(() => this.#noted.set(request.id, capture()))
   }
 
   /** The request of a slot has crossed and has this trace. */

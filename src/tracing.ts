@@ -2,6 +2,7 @@
 import type { NativeTrace } from './binding.js'
 import type { Bridge } from './bridge.js'
 import { typeName } from './datatypes.js'
+import { tell } from './tell.js'
 import { TraceFile } from './trace-file.js'
 import { type TraceRecord, toTraceRecord } from './trace-record.js'
 import {
@@ -87,7 +88,7 @@ export class Tracing {
     const records = traces.map((trace) => toTraceRecord(trace, context))
     const { file, logFrequency } = this.#settings.of(root[2])
     if (file !== undefined) this.#fileAt(file).write(records, logFrequency)
-    if (this.#onTrace !== undefined) for (const record of records) this.#onTrace(record)
+    for (const record of records) tell(() => this.#onTrace?.(record))
   }
 
   /** When nothing is traced any more: completes the files. */

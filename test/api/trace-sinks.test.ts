@@ -8,6 +8,7 @@ import { TraceFile, traceJson } from '../../dist/esm/trace-file.js'
 import { toTraceRecord } from '../../dist/esm/trace-record.js'
 import { TraceSettingsTable } from '../../dist/esm/trace-settings.js'
 import { runChild } from './support/child.js'
+import { identityConfig } from './support/identity.js'
 import { chromeTrace, Tensor, type TraceRecord } from './support/trident.js'
 
 function record(id: number, more: Partial<TraceRecord> = {}): TraceRecord {
@@ -133,16 +134,10 @@ describe('files', () => {
       const server = await createServer({
         trace: { level: 'TIMESTAMPS', rate: 1, file: '/nowhere/at/all' },
       })
-      const model = await server.loadModel({
-        name: 'm',
-        files: { '1/unused': new Uint8Array(0) },
-        config: {
-          backend: 'identity',
-          input: [{ name: 'INPUT0', dataType: 'TYPE_FP32', dims: [1] }],
-          output: [{ name: 'OUTPUT0', dataType: 'TYPE_FP32', dims: [1] }],
-        },
-      })
-      for (let i = 0; i < 3; i++) model.inferSync({ INPUT0: new Float32Array(1) })
+      const config = ${JSON.stringify(identityConfig())}
+      const files = { '1/unused': new Uint8Array(0) }
+      const model = await server.loadModel({ name: 'm', config, files })
+      for (let i = 0; i < 3; i++) model.inferSync({ INPUT0: new Float32Array(4) })
       await server.close()`
     const { stdout, code } = await runChild(script, { nodeArgs: ['--no-warnings'] })
     expect(stdout).toMatch(/^TridentWarning traces can't be written to \/nowhere.*\n$/)
@@ -239,6 +234,28 @@ describe('settings', () => {
     expect(settings.of('')).toEqual({ level: ['OFF'], rate: 1000, count: -1, logFrequency: 0 })
     expect(rules.size).toBe(0)
   })
+})
+
+it('callbacks that throw fail as any callback, and no request with them', async () => {
+  const script = `
+    import { createServer } from 'trident'
+    const uncaught = []
+    process.on('uncaughtException', (error) => uncaught.push(error.message))
+    const server = await createServer({
+      trace: { level: 'TIMESTAMPS', rate: 1 },
+      onTrace({ modelName, context }) { throw new Error('trace of ' + modelName + ' ' + context) },
+      traceContext() { throw new Error('context') },
+    })
+    const config = ${JSON.stringify(identityConfig())}
+    const model = await server.loadModel({ name: 'm', config, files: { '1/unused': new Uint8Array(0) } })
+    const { OUTPUT0 } = await model.infer({ INPUT0: Float32Array.of(1, 2, 3, 4) })
+    await server.close()
+    await new Promise((resolve) => setImmediate(resolve))
+    console.log(OUTPUT0.data.join(), uncaught.join())`
+  const { code, stdout, stderr } = await runChild(script, { endsByItself: true })
+  expect(stderr).toBe('')
+  expect(stdout).toBe('1,2,3,4 context,trace of m undefined\n')
+  expect(code).toBe(0)
 })
 
 it('openTelemetryTracing says when its package is missing', async () => {
