@@ -9,10 +9,13 @@
 #include "base/status.h"
 #include "triton/core/tritonbackend.h"
 #include "triton/core/tritoncache.h"
+#include "triton/core/tritonrepoagent.h"
 #include "triton/core/tritonserver.h"
 
 namespace trident {
 
+class Agent;
+class AgentModel;
 class Backend;
 class CacheCopier;
 class InferenceRequest;
@@ -71,6 +74,8 @@ TRIDENT_HANDLE(TRITONBACKEND_ResponseFactory, ResponseFactory);
 TRIDENT_HANDLE(TRITONBACKEND_State, StateTensor);
 TRIDENT_HANDLE(TRITONCACHE_Allocator, CacheCopier);
 TRIDENT_HANDLE(TRITONCACHE_CacheEntry, CacheEntry);
+TRIDENT_HANDLE(TRITONREPOAGENT_Agent, Agent);
+TRIDENT_HANDLE(TRITONREPOAGENT_AgentModel, AgentModel);
 #undef TRIDENT_HANDLE
 
 template <typename Handle>

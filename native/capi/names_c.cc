@@ -4,7 +4,7 @@
 #include "capi/handles.h"
 #include "inference/buffer.h"
 #include "inference/parameter.h"
-#include "triton/core/tritonrepoagent.h"
+#include "repository/agent_model.h"
 
 using namespace trident;  // NOLINT: C functions live outside every namespace
 
@@ -51,19 +51,7 @@ const char* TRITONSERVER_InstanceGroupKindString(TRITONSERVER_InstanceGroupKind 
 }
 
 const char* TRITONREPOAGENT_ActionTypeString(TRITONREPOAGENT_ActionType type) {
-  switch (ReadEnum<int>(type)) {
-    case TRITONREPOAGENT_ACTION_LOAD:
-      return "TRITONREPOAGENT_ACTION_LOAD";
-    case TRITONREPOAGENT_ACTION_LOAD_COMPLETE:
-      return "TRITONREPOAGENT_ACTION_LOAD_COMPLETE";
-    case TRITONREPOAGENT_ACTION_LOAD_FAIL:
-      return "TRITONREPOAGENT_ACTION_LOAD_FAIL";
-    case TRITONREPOAGENT_ACTION_UNLOAD:
-      return "TRITONREPOAGENT_ACTION_UNLOAD";
-    case TRITONREPOAGENT_ACTION_UNLOAD_COMPLETE:
-      return "TRITONREPOAGENT_ACTION_UNLOAD_COMPLETE";
-  }
-  return "<invalid>";
+  return AgentActionName(ReadEnum<int>(type));
 }
 
 const char* TRITONREPOAGENT_ArtifactTypeString(TRITONREPOAGENT_ArtifactType type) {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <future>
 #include <map>
 #include <memory>
 #include <string>
@@ -9,9 +8,9 @@
 
 #include "base/dynamic_library.h"
 #include "base/log.h"
-#include "base/mutex.h"
 #include "base/status.h"
 #include "config/model_config.h"
+#include "model/load_once.h"
 #include "triton/core/tritonbackend.h"
 
 namespace trident {
@@ -95,12 +94,9 @@ class BackendManager {
                                        const std::string& model_directory, int64_t version);
 
  private:
-  using Loading = std::shared_future<Result<std::shared_ptr<Backend>>>;
-
   const Options options_;
   const std::shared_ptr<Logger> logger_;
-  Mutex mutex_;
-  std::map<std::string, Loading> loading_ GUARDED_BY(mutex_);  // by library path
+  LoadOnce<Backend> loaded_;
 };
 
 // {"cmdline": {...}}: the settings of one backend in the form backends parse.

@@ -63,35 +63,10 @@ Result<std::shared_ptr<Backend>> BackendManager::Get(const ModelConfig& config,
                                                      int64_t version) {
   TRIDENT_ASSIGN_OR_RETURN(const std::string path, FindLibrary(config, options_.backend_directory,
                                                                model_directory, version));
-  std::promise<Result<std::shared_ptr<Backend>>> promise;
-  Loading loading;
-  bool load_here = false;
-  {
-    MutexLock lock(mutex_);
-    const auto found = loading_.find(path);
-    if (found != loading_.end()) {
-      loading = found->second;
-    } else {
-      loading = loading_[path] = promise.get_future().share();
-      load_here = true;
-    }
-  }
-  // Plug-in code runs here, so no lock is held; others who want the same backend wait for it.
-  if (load_here) {
-    try {
-      promise.set_value(Backend::Load(config.backend, path,
-                                      BackendConfigJson(options_, config.backend), logger_));
-    } catch (const std::exception& error) {
-      promise.set_value(
-          Unavailable("failed to load backend '", config.backend, "': ", error.what()));
-    }
-  }
-  Result<std::shared_ptr<Backend>> result = loading.get();
-  if (load_here && !result.ok()) {
-    MutexLock lock(mutex_);
-    loading_.erase(path);
-  }
-  return result;
+  return loaded_.Get(path, [&] {
+    return Backend::Load(config.backend, path, BackendConfigJson(options_, config.backend),
+                         logger_);
+  });
 }
 
 }  // namespace trident

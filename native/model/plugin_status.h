@@ -21,7 +21,7 @@ inline Status TakePluginError(TRITONSERVER_Error* error) {
   return *status;
 }
 
-// What an entry point says, which may throw, as plug-ins may be C++ behind their C functions.
+// Calls an entry point of a plug-in, which may throw: plug-ins are often written in C++.
 template <typename Function, typename... Arguments>
 Status CallPlugin(Function* function, Arguments... arguments) {
   try {

@@ -29,12 +29,6 @@ Status CheckTensors(const ModelConfig& config) {
 }  // namespace
 
 Status CheckSupported(const ModelConfig& config) {
-  if (config.model_repository_agents) {
-    return Refuse(
-        config, "model_repository_agents",
-        "agents can't be loaded yet, and a model that was to be checked or decrypted must "
-        "not be served without");
-  }
   TRIDENT_RETURN_IF_ERROR(CheckTensors(config));
   for (size_t i = 0; i < config.instance_group.size(); ++i) {
     const InstanceGroup& group = config.instance_group[i];

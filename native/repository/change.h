@@ -22,7 +22,8 @@ struct ModelRepository::Change {
   bool with_dependents = false;  // ensembles take along what only they need
 
   // What was found on disk
-  std::map<ModelIdentity, std::shared_ptr<const ModelPlan>> from_memory;
+  // Not to be made twice: of files given as bytes, or prepared by agents.
+  std::map<ModelIdentity, std::shared_ptr<const ModelPlan>> made;
   std::map<ModelIdentity, std::shared_ptr<const ModelPlan>> plans;
   std::map<ModelIdentity, Status> failures;
   ModelSet missing;                             // of the failures: on no disk
@@ -36,6 +37,15 @@ struct ModelRepository::Change {
 
   bool Loads(const ModelIdentity& model) const { return plans.count(model) > 0; }
 };
+
+template <typename Map>
+ModelSet KeysOf(const Map& map) {
+  ModelSet keys;
+  for (const auto& [key, value] : map) keys.insert(key);
+  return keys;
+}
+
+inline void Add(const ModelSet& models, ModelSet* to) { to->insert(models.begin(), models.end()); }
 
 // One model of a change while its versions load, on several threads.
 struct ModelRepository::Job {

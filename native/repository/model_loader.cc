@@ -33,8 +33,14 @@ std::vector<EnsembleStep> StepsOf(const ModelPlan& plan) {
   return plan.ensemble() ? plan.config.ensemble_scheduling->step : std::vector<EnsembleStep>();
 }
 
+bool FilesAsPlanned(const ModelPlan& plan) {
+  return FingerprintOf(plan.source) == plan.fingerprint;
+}
+
 bool MayUpdate(const ModelPlan& served, const ModelPlan& next, int64_t version) {
   if (served.ensemble() || next.ensemble() || served.directory != next.directory) return false;
+  // Agents follow a load from its begin to its end.
+  if (served.agents != nullptr || next.agents != nullptr) return false;
   const auto old_files = served.fingerprint.versions.find(version);
   const auto new_files = next.fingerprint.versions.find(version);
   if (old_files == served.fingerprint.versions.end() ||
@@ -77,55 +83,79 @@ ModelLoader::ModelLoader(Options options, const ModelLocations& locations, Backe
       locations_(locations),
       backends_(backends),
       logger_(std::move(logger)),
+      agents_(options_.agent_directory, logger_),
       threads_(options_.thread_count) {}
 
-Result<ModelPlan> ModelLoader::Plan(const ModelIdentity& model,
-                                    const std::vector<Parameter>& parameters) const {
+Result<FoundModel> ModelLoader::Find(const ModelIdentity& model,
+                                     const std::vector<Parameter>& parameters) const {
   TRIDENT_RETURN_IF_ERROR(CheckModelName(model.name));
   TRIDENT_RETURN_IF_ERROR(CheckLoadParameters(parameters));
   const std::string* const config = ConfigOf(parameters);
-  ModelPlan plan;
-  plan.model = model;
-  plan.overridden = config != nullptr;
-  bool mapped = false;
+  FoundModel found;
+  found.model = model;
+  found.overridden = config != nullptr;
+  std::string directory;
   if (HasFiles(parameters)) {
     std::vector<Parameter> files;
     std::copy_if(parameters.begin(), parameters.end(), std::back_inserter(files), IsFile);
-    TRIDENT_ASSIGN_OR_RETURN(std::unique_ptr<TemporaryModel> temporary,
-                             TemporaryModel::Create(files));
-    plan.temporary = std::move(temporary);
-    plan.directory = plan.temporary->directory();
+    TRIDENT_ASSIGN_OR_RETURN(found.temporary, TemporaryModel::Create(files));
+    directory = found.temporary->directory();
   } else {
     TRIDENT_ASSIGN_OR_RETURN(const ModelLocations::Location location, locations_.Find(model));
-    plan.directory = location.directory;
-    mapped = location.mapped;
+    directory = location.directory;
+    found.mapped = location.mapped;
   }
-  TRIDENT_ASSIGN_OR_RETURN(const ModelFiles files,
-                           ScanModel(plan.directory, options_.config_name, *logger_));
-  plan.fingerprint = files.fingerprint;
-  TRIDENT_ASSIGN_OR_RETURN(plan.config, ReadConfig(model.name, mapped, config, files));
-  plan.versions = VersionsToServe(*plan.config.version_policy, files.versions);
-  if (plan.versions.empty()) {
-    return InvalidArg("at least one version must be available under the version policy of model '",
-                      model.Text(), "'; ", files.versions.size(),
-                      " version directories were found in ", plan.directory);
+  TRIDENT_ASSIGN_OR_RETURN(found.files, ScanModel(directory, options_.config_name, *logger_));
+  if (config != nullptr) {
+    TRIDENT_ASSIGN_OR_RETURN(found.config, ParseModelConfigJson(*config));
+  } else {
+    TRIDENT_ASSIGN_OR_RETURN(found.config, ReadConfig(model.name, found.files));
   }
-  return plan;
+  return found;
 }
 
-Result<ModelConfig> ModelLoader::ReadConfig(const std::string& name, bool mapped,
-                                            const std::string* override_json,
+Result<ModelConfig> ModelLoader::ReadConfig(const std::string& model,
                                             const ModelFiles& files) const {
-  ModelConfig config;
-  if (override_json != nullptr) {
-    TRIDENT_ASSIGN_OR_RETURN(config, ParseModelConfigJson(*override_json));
-  } else if (files.has_config) {
-    TRIDENT_ASSIGN_OR_RETURN(config, ParseModelConfigText(files.config_text, files.config_path));
-  } else if (!options_.auto_complete) {
-    return NotFound("model configuration is not provided for model '", name,
-                    "': strict model configuration needs ", files.directory, "/config.pbtxt");
+  if (files.has_config) return ParseModelConfigText(files.config_text, files.config_path);
+  if (options_.auto_complete) return ModelConfig();
+  return NotFound("model configuration is not provided for model '", model,
+                  "': strict model configuration needs ", files.directory, "/config.pbtxt");
+}
+
+// What the agents have left is what was found. Which agents there are says the repository alone, as
+// does the configuration where they leave none.
+Status ModelLoader::AskAgents(FoundModel* found, ModelPlan* plan) {
+  TRIDENT_ASSIGN_OR_RETURN(plan->agents, ModelAgents::Load({.directory = plan->source,
+                                                            .config = found->config,
+                                                            .config_name = options_.config_name,
+                                                            .manager = &agents_,
+                                                            .logger = logger_}));
+  TRIDENT_ASSIGN_OR_RETURN(found->files,
+                           ScanModel(plan->agents->directory(), options_.config_name, *logger_));
+  if (found->overridden || !found->files.has_config) return Status::Ok();
+  const auto agents = found->config.model_repository_agents;
+  TRIDENT_ASSIGN_OR_RETURN(found->config, ReadConfig(found->model.name, found->files));
+  found->config.model_repository_agents = agents;
+  return Status::Ok();
+}
+
+Result<ModelPlan> ModelLoader::Plan(FoundModel found) {
+  ModelPlan plan;
+  plan.model = found.model;
+  plan.source = found.files.directory;
+  plan.fingerprint = found.files.fingerprint;
+  plan.overridden = found.overridden;
+  plan.temporary = found.temporary;
+  const auto& agents = found.config.model_repository_agents;
+  if (agents.has_value() && !agents->agents.empty()) {
+    TRIDENT_RETURN_IF_ERROR(AskAgents(&found, &plan));
   }
-  if (mapped) config.name = name;
+  const ModelFiles& files = found.files;
+  const std::string& name = found.model.name;
+  plan.directory = files.directory;
+  plan.config = std::move(found.config);
+  ModelConfig& config = plan.config;
+  if (found.mapped) config.name = name;
   if (!config.name.empty() && config.name != name) {
     return InvalidArg("unexpected directory name '", name, "' for model '", config.name,
                       "', directory name must equal model name");
@@ -133,7 +163,13 @@ Result<ModelConfig> ModelLoader::ReadConfig(const std::string& name, bool mapped
   TRIDENT_RETURN_IF_ERROR(CompleteBackend(name, files.first_version_files, &config));
   Normalize(&config);
   TRIDENT_RETURN_IF_ERROR(Validate(config));
-  return config;
+  plan.versions = VersionsToServe(*config.version_policy, files.versions);
+  if (plan.versions.empty()) {
+    return InvalidArg("at least one version must be available under the version policy of model '",
+                      plan.model.Text(), "'; ", files.versions.size(),
+                      " version directories were found in ", plan.directory);
+  }
+  return plan;
 }
 
 Result<std::shared_ptr<Model>> ModelLoader::Load(const ModelPlan& plan, int64_t version,

@@ -9,30 +9,44 @@
 #include "model/model.h"
 #include "repository/load_threads.h"
 #include "repository/locations.h"
+#include "repository/model_agents.h"
 #include "repository/scan.h"
 
 namespace trident {
 
-// A model as a load found it: what to load, not yet loaded.
+// A model as it lies in its repository, or as load parameters give it.
+struct FoundModel {
+  ModelIdentity model;
+  ModelFiles files;
+  ModelConfig config;  // as written
+  bool mapped = false;
+  bool overridden = false;                    // by load parameters
+  std::shared_ptr<TemporaryModel> temporary;  // keeps files given as bytes
+};
+
+// What to load of a model, not yet loaded.
 struct ModelPlan {
   ModelIdentity model;
-  ModelConfig config;  // as written and normalised; a backend may complete it later
-  std::string directory;
+  ModelConfig config;     // as written and normalised; a backend may complete it later
+  std::string source;     // its directory in the repository
+  std::string directory;  // what is loaded: `source`, unless agents have put something in its place
   std::set<int64_t> versions;
-  Fingerprint fingerprint;
+  Fingerprint fingerprint;                    // of `source`
   bool overridden = false;                    // by load parameters
   std::shared_ptr<TemporaryModel> temporary;  // keeps files given as bytes while they are served
+  std::shared_ptr<ModelAgents> agents;        // null: none
 
   bool ensemble() const { return config.ensemble_scheduling.has_value(); }
 };
 
-// Turns a model's name into loaded versions: finds it, reads it, completes its configuration, then
-// loads. Knows nothing of what is being served. Thread-safe.
+// Turns a model's name into loaded versions: finds it, has its agents at it, completes its
+// configuration, then loads. Knows nothing of what is being served. Thread-safe.
 class ModelLoader {
  public:
   struct Options {
     bool auto_complete = false;
     std::string config_name;
+    std::string agent_directory;
     unsigned thread_count = 4;  // versions loading at once, over all models
     unsigned retry_count = 0;
     HostPolicies host_policies;
@@ -48,8 +62,10 @@ class ModelLoader {
               std::shared_ptr<Logger> logger);
 
   // `parameters` are Triton's load parameters: "config" (JSON) and "file:<path>" (bytes).
-  Result<ModelPlan> Plan(const ModelIdentity& model,
-                         const std::vector<Parameter>& parameters) const;
+  Result<FoundModel> Find(const ModelIdentity& model,
+                          const std::vector<Parameter>& parameters) const;
+  // Has the model's agents prepare the load, if it has any.
+  Result<ModelPlan> Plan(FoundModel found);
 
   // Loads one version of the plan, again and again as the options say unless `stopped`.
   Result<std::shared_ptr<Model>> Load(const ModelPlan& plan, int64_t version,
@@ -60,8 +76,8 @@ class ModelLoader {
   LoadThreads& threads() { return threads_; }
 
  private:
-  Result<ModelConfig> ReadConfig(const std::string& name, bool mapped,
-                                 const std::string* override_json, const ModelFiles& files) const;
+  Result<ModelConfig> ReadConfig(const std::string& model, const ModelFiles& files) const;
+  Status AskAgents(FoundModel* found, ModelPlan* plan);
   Result<std::shared_ptr<Model>> TryLoad(const ModelPlan& plan, int64_t version,
                                          const FindModel& find_model);
 
@@ -69,11 +85,14 @@ class ModelLoader {
   const ModelLocations& locations_;
   BackendManager& backends_;
   const std::shared_ptr<Logger> logger_;
+  AgentManager agents_;
   LoadThreads threads_;
 };
 
 // What `plan` needs of other models.
 std::vector<EnsembleStep> StepsOf(const ModelPlan& plan);
+// The files that `plan` was made of are as they were.
+bool FilesAsPlanned(const ModelPlan& plan);
 // Version `version`, in service as `served` says, becomes what `next` says without a reload: at
 // most the instances differ, or which other versions are served.
 bool MayUpdate(const ModelPlan& served, const ModelPlan& next, int64_t version);

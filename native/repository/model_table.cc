@@ -39,16 +39,18 @@ void ModelTable::Tell(ModelEvent event, const ModelIdentity& model, int64_t vers
   events.push_back(std::move(event));
 }
 
-bool ModelTable::Unchanged(const ModelPlan& plan) const {
-  const Entry* const entry = Get(plan.model);
-  if (entry == nullptr || entry->plan == nullptr || plan.overridden || entry->plan->overridden) {
-    return false;
+std::shared_ptr<const ModelPlan> ModelTable::Serving(const FoundModel& found) const {
+  const Entry* const entry = Get(found.model);
+  if (entry == nullptr || entry->plan == nullptr || found.overridden || entry->plan->overridden ||
+      !(entry->plan->fingerprint == found.files.fingerprint)) {
+    return nullptr;
   }
-  if (!(entry->plan->fingerprint == plan.fingerprint)) return false;
-  return std::all_of(plan.versions.begin(), plan.versions.end(), [&](int64_t version) {
-    const auto found = entry->versions.find(version);
-    return found != entry->versions.end() && found->second.state == ModelState::kReady;
+  const std::set<int64_t>& versions = entry->plan->versions;
+  const bool ready = std::all_of(versions.begin(), versions.end(), [&](int64_t version) {
+    const auto served = entry->versions.find(version);
+    return served != entry->versions.end() && served->second.state == ModelState::kReady;
   });
+  return ready ? entry->plan : nullptr;
 }
 
 std::vector<LoadedVersion> ModelTable::VersionsOf(const ModelPlan& plan) const {

@@ -75,8 +75,9 @@ class ModelTable {
   const Entry* Get(const ModelIdentity& model) const;
   const std::map<ModelIdentity, Entry>& entries() const { return entries_; }
 
-  // `plan` is what the model is served from already: nothing to load. False for load parameters.
-  bool Unchanged(const ModelPlan& plan) const;
+  // The plan of what is in service, if that is what was found: nothing to load. Null for load
+  // parameters.
+  std::shared_ptr<const ModelPlan> Serving(const FoundModel& found) const;
   // The versions that `plan` asks for, and the model of each that can stay in service because at
   // most its instances change.
   std::vector<LoadedVersion> VersionsOf(const ModelPlan& plan) const;

@@ -1,5 +1,5 @@
-// How a change of what is served is made: read the disk, claim what is concerned, decide what
-// follows from what, then load in order of dependence.
+// How a change of what is served is made: read the disk (repository_read.cc), claim what is
+// concerned, decide what follows from what, then load in order of dependence.
 
 #include <algorithm>
 
@@ -7,15 +7,6 @@
 
 namespace trident {
 namespace {
-
-template <typename Map>
-ModelSet KeysOf(const Map& map) {
-  ModelSet keys;
-  for (const auto& [key, value] : map) keys.insert(key);
-  return keys;
-}
-
-void Add(const ModelSet& models, ModelSet* to) { to->insert(models.begin(), models.end()); }
 
 DependencyGraph::Nodes With(
     DependencyGraph::Nodes nodes,
@@ -50,80 +41,6 @@ Status ModelRepository::Run(Change* change) {
   Apply(change);
   TellEvents();
   return Status::Ok();
-}
-
-// Reading -----------------------------------------------------------------------------------------
-
-void ModelRepository::Read(Change* change) {
-  change->plans.clear();
-  change->failures.clear();
-  change->unchanged.clear();
-  change->missing.clear();
-  ModelSet seen;
-  ModelSet next = KeysOf(change->loads);
-  while (!next.empty()) {
-    const ModelIdentity model = *next.begin();
-    next.erase(next.begin());
-    if (!seen.insert(model).second) continue;
-    if (change->loads.count(model) == 0 && StaysAsStep(model)) continue;
-    const std::shared_ptr<const ModelPlan> plan = ReadOne(change, model);
-    if (plan == nullptr || !change->with_steps) continue;
-    for (const EnsembleStep& step : StepsOf(*plan)) {
-      ModelSet meant = locations_.Named(step.model_name);
-      Add(KnownAs(step.model_name), &meant);
-      const ModelIdentity own{model.space, step.model_name};
-      if (meant.count(own) > 0) meant = {own};
-      if (meant.size() == 1) next.insert(*meant.begin());
-    }
-  }
-}
-
-// A step in service from load parameters, or whose files are gone, is left as it is; one that is
-// nowhere is for the dependency check to report.
-bool ModelRepository::StaysAsStep(const ModelIdentity& model) const {
-  const bool on_disk = locations_.Find(model).ok();
-  MutexLock lock(mutex_);
-  const ModelTable::Entry* const entry = table_.Get(model);
-  const bool overridden = entry != nullptr && entry->plan != nullptr && entry->plan->overridden;
-  return !on_disk || (overridden && entry->ready());
-}
-
-std::shared_ptr<const ModelPlan> ModelRepository::ReadOne(Change* change,
-                                                          const ModelIdentity& model) {
-  const auto asked = change->loads.find(model);
-  const std::vector<Parameter> none;
-  const std::vector<Parameter>& parameters = asked == change->loads.end() ? none : asked->second;
-  std::shared_ptr<const ModelPlan>& plan = change->from_memory[model];
-  if (plan == nullptr) {
-    Result<ModelPlan> read = loader_.Plan(model, parameters);
-    if (!FilesAsSeen(*change, model)) return nullptr;  // the next poll looks again
-    if (!read.ok()) {
-      change->failures.emplace(model, read.status());
-      if (!locations_.Find(model).ok()) change->missing.insert(model);
-      return nullptr;
-    }
-    plan = std::make_shared<const ModelPlan>(std::move(read).value());
-  }
-  {
-    MutexLock lock(mutex_);
-    if (table_.Unchanged(*plan)) {
-      change->unchanged[model] = plan->fingerprint.all;
-    } else {
-      change->plans[model] = plan;
-    }
-  }
-  // Files given as bytes are written once; what lies on disk is read again after waiting.
-  const std::shared_ptr<const ModelPlan> out = plan;
-  if (plan->temporary == nullptr) change->from_memory.erase(model);
-  return out;
-}
-
-// False when files that a poll had found at rest have changed since.
-bool ModelRepository::FilesAsSeen(const Change& change, const ModelIdentity& model) const {
-  const auto seen = change.quiet_files.find(model);
-  if (seen == change.quiet_files.end()) return true;
-  const auto location = locations_.Find(model);
-  return location.ok() && FingerprintOf(location->directory).all == seen->second;
 }
 
 ModelSet ModelRepository::Related(const Change& change) const {
@@ -214,17 +131,24 @@ void ModelRepository::NoteFailure(Change* change, const ModelIdentity& model, co
 // `model` with the models of its steps written down.
 std::shared_ptr<const ModelPlan> ModelRepository::PlanFor(const Change& change,
                                                           const DependencyGraph& graph,
-                                                          const ModelIdentity& model) const {
+                                                          const ModelIdentity& model,
+                                                          Status* status) const {
   std::shared_ptr<const ModelPlan> plan;
-  const auto found = change.plans.find(model);
-  if (found != change.plans.end()) {
-    plan = found->second;
+  if (change.Loads(model)) {
+    plan = change.plans.at(model);
   } else {
     MutexLock lock(mutex_);
     plan = table_.Get(model)->plan;
   }
   if (!plan->ensemble()) return plan;
   auto resolved = std::make_shared<ModelPlan>(*plan);
+  if (plan->agents != nullptr && !change.Loads(model)) {
+    Result<std::shared_ptr<ModelAgents>> agents = plan->agents->LoadAgain();
+    *status = agents.status();
+    if (!agents.ok()) return plan;
+    resolved->agents = std::move(agents).value();
+    resolved->directory = resolved->agents->directory();
+  }
   for (EnsembleStep& step : resolved->config.ensemble_scheduling->step) {
     const ModelIdentity* const meant = graph.Resolve(model, step.model_name);
     if (meant != nullptr) step.model_namespace = meant->space;
@@ -251,8 +175,10 @@ void ModelRepository::LoadGroup(Change* change, const DependencyGraph& graph,
       ++change->progress.completed;
       continue;
     }
-    const std::shared_ptr<const ModelPlan> plan = PlanFor(*change, graph, model);
-    if (const Status ready = graph.CheckSteps(model, served); !ready.ok()) {
+    Status ready;
+    const std::shared_ptr<const ModelPlan> plan = PlanFor(*change, graph, model, &ready);
+    if (ready.ok()) ready = graph.CheckSteps(model, served);
+    if (!ready.ok()) {
       Refuse(change, plan, ready);
       continue;
     }
@@ -290,6 +216,7 @@ void ModelRepository::Refuse(Change* change, const std::shared_ptr<const ModelPl
       table_.FailLoad(model, plan, why, {}, change->progress);
     }
   }
+  if (plan->agents != nullptr) plan->agents->Fail();
   TellEvents();
   Retire(model, std::move(retired));
 }
@@ -334,7 +261,7 @@ Status ModelRepository::Outcome(const Job& job) const {
                       " is at UNAVAILABLE state: ", version.status.message(), ";");
   }
   if (reasons.empty() && options_.settle_ns.has_value() && job.change->Loads(plan.model) &&
-      plan.temporary == nullptr && !(FingerprintOf(plan.directory) == plan.fingerprint)) {
+      plan.temporary == nullptr && !FilesAsPlanned(plan)) {
     code = StatusCode::kUnavailable;
     reasons = "its files changed while it was loaded; the next poll tries again";
   }
@@ -376,8 +303,11 @@ void ModelRepository::Finish(Job* job) {
     if (!outcome.ok() && !version.kept && version.model != nullptr) version.model->Drain();
     version.model.reset();
   }
+  ModelAgents* const agents = job->plan->agents.get();
+  if (agents != nullptr && !outcome.ok()) agents->Fail();
   TellEvents();
   Retire(model, std::move(retired));
+  if (agents != nullptr) agents->Complete();
 }
 
 }  // namespace trident

@@ -1,15 +1,12 @@
 #include "server/plugin_cache.h"
 
-#include <filesystem>
-
+#include "model/plugin_file.h"
 #include "model/plugin_status.h"
 #include "scheduler/packed_response.h"
 #include "server/cache_entry.h"
 
 namespace trident {
 namespace {
-
-namespace fs = std::filesystem;
 
 TRITONCACHE_CacheEntry* HandleOf(CacheEntry* entry) {
   return reinterpret_cast<TRITONCACHE_CacheEntry*>(entry);
@@ -69,17 +66,12 @@ class Retrieval : public CacheCopier {
   std::shared_ptr<const CachedResponse> response;
 };
 
-// A name comes from the server's options: it may only name a directory, never a path.
 Result<std::string> FindLibrary(const std::string& directory, const std::string& name) {
   if (directory.empty()) return InvalidArg("cache directory can not be empty");
-  if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos) {
-    return InvalidArg("cache name '", name, "' is not a plain name");
-  }
   const std::string file = "libtritoncache_" + name + ".so";
-  const fs::path folder = fs::path(directory) / name;
-  std::error_code error;
-  if (fs::is_regular_file(folder / file, error)) return fs::absolute(folder / file).string();
-  return InvalidArg("unable to find '", file, "' for cache. Searched: ", folder.string());
+  TRIDENT_ASSIGN_OR_RETURN(std::string path, FindPluginFile("cache", directory, name, file));
+  if (!path.empty()) return path;
+  return InvalidArg("unable to find '", file, "' for cache. Searched: ", directory, "/", name);
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ Status CheckOptions(const ServerOptions& options) {
     return InvalidArg("a model repository path must be given");
   }
   if (options.repo_agent_directory.empty()) {
-    return InvalidArg("the repository agent directory can not be empty");
+    return InvalidArg("--repoagent-directory can not be empty");
   }
   if (options.cache_configs.size() > 1) {
     return InvalidArg("found ", options.cache_configs.size(),
@@ -39,6 +39,7 @@ ModelLoader::Options LoaderOptions(const ServerOptions& options, const LatencyMe
   const uint64_t spin_ns = std::min(options.spin_us, kNever / 1000) * 1000;
   return {.auto_complete = !options.strict_model_config,
           .config_name = options.model_config_name,
+          .agent_directory = options.repo_agent_directory,
           .thread_count = options.load_thread_count,
           .retry_count = options.load_retry_count,
           .host_policies = options.host_policies,

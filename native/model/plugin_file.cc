@@ -1,0 +1,19 @@
+#include "model/plugin_file.h"
+
+#include <filesystem>
+
+namespace trident {
+
+namespace fs = std::filesystem;
+
+Result<std::string> FindPluginFile(const std::string& kind, const std::string& directory,
+                                   const std::string& name, const std::string& file) {
+  if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos) {
+    return InvalidArg(kind, " name '", name, "' is not a plain name");
+  }
+  const fs::path path = fs::path(directory) / name / file;
+  std::error_code error;
+  return fs::is_regular_file(path, error) ? fs::absolute(path).string() : std::string();
+}
+
+}  // namespace trident
