@@ -91,7 +91,7 @@ class ModelRepository {
   void WithdrawUnloaded(Change* change, const DependencyGraph& before);
   void NoteFailure(Change* change, const ModelIdentity& model, const Status& why) REQUIRES(mutex_);
   std::shared_ptr<const ModelPlan> PlanFor(const Change& change, const DependencyGraph& graph,
-                                           const ModelIdentity& model, Status* status) const;
+                                           const ModelIdentity& model) const;
   void LoadGroup(Change* change, const DependencyGraph& graph, const ModelSet& group);
   void Refuse(Change* change, const std::shared_ptr<const ModelPlan>& plan, const Status& why);
   bool StepsServe(const Change& change, const ModelPlan& plan) const REQUIRES(mutex_);

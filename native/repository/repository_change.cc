@@ -27,6 +27,16 @@ ModelSet Rewired(const DependencyGraph::Nodes& nodes, const DependencyGraph& bef
   return out;
 }
 
+// Gives a plan that has been loaded before, which only ensembles are twice, agents for this load.
+Status AskAgentsAgain(std::shared_ptr<const ModelPlan>* plan) {
+  if ((*plan)->agents == nullptr) return Status::Ok();
+  auto next = std::make_shared<ModelPlan>(**plan);
+  TRIDENT_ASSIGN_OR_RETURN(next->agents, (*plan)->agents->LoadAgain());
+  next->directory = next->agents->directory();
+  *plan = std::move(next);
+  return Status::Ok();
+}
+
 }  // namespace
 
 Status ModelRepository::Run(Change* change) {
@@ -131,24 +141,17 @@ void ModelRepository::NoteFailure(Change* change, const ModelIdentity& model, co
 // `model` with the models of its steps written down.
 std::shared_ptr<const ModelPlan> ModelRepository::PlanFor(const Change& change,
                                                           const DependencyGraph& graph,
-                                                          const ModelIdentity& model,
-                                                          Status* status) const {
+                                                          const ModelIdentity& model) const {
   std::shared_ptr<const ModelPlan> plan;
-  if (change.Loads(model)) {
-    plan = change.plans.at(model);
+  const auto found = change.plans.find(model);
+  if (found != change.plans.end()) {
+    plan = found->second;
   } else {
     MutexLock lock(mutex_);
     plan = table_.Get(model)->plan;
   }
   if (!plan->ensemble()) return plan;
   auto resolved = std::make_shared<ModelPlan>(*plan);
-  if (plan->agents != nullptr && !change.Loads(model)) {
-    Result<std::shared_ptr<ModelAgents>> agents = plan->agents->LoadAgain();
-    *status = agents.status();
-    if (!agents.ok()) return plan;
-    resolved->agents = std::move(agents).value();
-    resolved->directory = resolved->agents->directory();
-  }
   for (EnsembleStep& step : resolved->config.ensemble_scheduling->step) {
     const ModelIdentity* const meant = graph.Resolve(model, step.model_name);
     if (meant != nullptr) step.model_namespace = meant->space;
@@ -175,9 +178,9 @@ void ModelRepository::LoadGroup(Change* change, const DependencyGraph& graph,
       ++change->progress.completed;
       continue;
     }
-    Status ready;
-    const std::shared_ptr<const ModelPlan> plan = PlanFor(*change, graph, model, &ready);
-    if (ready.ok()) ready = graph.CheckSteps(model, served);
+    std::shared_ptr<const ModelPlan> plan = PlanFor(*change, graph, model);
+    Status ready = graph.CheckSteps(model, served);
+    if (ready.ok() && !change->Loads(model)) ready = AskAgentsAgain(&plan);
     if (!ready.ok()) {
       Refuse(change, plan, ready);
       continue;
