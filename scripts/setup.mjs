@@ -182,6 +182,7 @@ const nativeTests = [
   'backends',
   'strategies',
   'caches',
+  'repoagents',
   'contract',
   'stress',
   'simulation',

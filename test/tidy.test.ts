@@ -51,7 +51,7 @@ const publicHeaders = ['triton/core', 'trident']
 const cSource = /\.(h|cc|c)$/
 
 describe('include directions', () => {
-  const folders = [...rooms, 'node', 'backends', ...publicHeaders]
+  const folders = [...rooms, 'node', 'backends', 'repoagents', ...publicHeaders]
 
   /** Includes of project headers in `folder` that `allowed` does not cover. */
   function strays(folder: string, allowed: string[]): string[] {
@@ -75,10 +75,12 @@ describe('include directions', () => {
   })
 
   it('plug-ins include the public headers and their own files', () => {
-    const names = readdirSync(join(root, 'native/backends')).filter((name) => !name.includes('.'))
-    for (const name of names) {
-      const own = [`backends/${name}`, 'backends/common', ...publicHeaders]
-      expect(strays(`native/backends/${name}`, own)).toEqual([])
+    for (const kind of ['backends', 'repoagents']) {
+      const names = readdirSync(join(root, 'native', kind)).filter((name) => !name.includes('.'))
+      for (const name of names) {
+        const own = [`${kind}/${name}`, `${kind}/common`, ...publicHeaders]
+        expect(strays(`native/${kind}/${name}`, own)).toEqual([])
+      }
     }
   })
 

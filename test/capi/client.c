@@ -1,18 +1,20 @@
 // A client of the server API in plain C: the proof that the headers are C and that what they
-// promise holds. Usage: trident_capi_client <backend directory> <cache directory>, which must have
-// the echo backend and the caches of test/caches.
+// promise holds. Usage: trident_capi_client <backend directory> <cache directory> <agent
+// directory>, which must have the echo backend, the caches of test/caches and the agents of
+// test/repoagents.
 
 #include <stdio.h>
 
 #include "support.h"
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    fprintf(stderr, "usage: %s <backend directory> <cache directory>\n", argv[0]);
+  if (argc != 4) {
+    fprintf(stderr, "usage: %s <backend directory> <cache directory> <agent directory>\n", argv[0]);
     return 2;
   }
   g_backends = argv[1];
   g_caches = argv[2];
+  g_agents = argv[3];
   MakeRepository();
   WriteEchoModel("single", "1", "");
   WriteEchoModel("batched", "1", "dynamic_batching {}");
@@ -27,6 +29,7 @@ int main(int argc, char** argv) {
   TestRefusals();
   TestServers();
   TestCaches();
+  TestAgents();
   TestMetrics();
   TestArguments();
   TestRequestArguments();

@@ -26,22 +26,6 @@ static TRITONSERVER_Message* Config(TRITONSERVER_Server* server, const char* mod
   return message;
 }
 
-// The text that the model's data.txt gave its backend.
-static bool ServesData(TRITONSERVER_Server* server, const char* model, const char* data) {
-  Outcome outcome;
-  InitOutcome(&outcome);
-  TRITONSERVER_InferenceRequest* request = NewEchoRequest(server, model, kData, NULL, &outcome);
-  bool same = OK(TRITONSERVER_ServerInferAsync(server, request, NULL)) && WaitFor(&outcome);
-  if (same) {
-    const char* found = ResponseParameter(Answer(&outcome), "data");
-    same = CHECK(found != NULL) && CHECK(strcmp(found, data) == 0);
-    if (!same) fprintf(stderr, "  data: %s\n", found == NULL ? "none" : found);
-  }
-  ClearOutcome(&outcome);
-  OK(TRITONSERVER_InferenceRequestDelete(request));
-  return same;
-}
-
 static void TestDocuments(TRITONSERVER_Server* server) {
   TRITONSERVER_Message* message = NULL;
   bool ready = false;

@@ -36,6 +36,7 @@ bool MessageLacks(TRITONSERVER_Message* message, const char* text) {
 
 const char* g_backends;
 const char* g_caches;
+const char* g_agents;
 const char* g_models;
 
 void MakeRepository(void) {
@@ -323,4 +324,20 @@ const void* ResponseParameter(TRITONSERVER_InferenceResponse* response, const ch
 int64_t IntParameter(TRITONSERVER_InferenceResponse* response, const char* name) {
   const int64_t* value = ResponseParameter(response, name);
   return value == NULL ? -1 : *value;
+}
+
+bool ServesData(TRITONSERVER_Server* server, const char* model, const char* data) {
+  const int32_t numbers[4] = {3, 1, 4, 1};
+  Outcome outcome;
+  InitOutcome(&outcome);
+  TRITONSERVER_InferenceRequest* request = NewEchoRequest(server, model, numbers, NULL, &outcome);
+  bool same = OK(TRITONSERVER_ServerInferAsync(server, request, NULL)) && WaitFor(&outcome);
+  if (same) {
+    const char* found = ResponseParameter(Answer(&outcome), "data");
+    same = CHECK(found != NULL) && CHECK(strcmp(found, data) == 0);
+    if (!same) fprintf(stderr, "  data: %s\n", found == NULL ? "none" : found);
+  }
+  ClearOutcome(&outcome);
+  OK(TRITONSERVER_InferenceRequestDelete(request));
+  return same;
 }

@@ -19,6 +19,7 @@ bool MessageLacks(TRITONSERVER_Message* message, const char* text);
 
 extern const char* g_backends;  // the directory of the backends
 extern const char* g_caches;    // the directory of the caches
+extern const char* g_agents;    // the directory of the repository agents
 extern const char* g_models;    // the repository, made by MakeRepository
 
 void MakeRepository(void);
@@ -87,6 +88,10 @@ bool HasEcho(TRITONSERVER_InferenceResponse* response, const int32_t* data, int6
 const void* ResponseParameter(TRITONSERVER_InferenceResponse* response, const char* name);
 int64_t IntParameter(TRITONSERVER_InferenceResponse* response, const char* name);  // or -1
 
+// `model` answers, and its backend has read `data` from its data.txt; prints what it has read when
+// not.
+bool ServesData(TRITONSERVER_Server* server, const char* model, const char* data);
+
 // The parts of the test program.
 void TestObjects(void);
 void TestOptions(void);
@@ -94,6 +99,7 @@ void TestRequests(void);
 void TestRefusals(void);
 void TestModels(void);
 void TestCaches(void);
+void TestAgents(void);
 void TestServers(void);
 void TestMetrics(void);
 void TestArguments(void);

@@ -240,13 +240,6 @@ TEST_F(Explicit, AnOverrideLastsUntilTheNextLoadWithoutOne) {
   EXPECT_EQ(server_.Config("one").Number("/max_batch_size"), 8);
 }
 
-// Agents are later work: refused by name.
-TEST_F(Explicit, RepositoryAgentsAreRefusedByName) {
-  repository().Add("one", Identity("model_repository_agents { agents { name: \"checksum\" } }"));
-  EXPECT_TRUE(
-      FailedWith(server_.Load("one"), TRITONSERVER_ERROR_UNSUPPORTED, {"model_repository_agents"}));
-}
-
 // 3.13.8
 TEST_F(Explicit, ModelsOfARegisteredRepositoryStayLoadedWhenItIsUnregistered) {
   Repository extra;

@@ -19,8 +19,6 @@ void PrintTo(const Field& field, std::ostream* out) { *out << field.refusal; }
 #define TENSORS INPUT("") OUTPUT("")
 
 constexpr Field kFields[] = {
-    {"RepositoryAgents", "model_repository_agents",
-     BATCHED TENSORS "model_repository_agents { agents { name: \"checksum\" } }"},
     {"InputShapeTensor", "input 'input' is_shape_tensor",
      BATCHED INPUT("is_shape_tensor: true") OUTPUT("")},
     {"OutputShapeTensor", "output 'output' is_shape_tensor",
