@@ -8,7 +8,7 @@ import moduleDir from './module-dir.cjs'
 /** [kind, ...values]; what the C API calls TRITONSERVER_ServerOptionsSet... */
 export type NativeSetting =
   | ['id' | 'repository' | 'privateRepository' | 'startup' | 'backendDirectory', string]
-  | ['cacheDirectory' | 'configName', string]
+  | ['cacheDirectory' | 'configName' | 'repositoryAgentDirectory', string]
   | ['control', 'none' | 'explicit' | 'poll']
   | ['strictConfig' | 'strictReadiness' | 'exitOnError' | 'namespacing' | 'limitRate', boolean]
   | ['metrics' | 'cpuMetrics', boolean]
@@ -266,7 +266,7 @@ interface NativeModule {
 
 export interface Binding {
   readonly module: NativeModule
-  /** Where the addon lies; the backends are beside it. */
+  /** Where the addon lies; our backends and repository agents are beside it. */
   readonly directory: string
 }
 

@@ -36,15 +36,20 @@ export async function createServer(options: ServerOptions = {}): Promise<Server>
   const pollInterval = readPollInterval(options)
   const allowed = readAllowed(options)
   const log = readLogSettings(options)
-  const directory = options.backendDirectory
-  if (directory !== undefined) readPath(directory, 'backendDirectory')
+  const { backendDirectory, repositoryAgentDirectory } = options
+  if (backendDirectory !== undefined) readPath(backendDirectory, 'backendDirectory')
+  if (repositoryAgentDirectory !== undefined) {
+    readPath(repositoryAgentDirectory, 'repositoryAgentDirectory')
+  }
   if (options.nativeBinding !== undefined) readPath(options.nativeBinding, 'nativeBinding')
   const bridge = getBridge(options.nativeBinding)
+  const ours = bridge.binding.directory
   const tracing = new Tracing(bridge, options)
   settings.push(
     ...nativeLogSettings(log),
     ['exitTimeoutMs', Math.max(leastExitTimeoutMs, exitTimeout)],
-    ['backendDirectory', resolve(directory ?? join(bridge.binding.directory, 'backends'))],
+    ['backendDirectory', resolve(backendDirectory ?? join(ours, 'backends'))],
+    ['repositoryAgentDirectory', resolve(repositoryAgentDirectory ?? join(ours, 'repoagents'))],
   )
   const explicit = controlMode(options) === 'explicit'
   // The core wants a repository to start with.

@@ -102,6 +102,11 @@ export interface ServerOptions extends TracingOptions {
    * Unless given, ONNX Runtime is the one of the application's onnxruntime-node package.
    */
   backendConfig?: Readonly<Record<string, Readonly<Record<string, string | number | boolean>>>>
+  /**
+   * Where the repository agents are that `modelRepositoryAgents` of a configuration names:
+   * <directory>/<name>/libtritonrepoagent_<name>.so. Ours unless given: `checksum`.
+   */
+  repositoryAgentDirectory?: string
   /** Threads that load models; 4 unless given. */
   loadThreads?: number
   /** How often a load is tried again when it fails; never unless given. */
@@ -182,6 +187,7 @@ export const serverOptionNames = Object.keys({
   exitTimeout: 0,
   backendDirectory: 0,
   backendConfig: 0,
+  repositoryAgentDirectory: 0,
   loadThreads: 0,
   loadRetries: 0,
   cache: 0,

@@ -81,6 +81,7 @@ constexpr Kind kKinds[] = {
        return TRITONSERVER_ServerOptionsSetBackendConfig(options, setting.at(0), setting.at(1),
                                                          setting.at(2));
      }},
+    {"repositoryAgentDirectory", Text<TRITONSERVER_ServerOptionsSetRepoAgentDirectory>},
     {"cacheDirectory", Text<TRITONSERVER_ServerOptionsSetCacheDirectory>},
     {"cache",
      [](const Setting& setting, ServerHandle*, Options* options) {
