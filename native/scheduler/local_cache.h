@@ -1,8 +1,6 @@
 #pragma once
 
-#include <list>
-#include <unordered_map>
-
+#include "base/lru_store.h"
 #include "base/mutex.h"
 #include "base/shared_count.h"
 #include "scheduler/response_cache.h"
@@ -13,11 +11,11 @@ namespace trident {
 // recently goes first. Nothing is copied or freed under its lock. Thread-safe.
 class LocalCache : public ResponseCache {
  public:
-  explicit LocalCache(uint64_t capacity_bytes) : capacity_bytes_(capacity_bytes) {}
+  explicit LocalCache(uint64_t capacity_bytes) : responses_(capacity_bytes) {}
 
   std::shared_ptr<const CachedResponse> Lookup(const Digest& key) override;
   // UNAVAILABLE for a response larger than the whole cache.
-  bool Fits(uint64_t byte_size) const override { return byte_size <= capacity_bytes_; }
+  bool Fits(uint64_t byte_size) const override { return byte_size <= responses_.capacity_bytes(); }
   Status Insert(const Digest& key, std::shared_ptr<const CachedResponse> response) override;
 
  private:
@@ -27,19 +25,11 @@ class LocalCache : public ResponseCache {
   struct FirstWord {
     size_t operator()(const Digest& key) const { return static_cast<size_t>(key[0]); }
   };
-  struct Entry {
-    Digest key;
-    uint64_t byte_size;
-    std::shared_ptr<const CachedResponse> response;
-  };
-  using Entries = std::list<Entry>;
+  using Responses = LruStore<Digest, std::shared_ptr<const CachedResponse>, FirstWord>;
 
-  const uint64_t capacity_bytes_;
   Mutex mutex_;
-  Entries entries_ GUARDED_BY(mutex_);  // the last used first
-  std::unordered_map<Digest, Entries::iterator, FirstWord> by_key_ GUARDED_BY(mutex_);
-  // Changed with the mutex held.
-  SharedCount hits_, misses_, evictions_, stored_, used_bytes_;
+  Responses responses_;        // changed with the mutex held
+  SharedCount hits_, misses_;  // likewise
 };
 
 }  // namespace trident
