@@ -114,7 +114,8 @@ export interface ServerOptions extends TracingOptions {
   /**
    * Keeps responses, so that a request like an earlier one is not executed: for models whose
    * configuration says `responseCache: { enable: true }`. `local` keeps at most `size` bytes in this
-   * process; any other name is that of a plug-in in `cacheDirectory`, with the settings it takes.
+   * process; any other name is that of a plug-in in `cacheDirectory`, with the settings it takes, as
+   * is `local` where that directory has one.
    */
   cache?: { local: { size: number } } | Readonly<Record<string, Readonly<Record<string, unknown>>>>
   /**

@@ -29,14 +29,21 @@ Result<uint64_t> ParseSize(const std::string& text) {
   return size;
 }
 
+// The host has said where caches are, and "local" is among them.
+bool HasLocalPlugin(const ServerOptions& options) {
+  return options.cache_directory.has_value() &&
+         PluginCache::IsIn(*options.cache_directory, "local");
+}
+
 }  // namespace
 
 Result<std::shared_ptr<ResponseCache>> MakeResponseCache(const ServerOptions& options,
                                                          std::shared_ptr<Logger> logger) {
   if (options.cache_configs.empty()) return std::shared_ptr<ResponseCache>();
   const auto& [name, config] = *options.cache_configs.begin();
-  if (name != "local") {
-    return PluginCache::Load(options.cache_directory, name, config, std::move(logger));
+  if (name != "local" || HasLocalPlugin(options)) {
+    return PluginCache::Load(options.cache_directory.value_or(PluginDirectory("caches")), name,
+                             config, std::move(logger));
   }
   TRIDENT_ASSIGN_OR_RETURN(const uint64_t size, ParseSize(config));
   return std::shared_ptr<ResponseCache>(std::make_shared<LocalCache>(size));

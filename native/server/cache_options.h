@@ -8,8 +8,9 @@
 
 namespace trident {
 
-// The response cache that the options ask for; null when they ask for none. "local" is our own, all
-// others are plug-ins. INVALID_ARG for a configuration that "local" does not understand.
+// The response cache that the options ask for; null when they ask for none. "local" is our own
+// unless the cache directory has a plug-in of that name; all others are plug-ins. INVALID_ARG for a
+// configuration that "local" does not understand.
 Result<std::shared_ptr<ResponseCache>> MakeResponseCache(const ServerOptions& options,
                                                          std::shared_ptr<Logger> logger);
 

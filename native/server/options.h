@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -43,7 +44,7 @@ struct ServerOptions {
 
   // Plug-ins
   std::string backend_directory = PluginDirectory("backends");
-  std::string cache_directory = PluginDirectory("caches");
+  std::optional<std::string> cache_directory;  // not set: PluginDirectory, for all but "local"
   std::string repo_agent_directory = PluginDirectory("repoagents");
   // By backend name, in the order given; "" holds the settings of every backend.
   std::map<std::string, std::vector<Setting>> backend_configs;

@@ -104,6 +104,10 @@ Result<std::shared_ptr<ResponseCache>> PluginCache::Load(const std::string& dire
   return std::shared_ptr<ResponseCache>(std::move(cache));
 }
 
+bool PluginCache::IsIn(const std::string& directory, const std::string& name) {
+  return FindLibrary(directory, name).ok();
+}
+
 PluginCache::~PluginCache() {
   if (cache_ == nullptr) return;
   const Status status = CallPlugin(finalize_, cache_);

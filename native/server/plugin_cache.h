@@ -22,6 +22,8 @@ class PluginCache : public ResponseCache {
                                                      const std::string& name,
                                                      const std::string& config,
                                                      std::shared_ptr<Logger> logger);
+  // There is a library to load.
+  static bool IsIn(const std::string& directory, const std::string& name);
   ~PluginCache() override;
 
   std::shared_ptr<const CachedResponse> Lookup(const Digest& key) override;

@@ -142,6 +142,51 @@ static void TestHits(void) {
   OK(TRITONSERVER_ServerDelete(server));
 }
 
+static bool Measures(TRITONSERVER_Server* server, const char* line) {
+  TRITONSERVER_Metrics* metrics = NULL;
+  const char* text = NULL;
+  size_t size = 0;
+  OK(TRITONSERVER_ServerMetrics(server, &metrics));
+  OK(TRITONSERVER_MetricsFormatted(metrics, TRITONSERVER_METRIC_PROMETHEUS, &text, &size));
+  const bool found = strstr(text, line) != NULL;
+  OK(TRITONSERVER_MetricsDelete(metrics));
+  return found;
+}
+
+// Our own cache, as the plug-in that it is in a cache directory.
+static void TestLocal(void) {
+  const int32_t other[4] = {1, 1, 2, 3};
+  TRITONSERVER_Server* server = Start("local", "{\"size\": 1000000}");
+  for (int i = 0; i < 3; ++i) Ask(server, kData);
+  Ask(server, other);
+  CheckCount(server, "cache_hit", 2);
+  CheckCount(server, "cache_miss", 2);
+  CHECK(Measures(server, "\nnv_cache_num_lookups 4\n"));
+  CHECK(Measures(server, "\nnv_cache_num_hits 2\n"));
+  CHECK(Measures(server, "\nnv_cache_num_misses 2\n"));
+  CHECK(Measures(server, "\nnv_cache_num_entries 2\n"));
+  CHECK(Measures(server, "\nnv_cache_num_evictions 0\n"));
+  OK(TRITONSERVER_ServerDelete(server));
+  server = Start("local", "{\"size\": \"1\"}");  // nothing fits
+  for (int i = 0; i < 2; ++i) Ask(server, kData);
+  CheckCount(server, "cache_miss", 2);
+  CHECK(Measures(server, "\nnv_cache_num_entries 0\n"));
+  OK(TRITONSERVER_ServerDelete(server));
+  for (int size = 200; size < 2000; size += 200) {  // one fits, not the other beside it
+    char config[32];
+    snprintf(config, sizeof(config), "{\"size\": %d}", size);
+    server = Start("local", config);
+    Ask(server, kData);
+    Ask(server, other);
+    Ask(server, kData);
+    const bool evicts = Measures(server, "\nnv_cache_num_evictions 2\n") &&
+                        Measures(server, "\nnv_cache_num_entries 1\n");
+    OK(TRITONSERVER_ServerDelete(server));
+    if (evicts) return;
+  }
+  CHECK(!"a size at which one response makes room for another");
+}
+
 // Whatever a cache does wrong, requests are answered.
 static void TestMisbehaviour(void) {
   const struct {
@@ -184,6 +229,9 @@ static void TestRefusedCaches(void) {
       {"keeper", "{\"mode\": \"nothing\"}", TRITONSERVER_ERROR_INTERNAL,
        "cache 'keeper' initialized without making a cache"},
       {"keeper", "", invalid, "keeper: the configuration has no mode"},
+      {"local", "", invalid, "config didn't contain a valid 'size' field"},
+      {"local", "{\"size\": -1}", invalid, "'size' config must be a string or uint"},
+      {"local", "{\"size\": \"1x\"}", invalid, "'size' config must be a string or uint"},
       {"thrower", "initialize", TRITONSERVER_ERROR_INTERNAL,
        "cache 'thrower' failed to initialize: it threw an exception: thrower: initialize"},
       {"incomplete", "{}", TRITONSERVER_ERROR_NOT_FOUND,
@@ -235,6 +283,7 @@ void TestCaches(void) {
   TestEntries();
   WriteEchoModel("cached", "1", "response_cache { enable: true }");
   TestHits();
+  TestLocal();
   TestMisbehaviour();
   TestRefusedCaches();
   TestLife();

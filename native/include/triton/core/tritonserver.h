@@ -298,6 +298,7 @@ TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetResponseC
 TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetCacheConfig(
     TRITONSERVER_ServerOptions* options, const char* cache_name, const char* config_json);
 
+// Where cache plug-ins are. Once set, a "local" in there is taken in place of the one built in.
 TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetCacheDirectory(
     TRITONSERVER_ServerOptions* options, const char* cache_dir);
 
