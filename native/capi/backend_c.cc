@@ -11,7 +11,7 @@ using namespace trident;  // NOLINT: C functions live outside every namespace
 namespace {
 
 // The C enumeration numbers CPU and GPU the other way round than config.pbtxt.
-Result<InstanceGroupKind> ToConfigKind(TRITONSERVER_InstanceGroupKind kind) {
+Result<InstanceGroupKind> ToConfigKind(const TRITONSERVER_InstanceGroupKind& kind) {
   switch (ReadEnum<int>(kind)) {
     case TRITONSERVER_INSTANCEGROUPKIND_AUTO:
       return InstanceGroupKind::kAuto;
