@@ -171,7 +171,7 @@ TRITONSERVER_Error* TRITONBACKEND_RequestOutputBufferProperties(
 TRITONSERVER_Error* TRITONBACKEND_RequestRelease(TRITONBACKEND_Request* request,
                                                  uint32_t release_flags) {
   TRIDENT_REQUIRE(request);
-  if (!IsExecuting(request)) return NotExecuting(__func__, request);
+  if (!IsExecuting(request)) return NotExecuting(__func__);
   return Guard([&] {
     if ((release_flags & kReleaseReschedule) != 0 &&
         !Core(request)->target()->signature().reschedulable) {

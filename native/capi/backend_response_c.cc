@@ -31,7 +31,7 @@ extern "C" {
 TRITONSERVER_Error* TRITONBACKEND_ResponseFactoryNew(TRITONBACKEND_ResponseFactory** factory,
                                                      TRITONBACKEND_Request* request) {
   TRIDENT_REQUIRE(factory, request);
-  if (!IsExecuting(request)) return NotExecuting(__func__, request);
+  if (!IsExecuting(request)) return NotExecuting(__func__);
   return Guard([&] {
     *factory =
         HandleOf<TRITONBACKEND_ResponseFactory>(new ResponseFactory(Core(request)->channel()));
@@ -64,7 +64,7 @@ TRITONSERVER_Error* TRITONBACKEND_ResponseFactorySendFlags(TRITONBACKEND_Respons
 TRITONSERVER_Error* TRITONBACKEND_ResponseNew(TRITONBACKEND_Response** response,
                                               TRITONBACKEND_Request* request) {
   TRIDENT_REQUIRE(response, request);
-  if (!IsExecuting(request)) return NotExecuting(__func__, request);
+  if (!IsExecuting(request)) return NotExecuting(__func__);
   return Guard([&] {
     *response = HandleOf<TRITONBACKEND_Response>(
         InferenceResponse::New(Core(request)->channel()).release());

@@ -25,14 +25,12 @@ TRITONSERVER_Error* ChangeRequest(const char* function, TRITONSERVER_InferenceRe
 }
 
 // A backend may answer and release what it executes; and can still be told so of what it has
-// released, as long as its owner keeps it.
+// released, as long as its owner keeps it. Nothing else of that request may be read.
 inline bool IsExecuting(TRITONBACKEND_Request* request) {
   return Core(request)->state() == InferenceRequest::State::kExecuting;
 }
-inline TRITONSERVER_Error* NotExecuting(const char* function, TRITONBACKEND_Request* request) {
-  return Guard([&] {
-    return InvalidArg(Core(request)->LogPrefix(), function, ": the request is not being executed");
-  });
+inline TRITONSERVER_Error* NotExecuting(const char* function) {
+  return Guard([&] { return InvalidArg(function, ": the request is not being executed"); });
 }
 
 // The sequence of a request; INVALID_ARG when it is of the other kind.

@@ -92,14 +92,20 @@ static void TestNoBackends(void) {
   OK(TRITONSERVER_ServerDelete(server));
 }
 
-// `count` requests that run as one batch. Where they are not kept they are gone when released.
-static void Infer(TRITONSERVER_Server* server, Outcome* outcomes, uint32_t count, bool keep) {
-  TRITONSERVER_InferenceRequest* requests[2];
-  TRITONSERVER_Error* errors[2];
+enum { kTurns = 2, kBatch = 2 };
+
+// `count` requests that run as one batch. They delete themselves when they are released, or are
+// the caller's in `kept`, if that is not null.
+static void Infer(TRITONSERVER_Server* server, Outcome* outcomes, uint32_t count,
+                  TRITONSERVER_InferenceRequest** kept) {
+  TRITONSERVER_InferenceRequest* requests[kBatch];
+  TRITONSERVER_Error* errors[kBatch];
   for (uint32_t i = 0; i < count; ++i) {
     InitOutcome(&outcomes[i]);
     requests[i] = NewEchoRequest(server, "bad", kData, NULL, &outcomes[i]);
-    if (!keep) {
+    if (kept != NULL) {
+      kept[i] = requests[i];
+    } else {
       OK(TRITONSERVER_InferenceRequestSetReleaseCallback(requests[i], DeleteOnRelease,
                                                          &outcomes[i]));
     }
@@ -108,7 +114,6 @@ static void Infer(TRITONSERVER_Server* server, Outcome* outcomes, uint32_t count
   for (uint32_t i = 0; i < count; ++i) {
     if (OK(errors[i])) WaitFor(&outcomes[i]);
     CHECK(outcomes[i].released == 1 && outcomes[i].response_count == 1);
-    if (keep) OK(TRITONSERVER_InferenceRequestDelete(requests[i]));
   }
 }
 
@@ -136,7 +141,7 @@ static void TestIgnoredFailures(void) {
     TRITONSERVER_Server* server = Start(modes[i]);
     OK(TRITONSERVER_ServerLoadModel(server, "bad"));
     Outcome outcome;
-    Infer(server, &outcome, 1, true);
+    Infer(server, &outcome, 1, NULL);
     CHECK(Answer(&outcome) != NULL);
     ClearOutcome(&outcome);
     OK(TRITONSERVER_TridentServerUnloadModelAndWait(server, "bad", false, 30000));
@@ -189,13 +194,14 @@ static void TestExecutions(void) {
   for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); ++i) {
     TRITONSERVER_Server* server = Start(cases[i].mode);
     OK(TRITONSERVER_ServerLoadModel(server, "bad"));
-    const bool again = strstr(cases[i].mode, "again") != NULL;  // of what it has released
+    const bool again = strstr(cases[i].mode, "again") != NULL;  // so they must still be there
     const bool internal = strstr(cases[i].mode, "throws") || strstr(cases[i].mode, "nameless");
-    for (int turn = 0; turn < 2; ++turn) {  // the instance goes on
-      Outcome outcomes[2];
-      Infer(server, outcomes, 2, again);
+    TRITONSERVER_InferenceRequest* kept[kTurns][kBatch];
+    for (int turn = 0; turn < kTurns; ++turn) {  // the instance goes on
+      Outcome outcomes[kBatch];
+      Infer(server, outcomes, kBatch, again ? kept[turn] : NULL);
       const char* const errors[] = {cases[i].first, cases[i].second};
-      for (int j = 0; j < 2; ++j) {
+      for (int j = 0; j < kBatch; ++j) {
         if (errors[j] == NULL) {
           CHECK(Answer(&outcomes[j]) != NULL);
         } else {
@@ -206,6 +212,9 @@ static void TestExecutions(void) {
     }
     Echo(server);
     OK(TRITONSERVER_ServerDelete(server));
+    for (int j = 0; again && j < kTurns * kBatch; ++j) {
+      OK(TRITONSERVER_InferenceRequestDelete(kept[j / kBatch][j % kBatch]));
+    }
   }
 }
 
