@@ -300,7 +300,17 @@ static void TestMisbehaviour(void) {
   OK(TRITONSERVER_ServerDelete(server));
 }
 
+// The agent checks what it is given.
+static void TestConformance(void) {
+  TRITONSERVER_Server* server = Start();
+  WriteEchoModel("conforming", "1", AGENTS("conformance key value"));
+  OK(TRITONSERVER_ServerLoadModel(server, "conforming"));
+  Unload(server, "conforming");
+  OK(TRITONSERVER_ServerDelete(server));
+}
+
 void TestAgents(void) {
+  TestConformance();
   TestOrder();
   TestPolls();
   free(TakeLines());

@@ -19,14 +19,14 @@
 #define LACKS(name, call) FAILS(call, TRITONSERVER_ERROR_INVALID_ARG, "argument '" name "' is null")
 
 // The value of `call`, which OK and FAILS can't judge; recorded as with good or bad arguments.
-#define GOOD(call) (Record(#call, true), (call))
-#define BAD(call) (Record(#call, false), (call))
+#define GOOD(call) (RecordCall(#call, true), (call))
+#define BAD(call) (RecordCall(#call, false), (call))
 
 bool Check(bool passed, const char* file, int line, const char* what);
 bool CheckOk(TRITONSERVER_Error* error, const char* file, int line, const char* what);
 bool CheckFails(TRITONSERVER_Error* error, TRITONSERVER_Error_Code code, const char* text,
                 const char* file, int line, const char* what);
-void Record(const char* call, bool good);
+void RecordCall(const char* call, bool good);
 
 // Checks that every function the headers declare was called with good and with bad arguments, and
 // that no other was.

@@ -293,6 +293,8 @@ static void CheckTooLate(TRITONBACKEND_Request* request, TRITONBACKEND_ResponseF
 void ServeWithChecks(TRITONBACKEND_ModelInstance* instance, TRITONBACKEND_Request* request) {
   TRITONBACKEND_Response* response = NULL;
   TRITONSERVER_InferenceTrace* trace = (TRITONSERVER_InferenceTrace*)&response;
+  LACKS("request", TRITONBACKEND_RequestTrace(NULL, &trace));
+  LACKS("trace", TRITONBACKEND_RequestTrace(request, NULL));
   OK(TRITONBACKEND_RequestTrace(request, &trace));
   CHECK(trace == NULL);  // it is not traced
   CheckProperties(request);

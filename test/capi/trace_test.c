@@ -381,7 +381,51 @@ static TRITONSERVER_Server* StartTraced(void) {
   return server;
 }
 
+static void IgnoreRelease(TRITONSERVER_InferenceTrace* trace, void* userp) {
+  (void)trace, (void)userp;
+}
+
+static void TestArguments(void) {
+  TRITONSERVER_InferenceTrace *trace = NULL, *child = NULL;
+  LACKS("trace", TRITONSERVER_InferenceTraceNew(NULL, kTimes, 0, NULL, IgnoreRelease, NULL));
+  LACKS("release_fn", TRITONSERVER_InferenceTraceNew(&trace, kTimes, 0, NULL, NULL, NULL));
+  LACKS("trace",
+        TRITONSERVER_InferenceTraceTensorNew(NULL, kTimes, 0, NULL, NULL, IgnoreRelease, NULL));
+  LACKS("release_fn",
+        TRITONSERVER_InferenceTraceTensorNew(&trace, kTimes, 0, NULL, NULL, NULL, NULL));
+  // Nothing is told of a trace without callbacks.
+  OK(TRITONSERVER_InferenceTraceNew(&trace, kTimes, 0, NULL, IgnoreRelease, NULL));
+  uint64_t id = 0;
+  int64_t version = 0;
+  const char* text = NULL;
+  LACKS("trace", TRITONSERVER_InferenceTraceId(NULL, &id));
+  LACKS("id", TRITONSERVER_InferenceTraceId(trace, NULL));
+  LACKS("trace", TRITONSERVER_InferenceTraceParentId(NULL, &id));
+  LACKS("parent_id", TRITONSERVER_InferenceTraceParentId(trace, NULL));
+  LACKS("trace", TRITONSERVER_InferenceTraceModelName(NULL, &text));
+  LACKS("model_name", TRITONSERVER_InferenceTraceModelName(trace, NULL));
+  LACKS("trace", TRITONSERVER_InferenceTraceModelVersion(NULL, &version));
+  LACKS("model_version", TRITONSERVER_InferenceTraceModelVersion(trace, NULL));
+  LACKS("trace", TRITONSERVER_InferenceTraceRequestId(NULL, &text));
+  LACKS("request_id", TRITONSERVER_InferenceTraceRequestId(trace, NULL));
+  LACKS("trace", TRITONSERVER_InferenceTraceContext(NULL, &text));
+  LACKS("trace_context", TRITONSERVER_InferenceTraceContext(trace, NULL));
+  LACKS("trace", TRITONSERVER_InferenceTraceSetContext(NULL, "{}"));
+  LACKS("trace_context", TRITONSERVER_InferenceTraceSetContext(trace, NULL));
+  LACKS("child_trace", TRITONSERVER_InferenceTraceSpawnChildTrace(trace, NULL));
+  LACKS("activity_name", TRITONSERVER_InferenceTraceReportActivity(trace, 1, NULL));
+  LACKS("request", TRITONSERVER_TridentInferenceRequestSetTrace(NULL, trace));
+  OK(TRITONSERVER_InferenceTraceDelete(trace));
+
+  // What is not traced has nothing to tell or to spawn.
+  OK(TRITONSERVER_InferenceTraceReportActivity(NULL, 1, "x"));
+  OK(TRITONSERVER_InferenceTraceSpawnChildTrace(NULL, &child));
+  CHECK(child == NULL);
+  CHECK(BAD(TRITONSERVER_InferenceTraceDelete(NULL)) == NULL);
+}
+
 void TestTraces(void) {
+  TestArguments();
   TestTraceObjects();
   TRITONSERVER_Server* server = StartTraced();
   TestOne(server);
