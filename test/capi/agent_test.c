@@ -301,7 +301,7 @@ static void TestMisbehaviour(void) {
 }
 
 // The agent checks what it is given.
-static void TestConformance(void) {
+static void TestWhatAgentsCall(void) {
   TRITONSERVER_Server* server = Start();
   WriteEchoModel("conforming", "1", AGENTS("conformance key value"));
   OK(TRITONSERVER_ServerLoadModel(server, "conforming"));
@@ -310,7 +310,7 @@ static void TestConformance(void) {
 }
 
 void TestAgents(void) {
-  TestConformance();
+  TestWhatAgentsCall();
   TestOrder();
   TestPolls();
   free(TakeLines());

@@ -122,13 +122,6 @@ static void TestParametersAndMessages(void) {
   OK(TRITONSERVER_MessageDelete(message));
 }
 
-// What this version lacks says so, by name.
-static void TestUnsupported(void) {
-  const TRITONSERVER_Error_Code unsupported = TRITONSERVER_ERROR_UNSUPPORTED;
-  FAILS(TRITONREPOAGENT_ModelState(NULL, NULL), unsupported,
-        "TRITONREPOAGENT_ModelState: repository agents not supported");
-}
-
 // What needs an instance and a factory is the echo backend's part.
 static void TestResponseStatistics(void) {
   const TRITONSERVER_Error_Code invalid = TRITONSERVER_ERROR_INVALID_ARG;
@@ -176,7 +169,6 @@ void TestObjects(void) {
   TestNames();
   TestBufferAttributes();
   TestParametersAndMessages();
-  TestUnsupported();
   TestResponseStatistics();
   TestMemoryManager();
 }

@@ -127,9 +127,9 @@ void TestPolling(void) {
   TRITONSERVER_Server* server = NULL;
   char repository[1024];
   bool ready = false;
-  WriteFile("polled/one/1/data.txt", "");
-  WriteFile("polled/one/config.pbtxt", "backend: \"echo\"");
-  snprintf(repository, sizeof(repository), "%s/polled", g_models);
+  WriteFile("watched/one/1/data.txt", "");
+  WriteFile("watched/one/config.pbtxt", "backend: \"echo\"");
+  snprintf(repository, sizeof(repository), "%s/watched", g_models);
   OK(TRITONSERVER_ServerOptionsNew(&options));
   OK(TRITONSERVER_ServerOptionsSetModelRepositoryPath(options, repository));
   OK(TRITONSERVER_ServerOptionsSetBackendDirectory(options, g_backends));
@@ -137,8 +137,8 @@ void TestPolling(void) {
   OK(TRITONSERVER_TridentServerOptionsSetPollSettleTimeMs(options, 0));
   OK(TRITONSERVER_ServerNew(&server, options));
   OK(TRITONSERVER_ServerOptionsDelete(options));
-  WriteFile("polled/two/1/data.txt", "");
-  WriteFile("polled/two/config.pbtxt", "backend: \"echo\"");
+  WriteFile("watched/two/1/data.txt", "");
+  WriteFile("watched/two/config.pbtxt", "backend: \"echo\"");
   OK(TRITONSERVER_ServerPollModelRepository(server));
   OK(TRITONSERVER_ServerModelIsReady(server, "two", -1, &ready));
   CHECK(ready);

@@ -385,16 +385,17 @@ static void IgnoreRelease(TRITONSERVER_InferenceTrace* trace, void* userp) {
   (void)trace, (void)userp;
 }
 
-static void TestArguments(void) {
+static void TestBadArguments(void) {
+  const TRITONSERVER_InferenceTraceLevel level = TRITONSERVER_TRACE_LEVEL_TIMESTAMPS;
   TRITONSERVER_InferenceTrace *trace = NULL, *child = NULL;
-  LACKS("trace", TRITONSERVER_InferenceTraceNew(NULL, kTimes, 0, NULL, IgnoreRelease, NULL));
-  LACKS("release_fn", TRITONSERVER_InferenceTraceNew(&trace, kTimes, 0, NULL, NULL, NULL));
+  LACKS("trace", TRITONSERVER_InferenceTraceNew(NULL, level, 0, NULL, IgnoreRelease, NULL));
+  LACKS("release_fn", TRITONSERVER_InferenceTraceNew(&trace, level, 0, NULL, NULL, NULL));
   LACKS("trace",
-        TRITONSERVER_InferenceTraceTensorNew(NULL, kTimes, 0, NULL, NULL, IgnoreRelease, NULL));
+        TRITONSERVER_InferenceTraceTensorNew(NULL, level, 0, NULL, NULL, IgnoreRelease, NULL));
   LACKS("release_fn",
-        TRITONSERVER_InferenceTraceTensorNew(&trace, kTimes, 0, NULL, NULL, NULL, NULL));
+        TRITONSERVER_InferenceTraceTensorNew(&trace, level, 0, NULL, NULL, NULL, NULL));
   // Nothing is told of a trace without callbacks.
-  OK(TRITONSERVER_InferenceTraceNew(&trace, kTimes, 0, NULL, IgnoreRelease, NULL));
+  OK(TRITONSERVER_InferenceTraceNew(&trace, level, 0, NULL, IgnoreRelease, NULL));
   uint64_t id = 0;
   int64_t version = 0;
   const char* text = NULL;
@@ -425,7 +426,7 @@ static void TestArguments(void) {
 }
 
 void TestTraces(void) {
-  TestArguments();
+  TestBadArguments();
   TestTraceObjects();
   TRITONSERVER_Server* server = StartTraced();
   TestOne(server);

@@ -6,10 +6,8 @@
 #include "checks.h"
 #include "triton/core/tritonrepoagent.h"
 
-enum {
-  kInvalid = TRITONSERVER_ERROR_INVALID_ARG,
-  kFiles = TRITONREPOAGENT_ARTIFACT_FILESYSTEM,
-};
+static const TRITONSERVER_Error_Code kInvalid = TRITONSERVER_ERROR_INVALID_ARG;
+static const TRITONREPOAGENT_ArtifactType kFiles = TRITONREPOAGENT_ARTIFACT_FILESYSTEM;
 
 static char g_agent_state, g_model_state;
 
@@ -50,8 +48,7 @@ static void CheckConfig(TRITONREPOAGENT_Agent* agent, TRITONREPOAGENT_AgentModel
   TRITONSERVER_Message* config = NULL;
   LACKS("model", TRITONREPOAGENT_ModelConfig(agent, NULL, 1, &config));
   LACKS("model_config", TRITONREPOAGENT_ModelConfig(agent, model, 1, NULL));
-  FAILS(TRITONREPOAGENT_ModelConfig(agent, model, 2, &config), TRITONSERVER_ERROR_UNSUPPORTED,
-        "version");
+  FAILS(TRITONREPOAGENT_ModelConfig(agent, model, 2, &config), kInvalid, "version");
   OK(TRITONREPOAGENT_ModelConfig(agent, model, 1, &config));
   const char* text = NULL;
   size_t size = 0;
