@@ -178,7 +178,7 @@ describe('C ABI', () => {
       TRITONBACKEND_: 91,
       TRITONCACHE_: 6 + 2,
       TRITONREPOAGENT_: 12 + 2,
-      TRITONSERVER_Trident: 11,
+      TRITONSERVER_Trident: 13,
       TRITONBACKEND_Trident: 1,
     })
   })

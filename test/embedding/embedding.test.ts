@@ -96,7 +96,7 @@ describe('the tree', () => {
       console.log((await server.model('digits').infer({ image: new Float32Array(64) })).logits.shape)
       await server.close()
       const maps = readFileSync('/proc/self/maps', 'utf8')
-      for (const [, path] of maps.matchAll(/ r-xp .* (\\/.*(?:trident|triton).*)/g)) console.log(path)
+      for (const [, path] of maps.matchAll(/ r-xp .* (\\/.*\\/(?:trident|libtriton)[^/]*)$/gm)) console.log(path)
     `)
     const [shape, ...mapped] = output.trim().split('\n')
     expect(shape).toBe('[ 1, 10 ]')
