@@ -32,7 +32,8 @@ export interface MetricsOptions {
   latencyCounters?: boolean
   /**
    * Quantiles of these latencies over the last minutes: summaries. `true`: 0.5, 0.9, 0.95, 0.99 and
-   * 0.999; else those given, from 0 to 1. They take about 60 kB a model. Off unless given.
+   * 0.999; else those given, from 0 to 1. They take about 60 kB a model,
+   * and up to 60 kB more where durations differ widely. Off unless given.
    */
   latencySummaries?: boolean | readonly number[]
   /**

@@ -242,7 +242,7 @@ TRITONSERVER_Error* TRITONBACKEND_ModelInstanceExecute(TRITONBACKEND_ModelInstan
     uint64_t rows = 0;
     const bool success = Answer(self, requests[i], &rows);
     const uint64_t end = Now();
-    batch_size += rows;
+    if (success) batch_size += rows;
     LogAndDelete(TRITONBACKEND_ModelInstanceReportStatistics(instance, requests[i], success, begin,
                                                              start, end, end));
     LogAndDelete(TRITONBACKEND_RequestRelease(requests[i], TRITONSERVER_REQUEST_RELEASE_ALL));

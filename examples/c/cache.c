@@ -6,6 +6,7 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,17 @@ static TRITONSERVER_Error* OutOfMemory(void) {
   return Fail(TRITONSERVER_ERROR_INTERNAL, "fifo: out of memory");
 }
 
+// {"byte_size": 1000} or, as Triton's command line says it, {"byte_size": "1000"}.
+static bool ReadLimit(const char* config, size_t* limit) {
+  char digits[20] = "";
+  int end = 0;
+  sscanf(config, " { \"byte_size\" : %19[0-9] } %n", digits, &end);
+  if (end == 0) sscanf(config, " { \"byte_size\" : \"%19[0-9]\" } %n", digits, &end);
+  if (end == 0 || config[end] != '\0') return false;
+  *limit = strtoull(digits, NULL, 10);
+  return *limit > 0;
+}
+
 TRITONSERVER_Error* TRITONCACHE_CacheInitialize(TRITONCACHE_Cache** cache, const char* config) {
   uint32_t major = 0, minor = 0;
   TRY(TRITONCACHE_ApiVersion(&major, &minor));
@@ -50,7 +62,7 @@ TRITONSERVER_Error* TRITONCACHE_CacheInitialize(TRITONCACHE_Cache** cache, const
     return Fail(TRITONSERVER_ERROR_UNSUPPORTED, "fifo: the server has an older cache API");
   }
   size_t limit = 0;
-  if (sscanf(config, " { \"byte_size\" : %zu }", &limit) != 1) {
+  if (!ReadLimit(config, &limit)) {
     return Fail(TRITONSERVER_ERROR_INVALID_ARG, "fifo: configure it as {\"byte_size\": <number>}");
   }
   Cache* self = calloc(1, sizeof(*self));

@@ -18,6 +18,7 @@ MODEL_CONTROL_EXPLICIT = 2
 RESPONSE_FINAL = 1
 PIXELS = 64
 CLASSES = 10
+ERROR_INVALID_ARG = 3
 
 # The callbacks of TRITONSERVER_ResponseAllocatorNew and of requests.
 Allocate = CFUNCTYPE(
@@ -45,6 +46,12 @@ class Triton:
             self.check(c_void_p(function(*arguments)))
 
         return call
+
+    def error(self, message):
+        """A new error, for a callback to return."""
+        create = self._library.TRITONSERVER_ErrorNew
+        create.restype = c_void_p
+        return create(ERROR_INVALID_ARG, message.encode())
 
     def check(self, error):
         """Takes the error, if there is one."""
@@ -92,7 +99,8 @@ def classify(triton, server, images, count):
     @Allocate
     def allocate(_allocator, _name, byte_size, _type, _id, index, buffer, buffer_userp, type_, id_):
         row_byte_size = CLASSES * ctypes.sizeof(ctypes.c_float)
-        assert byte_size == row_byte_size
+        if byte_size != row_byte_size:
+            return triton.error(f"{byte_size} bytes are not the logits of one image")
         buffer[0] = ctypes.addressof(logits) + (index or 0) * row_byte_size
         buffer_userp[0], type_[0], id_[0] = None, CPU, 0
 

@@ -45,7 +45,7 @@ CpuUsage::CpuUsage(uint64_t interval_ns)
 
 CpuUsage::Reading CpuUsage::Read(uint64_t now_ns) {
   MutexLock lock(mutex_);
-  if (read_at_ns_ && now_ns - *read_at_ns_ < interval_ns_) return reading_;
+  if (read_at_ns_ && now_ns < *read_at_ns_ + interval_ns_) return reading_;
   read_at_ns_ = now_ns;
   const std::optional<CpuTimes> times = ParseCpuTimes(Contents("/proc/stat"));
   if (times && times_) {

@@ -1,6 +1,5 @@
 #include "metrics/custom_metrics.h"
 
-#include <cmath>
 #include <map>
 
 #include "base/mutex.h"
@@ -9,6 +8,7 @@
 namespace trident {
 
 struct Metric::Shared {
+  std::map<std::string, std::unique_ptr<Shared>>::iterator place;  // in its family
   size_t holds = 0;
   std::atomic<double> value{0};
   std::unique_ptr<Histogram> histogram;  // in place of the value
@@ -21,7 +21,7 @@ struct MetricFamily::Shared {
   size_t holds = 0;
   std::map<std::string, std::unique_ptr<Metric::Shared>> metrics;  // by the text of their labels
 
-  void Write(MetricsText* text) const;
+  void Write(Samples which, MetricsText* text) const;
 };
 
 struct MetricFamily::Registry {
@@ -57,6 +57,7 @@ Result<std::unique_ptr<MetricFamily>> MetricFamily::New(MetricKind kind, const s
                                                         const std::string& description) {
   TRIDENT_RETURN_IF_ERROR(CheckFamilyName(name));
   const FamilyHead* const own = FindServerFamily(name);
+  std::unique_ptr<MetricFamily> family(new MetricFamily());
   Registry& registry = TheRegistry();
   MutexLock lock(registry.mutex);
   const auto known = registry.families.find(name);
@@ -67,14 +68,19 @@ Result<std::unique_ptr<MetricFamily>> MetricFamily::New(MetricKind kind, const s
     return InvalidArg("there is a metric family '", name, "' of another kind than ",
                       MetricKindName(kind));
   }
-  auto& shared = registry.families[name];
-  if (shared == nullptr) shared.reset(new Shared{name, description, kind});
-  std::unique_ptr<MetricFamily> family(new MetricFamily(shared.get()));
-  ++shared->holds;
+  if (known != registry.families.end()) {
+    family->shared_ = known->second.get();
+  } else {
+    // Complete before others know of it: nothing half made stays when memory runs out.
+    std::unique_ptr<Shared> shared(new Shared{name, description, kind});
+    family->shared_ = registry.families.emplace(name, std::move(shared)).first->second.get();
+  }
+  ++family->shared_->holds;
   return family;
 }
 
 MetricFamily::~MetricFamily() {
+  if (shared_ == nullptr) return;  // it never became one
   Registry& registry = TheRegistry();
   MutexLock lock(registry.mutex);
   if (--shared_->holds == 0) registry.families.erase(shared_->name);
@@ -93,9 +99,6 @@ Status MetricFamily::CheckUnused() const {
 
 // Metrics -----------------------------------------------------------------------------------------
 
-Metric::Metric(MetricFamily* family, Shared* shared)
-    : family_(family), shared_(shared), kind_(family->kind()) {}
-
 Result<std::unique_ptr<Metric>> Metric::New(MetricFamily* family, const MetricLabels& labels,
                                             const MetricArgs* args) {
   const MetricKind kind = family->kind();
@@ -107,26 +110,30 @@ Result<std::unique_ptr<Metric>> Metric::New(MetricFamily* family, const MetricLa
   } else if (args != nullptr) {
     return InvalidArg("only histograms have Metric args, not a ", MetricKindName(kind));
   }
+  std::unique_ptr<Metric> metric(new Metric(family));
+  std::string text = LabelText(labels);
   MutexLock lock(MetricFamily::TheRegistry().mutex);
-  auto& shared = family->shared_->metrics[LabelText(labels)];
-  if (shared == nullptr) {
-    shared = std::make_unique<Shared>();
+  auto& metrics = family->shared_->metrics;
+  auto place = metrics.find(text);
+  if (place == metrics.end()) {
+    auto shared = std::make_unique<Shared>();
     if (kind == MetricKind::kHistogram) {
       shared->histogram = std::make_unique<Histogram>(*args->buckets);
     }
+    place = metrics.emplace(std::move(text), std::move(shared)).first;
+    place->second->place = place;
   }
-  std::unique_ptr<Metric> metric(new Metric(family, shared.get()));
-  ++shared->holds;
+  metric->shared_ = place->second.get();
+  ++metric->shared_->holds;
   ++family->metrics_;
   return metric;
 }
 
 Metric::~Metric() {
+  if (shared_ == nullptr) return;  // it never became one
   MutexLock lock(MetricFamily::TheRegistry().mutex);
   --family_->metrics_;
-  if (--shared_->holds > 0) return;
-  std::erase_if(family_->shared_->metrics,
-                [this](const auto& entry) { return entry.second.get() == shared_; });
+  if (--shared_->holds == 0) family_->shared_->metrics.erase(shared_->place);
 }
 
 Status Metric::DoesNotSupport(const char* what) const {
@@ -162,8 +169,9 @@ Status Metric::Observe(double value) {
 
 // Text --------------------------------------------------------------------------------------------
 
-void MetricFamily::Shared::Write(MetricsText* text) const {
+void MetricFamily::Shared::Write(Samples which, MetricsText* text) const {
   for (const auto& [labels, metric] : metrics) {
+    if (which == Samples::kLabelled && labels.empty()) continue;
     if (metric->histogram != nullptr) {
       text->Sample(*metric->histogram, labels);
     } else {
@@ -172,11 +180,11 @@ void MetricFamily::Shared::Write(MetricsText* text) const {
   }
 }
 
-void WriteCustomMetrics(std::string_view family, MetricsText* text) {
+void WriteCustomMetrics(std::string_view family, Samples which, MetricsText* text) {
   MetricFamily::Registry& registry = MetricFamily::TheRegistry();
   MutexLock lock(registry.mutex);
   const auto found = registry.families.find(family);
-  if (found != registry.families.end()) found->second->Write(text);
+  if (found != registry.families.end()) found->second->Write(which, text);
 }
 
 void WriteOtherCustomMetrics(MetricsText* text) {
@@ -185,7 +193,7 @@ void WriteOtherCustomMetrics(MetricsText* text) {
   for (const auto& [name, family] : registry.families) {
     if (text->HasBegun(name)) continue;
     text->Begin({name, TypeName(family->kind), family->description});
-    family->Write(text);
+    family->Write(Samples::kAll, text);
   }
 }
 

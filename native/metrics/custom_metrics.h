@@ -16,6 +16,9 @@
 
 namespace trident {
 
+// kLabelled: without the one that has no labels, because a server has one of its own.
+enum class Samples { kAll, kLabelled };
+
 // What becomes one of the metrics of a family beyond its labels. *Externally synchronised by
 // whoever owns the value.*
 struct MetricArgs {
@@ -43,12 +46,12 @@ class MetricFamily {
   struct Shared;
   struct Registry;
   static Registry& TheRegistry();
-  friend void WriteCustomMetrics(std::string_view family, MetricsText* text);
+  friend void WriteCustomMetrics(std::string_view family, Samples which, MetricsText* text);
   friend void WriteOtherCustomMetrics(MetricsText* text);
 
-  explicit MetricFamily(Shared* shared) : shared_(shared) {}
+  MetricFamily() = default;
 
-  Shared* const shared_;
+  Shared* shared_ = nullptr;
   size_t metrics_ = 0;  // guarded by the registry's mutex
 };
 
@@ -73,16 +76,16 @@ class Metric {
  private:
   friend class MetricFamily;
   struct Shared;
-  Metric(MetricFamily* family, Shared* shared);
+  explicit Metric(MetricFamily* family) : family_(family), kind_(family->kind()) {}
   Status DoesNotSupport(const char* what) const;
 
   MetricFamily* const family_;
-  Shared* const shared_;
+  Shared* shared_ = nullptr;
   const MetricKind kind_;
 };
 
 // The samples of the custom family of this name, into the family that `text` has begun.
-void WriteCustomMetrics(std::string_view family, MetricsText* text);
+void WriteCustomMetrics(std::string_view family, Samples which, MetricsText* text);
 // All families but those that `text` has begun before.
 void WriteOtherCustomMetrics(MetricsText* text);
 

@@ -38,25 +38,29 @@ LatencySummary::Reading LatencySummary::Read(const std::vector<double>& quantile
                                              uint64_t now_ns) {
   Reading reading;
   std::vector<uint64_t> counts(kBuckets);
+  MutexLock lock(mutex_);  // before the counts: they must not be older than a mark
   for (size_t i = 0; i < kBuckets; ++i) {
     counts[i] = counts_[i].load(std::memory_order_relaxed);
     reading.count += counts[i];
   }
   reading.sum_us = sum_us_.load(std::memory_order_relaxed);
 
-  MutexLock lock(mutex_);
   std::vector<uint64_t> recent = counts;
   uint64_t recent_count = reading.count;
-  for (size_t i = 0; i < earlier_.counts.size(); ++i) {
-    recent[i] -= earlier_.counts[i];
-    recent_count -= earlier_.counts[i];
+  for (const auto& [bucket, count] : earlier_.counts) {
+    recent[bucket] -= count;
+    recent_count -= count;
   }
   for (const double quantile : quantiles) {
     reading.values_us.push_back(Quantile(quantile, recent, recent_count));
   }
-  if (now_ns - later_.time_ns >= kWindowNs) {
+  // One that began earlier may read later.
+  if (now_ns >= later_.time_ns + kWindowNs) {
     earlier_ = std::move(later_);
-    later_ = {now_ns, std::move(counts)};
+    later_ = {now_ns, {}};
+    for (size_t i = 0; i < kBuckets; ++i) {
+      if (counts[i] > 0) later_.counts.emplace_back(i, counts[i]);
+    }
   }
   return reading;
 }

@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "base/mutex.h"
@@ -31,7 +32,7 @@ class LatencySummary {
   static constexpr size_t kBuckets = (kPowers - kHalfBits + 1) << kHalfBits;
   struct Mark {
     uint64_t time_ns = 0;
-    std::vector<uint64_t> counts;  // empty: none
+    std::vector<std::pair<size_t, uint64_t>> counts;  // of the buckets that have some
   };
 
   static size_t BucketOf(uint64_t us);

@@ -31,7 +31,9 @@ std::optional<std::vector<double>> ParseQuantiles(std::string_view text) {
     }
     const std::optional<double> quantile = ParseNumber(pair.substr(0, colon));
     if (!quantile || !(*quantile >= 0 && *quantile <= 1)) return std::nullopt;
-    quantiles.push_back(*quantile);
+    if (std::find(quantiles.begin(), quantiles.end(), *quantile) == quantiles.end()) {
+      quantiles.push_back(*quantile);
+    }
   }
   if (quantiles.empty()) return std::nullopt;
   return quantiles;

@@ -19,8 +19,11 @@ fs::path InstalledTree() {
   return "/opt/tritonserver";
 }
 
+// Found when this library is loaded: its path may be relative to the directory of that moment.
+const fs::path g_tree = InstalledTree();
+
 }  // namespace
 
-std::string PluginDirectory(const char* kind) { return (InstalledTree() / kind).string(); }
+std::string PluginDirectory(const char* kind) { return (g_tree / kind).string(); }
 
 }  // namespace trident

@@ -103,7 +103,7 @@ class ModelFamilies {
     for (const ModelReading& reading : readings_) {
       if (has(reading)) write_one(reading);
     }
-    WriteCustomMetrics(family.name, &text_);
+    WriteCustomMetrics(family.name, Samples::kAll, &text_);
   }
 
   // Parts of a model's labels, which stand in a row; "closed" with the brace that ends them.
@@ -160,7 +160,7 @@ template <typename Number>
 void WriteOne(const FamilyHead& family, Number value, MetricsText* text) {
   text->Begin(family);
   text->Sample(family.name, "", value);
-  WriteCustomMetrics(family.name, text);
+  WriteCustomMetrics(family.name, Samples::kLabelled, text);
 }
 
 }  // namespace

@@ -107,11 +107,22 @@ TEST(CustomMetrics, MayJoinAServersFamilyOfTheSameKind) {
   const auto metric = Of(family, {{"from", "me"}});
   MetricsText text;
   text.Begin(kInferenceCount);
-  WriteCustomMetrics(kInferenceCount.name, &text);
+  WriteCustomMetrics(kInferenceCount.name, Samples::kAll, &text);
   WriteOtherCustomMetrics(&text);
   const std::string written = std::move(text).Take();
   EXPECT_TRUE(written.ends_with("nv_inference_count{from=\"me\"} 0\n")) << written;
   EXPECT_EQ(written.find("x\n"), std::string::npos) << written;
+}
+
+TEST(CustomMetrics, OneWithoutLabelsGivesWayToTheServersOwn) {
+  const auto family = Family(MetricKind::kGauge, "nv_cpu_utilization");
+  const auto bare = Of(family);
+  const auto labelled = Of(family, {{"from", "me"}});
+  MetricsText text;
+  text.Begin(kCpuUtilization);
+  WriteCustomMetrics(kCpuUtilization.name, Samples::kLabelled, &text);
+  const std::string written = std::move(text).Take();
+  EXPECT_TRUE(written.ends_with("gauge\nnv_cpu_utilization{from=\"me\"} 0\n")) << written;
 }
 
 TEST(CustomMetrics, ManyThreadsCountTogether) {

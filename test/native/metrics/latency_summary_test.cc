@@ -58,5 +58,14 @@ TEST(LatencySummary, ForgetsWhatIsOldAndKeepsItsSum) {
   EXPECT_EQ(reading.sum_us, 13u);
 }
 
+TEST(LatencySummary, AReadingThatBeganEarlierMayComeLater) {
+  LatencySummary summary;
+  summary.Observe(10);
+  EXPECT_EQ(Quantile(&summary, 1, 10 * kMinute), 10);
+  EXPECT_EQ(Quantile(&summary, 1, 10 * kMinute - 1), 10);
+  summary.Observe(3);
+  EXPECT_EQ(Quantile(&summary, 1, 10 * kMinute + 1), 10);
+}
+
 }  // namespace
 }  // namespace trident

@@ -45,6 +45,13 @@ TEST(MetricsText, WritesHistogramsByBucketAndInfinity) {
             "h_bucket{le=\"+Inf\"} 0\nh_sum 0\nh_count 0\n");
 }
 
+TEST(Histogram, WhatIsNoNumberIsBeyondAllBounds) {
+  Histogram histogram({1, 2});
+  histogram.Observe(std::numeric_limits<double>::quiet_NaN());
+  EXPECT_EQ(histogram.Read().up_to, (std::vector<uint64_t>{0, 0}));
+  EXPECT_EQ(histogram.Read().count, 1u);
+}
+
 TEST(MetricsText, NumbersReadBackAsTheyWere) {
   const double infinity = std::numeric_limits<double>::infinity();
   EXPECT_EQ(NumberText(0.1), "0.1");

@@ -35,7 +35,7 @@ TEST(LatencyMetrics, AreWhatTheSettingsSay) {
   const Outcome outcome = Read({{"counter_latencies", "false"},
                                 {"summary_latencies", "true"},
                                 {"histogram_latencies", "true"},
-                                {"summary_quantiles", "0.25:0.05, 1:0"}});
+                                {"summary_quantiles", "0.25:0.05, 1:0,0.250:0"}});
   EXPECT_FALSE(outcome.metrics.counters);
   EXPECT_TRUE(outcome.metrics.summaries && outcome.metrics.histograms);
   EXPECT_EQ(outcome.metrics.quantiles, (std::vector<double>{0.25, 1}));
