@@ -11,7 +11,7 @@ export type NativeSetting =
   | ['cacheDirectory' | 'configName' | 'repositoryAgentDirectory', string]
   | ['control', 'none' | 'explicit' | 'poll']
   | ['strictConfig' | 'strictReadiness' | 'exitOnError' | 'namespacing' | 'limitRate', boolean]
-  | ['metrics' | 'cpuMetrics', boolean]
+  | ['metrics' | 'cpuMetrics' | 'gpuMetrics', boolean]
   | ['logError' | 'logWarn' | 'logInfo' | 'logIso8601', boolean]
   | ['logFile', string]
   | ['metricsIntervalMs', number]

@@ -26,6 +26,8 @@ export interface HostPolicy {
 export interface MetricsOptions {
   /** How busy the machine's processors and memory are; on unless given. */
   cpu?: boolean
+  /** The same of its GPUs, where NVIDIA's driver is installed; on unless given. */
+  gpu?: boolean
   /** Milliseconds for which what was read of the machine holds; 2,000 unless given. */
   interval?: number
   /** Latencies of each model, summed up: counters. On unless given. */
@@ -216,6 +218,7 @@ export const serverOptionNames = Object.keys({
 /** Every option of its metrics. */
 export const metricsOptionNames = Object.keys({
   cpu: 0,
+  gpu: 0,
   interval: 0,
   latencyCounters: 0,
   latencySummaries: 0,

@@ -170,6 +170,7 @@ function metricsSettings(metrics: boolean | MetricsOptions): NativeSetting[] {
   checkKeys(readObject(metrics, 'metrics'), metricsOptionNames, 'metrics')
   const settings: NativeSetting[] = [
     ['cpuMetrics', readFlag(metrics.cpu, true, 'metrics.cpu')],
+    ['gpuMetrics', readFlag(metrics.gpu, true, 'metrics.gpu')],
     ['metricsIntervalMs', readDuration(metrics.interval ?? 2000, 'metrics.interval')],
   ]
   const latencies = (setting: string, value: unknown, what: string, fallback: boolean): void => {

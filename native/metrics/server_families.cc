@@ -43,6 +43,12 @@ constexpr std::array kFamilies = {
     &kCpuUtilization,
     &kCpuMemoryTotal,
     &kCpuMemoryUsed,
+    &kGpuUtilization,
+    &kGpuMemoryTotal,
+    &kGpuMemoryUsed,
+    &kGpuPowerUsage,
+    &kGpuPowerLimit,
+    &kGpuEnergy,
 };
 
 }  // namespace

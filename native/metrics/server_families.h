@@ -92,6 +92,19 @@ inline constexpr FamilyHead kCpuMemoryTotal = {"nv_cpu_memory_total_bytes", "gau
                                                "Memory of the machine, in bytes"};
 inline constexpr FamilyHead kCpuMemoryUsed = {"nv_cpu_memory_used_bytes", "gauge",
                                               "What of that is in use, in bytes"};
+inline constexpr FamilyHead kGpuUtilization = {
+    "nv_gpu_utilization", "gauge", "Part of the time that the GPU was busy, from 0 to 1"};
+inline constexpr FamilyHead kGpuMemoryTotal = {"nv_gpu_memory_total_bytes", "gauge",
+                                               "Memory of the GPU, in bytes"};
+inline constexpr FamilyHead kGpuMemoryUsed = {"nv_gpu_memory_used_bytes", "gauge",
+                                              "What of that is in use, in bytes"};
+inline constexpr FamilyHead kGpuPowerUsage = {"nv_gpu_power_usage", "gauge",
+                                              "What the GPU takes, in watts"};
+inline constexpr FamilyHead kGpuPowerLimit = {"nv_gpu_power_limit", "gauge",
+                                              "What it may take at most, in watts"};
+inline constexpr FamilyHead kGpuEnergy = {
+    "nv_energy_consumption", "counter",
+    "What the GPU has taken since it was first asked, in joules"};
 
 // Null for a name that no server uses.
 const FamilyHead* FindServerFamily(std::string_view name);

@@ -89,6 +89,7 @@ constexpr Kind kKinds[] = {
      }},
     {"metrics", Flag<TRITONSERVER_ServerOptionsSetMetrics>},
     {"cpuMetrics", Flag<TRITONSERVER_ServerOptionsSetCpuMetrics>},
+    {"gpuMetrics", Flag<TRITONSERVER_ServerOptionsSetGpuMetrics>},
     {"metricsIntervalMs", Size<TRITONSERVER_ServerOptionsSetMetricsInterval>},
     {"metricsConfig",
      [](const Setting& setting, ServerHandle*, Options* options) {

@@ -68,10 +68,12 @@ uint64_t DeadlineIn(uint64_t timeout_ms) {
   return timeout_ms < kNever / 2'000'000 ? NowNs() + timeout_ms * 1'000'000 : kNever;
 }
 
-std::unique_ptr<CpuUsage> MakeCpuUsage(const ServerOptions& options) {
-  if (!options.metrics || !options.cpu_metrics) return nullptr;
-  return std::make_unique<CpuUsage>(std::min(options.metrics_interval_ms, kNever / 1'000'000) *
-                                    1'000'000);
+// Null unless `wanted`.
+template <typename Usage>
+std::unique_ptr<Usage> MakeUsage(const ServerOptions& options, bool wanted) {
+  if (!options.metrics || !wanted) return nullptr;
+  return std::make_unique<Usage>(std::min(options.metrics_interval_ms, kNever / 1'000'000) *
+                                 1'000'000);
 }
 
 std::shared_ptr<Logger> MakeLogger(const ServerOptions& options) {
@@ -107,7 +109,8 @@ Server::Server(const ServerOptions& options, std::shared_ptr<ResponseCache> cach
       logger_(std::move(logger)),
       latency_metrics_(ReadLatencyMetrics(options, *logger_)),
       cache_(std::move(cache)),
-      cpu_(MakeCpuUsage(options)),
+      cpu_(MakeUsage<CpuUsage>(options, options.cpu_metrics)),
+      gpu_(MakeUsage<GpuUsage>(options, options.gpu_metrics)),
       backends_({options.backend_directory, options.backend_configs, !options.strict_model_config,
                  options.min_compute_capability},
                 logger_),

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "metrics/cpu_usage.h"
+#include "metrics/gpu_usage.h"
 #include "model/backend.h"
 #include "repository/repository.h"
 #include "server/latency_metrics.h"
@@ -98,6 +99,7 @@ class Server {
   const LatencyMetrics latency_metrics_;
   const std::shared_ptr<ResponseCache> cache_;  // null: none
   const std::unique_ptr<CpuUsage> cpu_;         // null: not asked for
+  const std::unique_ptr<GpuUsage> gpu_;         // null: not asked for
   BackendManager backends_;
   ModelLocations locations_;
   ModelLoader loader_;

@@ -1,5 +1,6 @@
 #include "server/server_metrics.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -163,6 +164,17 @@ void WriteOne(const FamilyHead& family, Number value, MetricsText* text) {
   WriteCustomMetrics(family.name, Samples::kLabelled, text);
 }
 
+// A family of one sample for each GPU that has the value.
+template <typename Number>
+void WriteGpus(const FamilyHead& family, const std::vector<GpuReading>& gpus,
+               std::optional<Number> GpuReading::*value, MetricsText* text) {
+  text->Begin(family);
+  for (const GpuReading& gpu : gpus) {
+    if (gpu.*value) text->Sample(family.name, LabelText({{"gpu_uuid", gpu.uuid}}), *(gpu.*value));
+  }
+  WriteCustomMetrics(family.name, Samples::kAll, text);
+}
+
 }  // namespace
 
 void WriteModelMetrics(const std::vector<std::shared_ptr<Model>>& models,
@@ -202,6 +214,15 @@ void WriteCpuMetrics(const CpuUsage::Reading& cpu, MetricsText* text) {
   if (!cpu.memory) return;
   WriteOne(kCpuMemoryTotal, cpu.memory->total_bytes, text);
   WriteOne(kCpuMemoryUsed, cpu.memory->used_bytes, text);
+}
+
+void WriteGpuMetrics(const std::vector<GpuReading>& gpus, MetricsText* text) {
+  WriteGpus(kGpuUtilization, gpus, &GpuReading::utilization, text);
+  WriteGpus(kGpuMemoryTotal, gpus, &GpuReading::memory_total_bytes, text);
+  WriteGpus(kGpuMemoryUsed, gpus, &GpuReading::memory_used_bytes, text);
+  WriteGpus(kGpuPowerUsage, gpus, &GpuReading::power_watts, text);
+  WriteGpus(kGpuPowerLimit, gpus, &GpuReading::power_limit_watts, text);
+  WriteGpus(kGpuEnergy, gpus, &GpuReading::energy_joules, text);
 }
 
 }  // namespace trident

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "metrics/cpu_usage.h"
+#include "metrics/gpu_usage.h"
 #include "metrics/text.h"
 #include "model/model.h"
 #include "scheduler/response_cache.h"
@@ -20,5 +21,6 @@ void WriteCacheMetrics(const CacheCounters& cache, MetricsText* text);
 // There is no pool of pinned memory: it has 0 bytes.
 void WritePinnedMemoryMetrics(MetricsText* text);
 void WriteCpuMetrics(const CpuUsage::Reading& cpu, MetricsText* text);
+void WriteGpuMetrics(const std::vector<GpuReading>& gpus, MetricsText* text);
 
 }  // namespace trident

@@ -62,6 +62,7 @@ std::string Server::Metrics() {
     }
     WritePinnedMemoryMetrics(&text);
     if (cpu_ != nullptr) WriteCpuMetrics(cpu_->Read(now_ns), &text);
+    if (gpu_ != nullptr) WriteGpuMetrics(gpu_->Read(now_ns), &text);
   }
   WriteOtherCustomMetrics(&text);
   return std::move(text).Take();
