@@ -147,7 +147,7 @@ void Logger::Log(LogLevel level, const char* file, int line, const std::string& 
       Heading(record, iso8601_) + (escapes_ ? JsonString(message) : message) + "\n";
   MutexLock lock(mutex_);
   FILE* out = file_ != nullptr ? static_cast<FILE*>(file_) : stderr;
-  fputs(text.c_str(), out);
+  fwrite(text.data(), 1, text.size(), out);
   fflush(out);
 }
 

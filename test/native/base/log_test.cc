@@ -64,9 +64,10 @@ TEST_F(LogFile, EscapingIsTurnedOffByTritonsVariable) {
   LogSettings settings;
   settings.file = path_;
   setenv("TRITON_SERVER_ESCAPE_LOG_MESSAGES", "0", 1);
-  Logger(settings).Log(LogLevel::kError, "f.cc", 1, "a\tb");
+  const std::string message("a\tb\0c", 5);
+  Logger(settings).Log(LogLevel::kError, "f.cc", 1, message);
   unsetenv("TRITON_SERVER_ESCAPE_LOG_MESSAGES");
-  EXPECT_NE(Contents().find("f.cc:1] a\tb\n"), std::string::npos) << Contents();
+  EXPECT_NE(Contents().find("f.cc:1] " + message + "\n"), std::string::npos) << Contents();
 }
 
 TEST_F(LogFile, AppendsToWhatIsThere) {
