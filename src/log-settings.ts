@@ -21,8 +21,8 @@ export interface LogSettings {
   logFile?: string
 }
 
-/** What can change while a server runs. */
-export type LogSettingsUpdate = Partial<Omit<LogSettings, 'logFile'>>
+/** `logFile`, if given, is the one there is. */
+export type LogSettingsUpdate = Partial<LogSettings>
 
 export function readLogSettings(options: ServerOptions): LogSettings {
   const { logLevel = 'warn', logVerboseLevel = 1, logFormat = 'default', logFile } = options
@@ -37,12 +37,13 @@ export function readLogSettings(options: ServerOptions): LogSettings {
 /** `settings` with what `update` changes. */
 export function updatedLogSettings(settings: LogSettings, update: LogSettingsUpdate): LogSettings {
   readObject(update, 'what updateLogSettings takes')
-  if ('logFile' in update) {
+  checkKeys(update, ['logLevel', 'logVerboseLevel', 'logFormat', 'logFile'], 'updateLogSettings')
+  const given = Object.entries(update).filter(([, value]) => value !== undefined)
+  const updated = readLogSettings({ ...settings, ...Object.fromEntries(given) })
+  if (updated.logFile !== settings.logFile) {
     throw new TridentError('UNSUPPORTED', 'log file location can not be updated')
   }
-  checkKeys(update, ['logLevel', 'logVerboseLevel', 'logFormat'], 'updateLogSettings')
-  const given = Object.entries(update).filter(([, value]) => value !== undefined)
-  return readLogSettings({ ...settings, ...Object.fromEntries(given) })
+  return updated
 }
 
 /** In Triton's terms: kinds of records that are wanted or not, and how much of what is verbose. */

@@ -270,7 +270,7 @@ export class Server {
   /**
    * Changes what is given, from the next record on; returns what then holds.
    *
-   * @throws TridentError UNSUPPORTED for `logFile`, which stays
+   * @throws TridentError UNSUPPORTED for another `logFile`
    */
   updateLogSettings(update: LogSettingsUpdate): LogSettings {
     this.checkOpen()

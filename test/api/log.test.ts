@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
@@ -7,33 +7,44 @@ import { identityConfig } from './support/identity.js'
 import { createServer } from './support/trident.js'
 
 it('onLog that throws fails as any callback, and loses no other record', async () => {
-  const script = `
-    import { createServer } from 'trident'
-    const names = ['one', 'two', 'three']
-    const uncaught = []
-    process.on('uncaughtException', (error) => uncaught.push(error.message))
-    const server = await createServer({
-      logLevel: 'info',
-      modelControl: 'explicit',
-      onLog({ message }) { throw new Error(message) },
-    })
-    const config = ${JSON.stringify(identityConfig())}
-    const files = { '1/unused': new Uint8Array(0) }
-    const loads = names.map((name) => server.loadModel({ name, config, files }))
-    // So that several records come in one turn.
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
-    await Promise.all(loads)
-    const begin = performance.now()
-    const seen = (name) => uncaught.some((message) => message.includes("loaded '" + name + "'"))
-    while (!names.every(seen) && performance.now() - begin < 20_000) {
-      await new Promise((resolve) => setImmediate(resolve))
+  const folder = mkdtempSync(join(tmpdir(), 'trident-log-'))
+  try {
+    for (const name of ['1', 'one', 'two', 'three']) {
+      mkdirSync(join(folder, 'm', name), { recursive: true })
     }
-    await server.close()
-    console.log(names.filter(seen).join())`
-  const { code, stdout, stderr } = await runChild(script, { endsByItself: true })
-  expect(stderr).toBe('')
-  expect(stdout).toBe('one,two,three\n')
-  expect(code).toBe(0)
+    const tensor = (kind: string, name: string) =>
+      `${kind} { name: "${name}" data_type: TYPE_FP32 dims: [ 4 ] }\n`
+    writeFileSync(
+      join(folder, 'm/config.pbtxt'),
+      `backend: "identity"\n${tensor('input', 'INPUT0')}${tensor('output', 'OUTPUT0')}`,
+    )
+    const script = `
+      import { createServer } from 'trident'
+      const names = ['one', 'two', 'three']
+      const uncaught = []
+      process.on('uncaughtException', (error) => uncaught.push(error.message))
+      const server = await createServer({
+        modelRepository: ${JSON.stringify(folder)},
+        modelControl: 'explicit',
+        onLog({ message }) { throw new Error(message) },
+      })
+      const load = server.loadModel('m')
+      // The folder is read, with a record of each directory that is no version, before the model is
+      // there: all of them come in one turn.
+      const there = () => { try { return server.model('m') } catch {} }
+      while (!there());
+      await load
+      const seen = (name) => uncaught.some((message) => message.includes("directory '" + name + "'"))
+      while (!names.every(seen)) await new Promise((resolve) => setImmediate(resolve))
+      await server.close()
+      console.log(names.filter(seen).join())`
+    const { code, stdout, stderr } = await runChild(script, { endsByItself: true })
+    expect(stderr).toBe('')
+    expect(stdout).toBe('one,two,three\n')
+    expect(code).toBe(0)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })
 
 const files = { '1/unused': new Uint8Array(0) }
@@ -51,6 +62,8 @@ it('writes the lines of the format and level in force to logFile', async () => {
       logFile,
     })
     expect(server.updateLogSettings({ logLevel: 'error' }).logLevel).toBe('error')
+    const same = { ...server.logSettings(), logLevel: 'error' as const }
+    expect(server.updateLogSettings(same)).toEqual(same)
     await server.loadModel({ name: 'second', config: identityConfig(), files })
     server.updateLogSettings({ logLevel: 'verbose', logVerboseLevel: 2, logFormat: 'default' })
     await server.loadModel({ name: 'third', config: identityConfig(), files })
