@@ -101,19 +101,16 @@ export class MetricFamily<K extends MetricKind = MetricKind> {
   #deleted = false
 
   /** @internal */
-  constructor(state: ServerState, options: MetricFamilyOptions<K>) {
-    readObject(options, 'what metricFamily takes')
-    checkKeys(options, ['name', 'description', 'kind', 'buckets'], 'metricFamily')
-    this.name = readText(options.name, 'name')
-    this.kind = options.kind
-    this.#buckets = readBuckets(options)
+  constructor(
+    state: ServerState,
+    { name, description, kind }: MetricFamilyOptions<K>,
+    buckets: readonly number[] | null,
+  ) {
+    this.name = name
+    this.kind = kind
+    this.#buckets = buckets
     this.#state = state
-    const kind = kinds.indexOf(options.kind)
-    if (kind < 0) {
-      throw new TypeError(`kind is one of ${kinds.join(', ')}, got ${String(options.kind)}`)
-    }
-    const description = readText(options.description, 'description')
-    this.#id = state.bridge.native.metricFamilyNew(kind, this.name, description)
+    this.#id = state.bridge.native.metricFamilyNew(kinds.indexOf(kind), name, description)
     state.rememberFamily(this)
   }
 
@@ -150,6 +147,25 @@ export class MetricFamily<K extends MetricKind = MetricKind> {
     this.#state.bridge.native.metricFamilyDelete(this.#id)
     this.#state.forgetFamily(this)
   }
+}
+
+/** The family of this name and kind; made, unless there is one. */
+export function metricFamily<K extends MetricKind>(
+  state: ServerState,
+  options: MetricFamilyOptions<K>,
+): MetricFamily<K> {
+  readObject(options, 'what metricFamily takes')
+  checkKeys(options, ['name', 'description', 'kind', 'buckets'], 'metricFamily')
+  const { kind } = options
+  if (!kinds.includes(kind)) {
+    throw new TypeError(`kind is one of ${kinds.join(', ')}, got ${String(kind)}`)
+  }
+  const name = readText(options.name, 'name')
+  readText(options.description, 'description')
+  const buckets = readBuckets(options)
+  const known = state.family(name)
+  if (known?.kind === kind) return known as unknown as MetricFamily<K>
+  return new MetricFamily(state, options, buckets)
 }
 
 function readBuckets({ kind, buckets }: MetricFamilyOptions): readonly number[] | null {

@@ -35,7 +35,8 @@ export class ServerState {
   readonly #linking = new Map<string, Promise<void>>()
   readonly #copies = new Map<string, CopyCount>()
   readonly #plans = new Set<Plan>()
-  readonly #families = new Set<MetricFamily>()
+  /** By name. */
+  readonly #families = new Map<string, MetricFamily>()
   #closing: Promise<void> | null = null
   #pollTimer: NodeJS.Timeout | undefined
   #whenIdle: (() => void) | null = null
@@ -206,12 +207,16 @@ export class ServerState {
     this.#checkIdle()
   }
 
+  family(name: string): MetricFamily | undefined {
+    return this.#families.get(name)
+  }
+
   rememberFamily(family: MetricFamily): void {
-    this.#families.add(family)
+    this.#families.set(family.name, family)
   }
 
   forgetFamily(family: MetricFamily): void {
-    this.#families.delete(family)
+    this.#families.delete(family.name)
   }
 
   get #idle(): boolean {
@@ -232,7 +237,7 @@ export class ServerState {
     clearTimeout(this.#pollTimer)
     this.invalidate(null)
     for (const plan of this.#plans) plan.close()
-    for (const family of [...this.#families]) family.delete()
+    for (const family of [...this.#families.values()]) family.delete()
     const stop = async (): Promise<void> => {
       try {
         if (this.id >= 0) {

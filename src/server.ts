@@ -5,7 +5,12 @@ import { configFromJson } from './config.js'
 import type { Datatype } from './datatypes.js'
 import { Failure, invalid, toError } from './errors.js'
 import type { LogSettings, LogSettingsUpdate } from './log-settings.js'
-import { MetricFamily, type MetricFamilyOptions, type MetricKind } from './metrics.js'
+import {
+  type MetricFamily,
+  type MetricFamilyOptions,
+  type MetricKind,
+  metricFamily,
+} from './metrics.js'
 import { Model } from './model.js'
 import type { ModelConfig } from './model-config.js'
 import { readFlag, readObject, readPath, readText, readVersion } from './options.js'
@@ -229,14 +234,15 @@ export class Server {
   /**
    * A family of metrics of the application's own, until it is deleted or this server is closed.
    * As in Triton they belong to the process: all its servers tell them, and families of one name
-   * and kind are one, with the first description.
+   * and kind are one, with the first description. Of one server they are the same object, with the
+   * first buckets.
    *
    * @throws TridentError INVALID_ARG: a name that Prometheus does not take, or that a family of
    *   another kind has
    */
   metricFamily<K extends MetricKind>(options: MetricFamilyOptions<K>): MetricFamily<K> {
     this.checkOpen()
-    return new MetricFamily(this.#state, options)
+    return metricFamily(this.#state, options)
   }
 
   // Traces ----------------------------------------------------------------------------------------

@@ -142,6 +142,17 @@ visits{page="home"} 3
   expect(visits.metric({ page: 'home' }).value).toBe(0)
 })
 
+it('has one object for each family until that is deleted', async () => {
+  const server = await start({ metrics: false })
+  const options = { kind: 'counter', name: 'one', description: 'x' } as const
+  const family = server.metricFamily(options)
+  family.metric().increment()
+  expect(server.metricFamily({ ...options, description: 'y' })).toBe(family)
+  family.delete()
+  expect(server.metricFamily(options)).not.toBe(family)
+  expect(server.metricFamily(options).metric().value).toBe(0)
+})
+
 it('shares metrics between servers, each until its own is closed', async () => {
   const [one, other] = [await start({ metrics: false }), await start({ metrics: false })]
   const options = { kind: 'counter', name: 'shared', description: 'x' } as const
