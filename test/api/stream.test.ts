@@ -236,7 +236,7 @@ describe('what can not be', () => {
       'INVALID_ARG',
       "'no'",
     )
-    expect(() => model.infer(repeat(1, 1), { highWaterMark: 1 } as never)).rejects.toThrow(
+    await expect(() => model.infer(repeat(1, 1), { highWaterMark: 1 } as never)).rejects.toThrow(
       TypeError,
     )
   })
