@@ -4,20 +4,13 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import moduleDir from './module-dir.cjs'
+import { applicationFiles } from './application.js'
 
 const libraryName = 'libonnxruntime.so.1'
 
-/** From the application first: it decides which version its own code uses. */
-function* resolvers(): Generator<string> {
-  yield join(process.cwd(), 'index.js')
-  if (process.argv[1]) yield process.argv[1]
-  yield join(moduleDir, 'index.js')
-}
-
 /** The library's path, or null when onnxruntime-node is not installed. */
 export function findOnnxRuntime(): string | null {
-  for (const from of resolvers()) {
+  for (const from of applicationFiles()) {
     let manifest: string
     try {
       manifest = createRequire(from).resolve('onnxruntime-node/package.json')

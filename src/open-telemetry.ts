@@ -1,9 +1,8 @@
 // Traces as OpenTelemetry spans, named as Triton's OpenTelemetry mode names them.
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { applicationFiles } from './application.js'
 import { checkKeys } from './check-keys.js'
 import { TridentError } from './errors.js'
-import moduleDir from './module-dir.cjs'
 import { readObject } from './options.js'
 import type { TraceRecord } from './trace-record.js'
 import type { TracingOptions } from './tracing.js'
@@ -32,14 +31,16 @@ interface Api {
   ROOT_CONTEXT: unknown
 }
 
-/** Activities that are not a backend's own. */
-const known = /^(REQUEST|QUEUE|COMPUTE|COMPUTE_INPUT|COMPUTE_OUTPUT)_(START|END)$/
+/** Nanoseconds that two readings of clocks may lie apart. */
+const clockTolerance = 50_000_000n
+/** What the core's own activities begin and end without there being a span of it. */
+const unspanned = new Set(['REQUEST', 'QUEUE', 'COMPUTE_INPUT', 'COMPUTE_OUTPUT'])
 
 /**
  * Options for `createServer` that have traces become OpenTelemetry spans: "InferRequest" below the
  * span that was active where the application made the request, in it a span with the model's name,
  * and in that one "compute" and, of an ensemble, those of its steps. Activities are events of them;
- * activities of backends called X_START and X_END are a span X.
+ * activities of backends called X_START and X_END are a span X, which is below the one begun last.
  *
  * ```ts
  * createServer({ ...openTelemetryTracing(), trace: { level: 'TIMESTAMPS', rate: 100 } })
@@ -56,12 +57,12 @@ export function openTelemetryTracing(
   const tracer = options.tracer ?? api.trace.getTracer('trident')
   /** By id, those of the latest request and on its behalf: where the spans of children belong. */
   const contexts = new Map<number, unknown>()
-  let offset = wallOffset()
+  let offset = firstOffset()
   const onTrace = (record: TraceRecord): void => {
     if (record.timestamps.length === 0) return
     if (record.parentId === 0) {
       contexts.clear()
-      offset = wallOffset()
+      offset = currentOffset(offset)
     }
     const spans = new Spans(api, tracer, offset)
     if (record.parentId === 0) {
@@ -77,19 +78,24 @@ export function openTelemetryTracing(
 function replay(record: TraceRecord, spans: Spans, parent: unknown): unknown {
   let context = parent
   for (const { name, ns } of record.timestamps) {
-    const custom = !known.test(name)
+    const edge = edgeOf(name)
     if (name === 'REQUEST_START') {
       context = spans.start(record.modelName, ns, parent, attributesOf(record))
-    } else if (name === 'COMPUTE_START') {
-      spans.start('compute', ns, parent)
-    } else if (custom && name.endsWith('_START')) {
-      spans.start(name.slice(0, -'_START'.length), ns, parent)
+    } else if (edge?.begins) {
+      spans.start(edge.span, ns, parent)
     }
-    spans.event(name, ns)
-    if (name === 'COMPUTE_END' || (custom && name.endsWith('_END'))) spans.end(ns)
+    if (edge?.begins === false) spans.end(edge.span, name, ns)
+    else spans.event(name, ns)
   }
   spans.endAll(record.timestamps.at(-1)!.ns)
   return context
+}
+
+/** The span that an activity begins or ends, if it does. */
+function edgeOf(activity: string): { span: string; begins: boolean } | null {
+  const [, name, edge] = /^(.+)_(START|END)$/.exec(activity) ?? []
+  if (name === undefined || unspanned.has(name)) return null
+  return { span: name === 'COMPUTE' ? 'compute' : name, begins: edge === 'START' }
 }
 
 function attributesOf(record: TraceRecord): Record<string, string | number> {
@@ -102,11 +108,11 @@ function attributesOf(record: TraceRecord): Record<string, string | number> {
   }
 }
 
-/** Spans that have begun, each inside the one before. */
+/** Spans that have begun, each below the one before. */
 class Spans {
   readonly #api: Api
   readonly #tracer: OpenTelemetryTracer
-  readonly #open: { span: Span; context: unknown }[] = []
+  readonly #open: { name: string; span: Span; context: unknown }[] = []
   readonly #offset: bigint
 
   constructor(api: Api, tracer: OpenTelemetryTracer, offset: bigint) {
@@ -126,7 +132,7 @@ class Spans {
     const options = { startTime: this.#time(ns), attributes }
     const span = this.#tracer.startSpan(name, options, outer as never)
     const context = this.#api.trace.setSpan(outer, span)
-    this.#open.push({ span, context })
+    this.#open.push({ name, span, context })
     return context
   }
 
@@ -134,12 +140,15 @@ class Spans {
     this.#open.at(-1)?.span.addEvent(name, this.#time(ns))
   }
 
-  end(ns: bigint): void {
-    this.#open.pop()?.span.end(this.#time(ns))
+  /** Of those with this name the one begun last; where none has, the activity is an event only. */
+  end(name: string, activity: string, ns: bigint): void {
+    const at = this.#open.findLastIndex((one) => one.name === name)
+    this.#open.at(at)?.span.addEvent(activity, this.#time(ns))
+    if (at >= 0) this.#open.splice(at, 1)[0]?.span.end(this.#time(ns))
   }
 
   endAll(ns: bigint): void {
-    while (this.#open.length > 0) this.end(ns)
+    for (const { span } of this.#open.reverse()) span.end(this.#time(ns))
   }
 
   #time(ns: bigint): Time {
@@ -148,16 +157,24 @@ class Spans {
   }
 }
 
-/** Nanoseconds from the clock of traces to that of the wall. */
-function wallOffset(): bigint {
-  return BigInt(Date.now()) * 1_000_000n - process.hrtime.bigint()
+/** Nanoseconds from the clock of traces to that of the wall, as it was when the process began. */
+function firstOffset(): bigint {
+  const wallMs = performance.timeOrigin + performance.now()
+  return BigInt(Math.round(wallMs * 1e6)) - process.hrtime.bigint()
+}
+
+/** `offset`, unless the wall's clock was set since, or the machine has slept. */
+function currentOffset(offset: bigint): bigint {
+  // In whole milliseconds: taken each time, spans would lie askew to each other.
+  const rough = BigInt(Date.now()) * 1_000_000n - process.hrtime.bigint()
+  const off = rough - offset
+  return off > clockTolerance || off < -clockTolerance ? rough : offset
 }
 
 function loadApi(): Api {
-  // From the application first: it decides which copy its own code uses.
-  for (const from of [process.cwd(), moduleDir]) {
+  for (const from of applicationFiles()) {
     try {
-      return createRequire(join(from, 'index.js'))('@opentelemetry/api') as Api
+      return createRequire(from)('@opentelemetry/api') as Api
     } catch {}
   }
   throw new TridentError(

@@ -1,5 +1,14 @@
 // Where traces go, given records made by hand.
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +18,7 @@ import { toTraceRecord } from '../../dist/esm/trace-record.js'
 import { TraceSettingsTable } from '../../dist/esm/trace-settings.js'
 import { runChild } from './support/child.js'
 import { identityConfig } from './support/identity.js'
-import { chromeTrace, Tensor, type TraceRecord } from './support/trident.js'
+import { chromeTrace, openTelemetryTracing, Tensor, type TraceRecord } from './support/trident.js'
 
 function record(id: number, more: Partial<TraceRecord> = {}): TraceRecord {
   return {
@@ -271,4 +280,58 @@ it('openTelemetryTracing says when its package is missing', async () => {
     try { openTelemetryTracing() } catch ({ code, message }) { console.log(code, message) }`
   const { stdout } = await runChild(script)
   expect(stdout).toMatch(/^UNAVAILABLE openTelemetryTracing needs the package @opentelemetry\/api/)
+})
+
+describe('openTelemetryTracing', () => {
+  it('ends the spans of activities by their names', () => {
+    const told: string[] = []
+    const tracer = {
+      startSpan(name: string) {
+        told.push(`start ${name}`)
+        return {
+          addEvent: (event: string) => told.push(`${event} of ${name}`),
+          end: () => told.push(`end ${name}`),
+        }
+      },
+    }
+    const { onTrace } = openTelemetryTracing({ tracer })
+    const names = ['REQUEST_START', 'A_START', 'B_START', 'A_END', 'C_END', 'B_END', 'REQUEST_END']
+    onTrace(
+      record(1, { timestamps: times(...names.map((name, i) => [name, i] as [string, number])) }),
+    )
+    expect(told).toEqual([
+      'start InferRequest',
+      'start m',
+      'REQUEST_START of m',
+      'start A',
+      'A_START of A',
+      'start B',
+      'B_START of B',
+      'A_END of A',
+      'end A',
+      'C_END of B',
+      'B_END of B',
+      'end B',
+      'REQUEST_END of m',
+      'end m',
+      'end InferRequest',
+    ])
+  })
+
+  it('takes no package from the working directory', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'trident-trace-'))
+    try {
+      const foreign = join(folder, 'node_modules/@opentelemetry/api')
+      mkdirSync(foreign, { recursive: true })
+      writeFileSync(join(foreign, 'index.js'), "console.log('foreign')")
+      const script = `
+        import { openTelemetryTracing } from 'trident'
+        process.chdir(${JSON.stringify(folder)})
+        openTelemetryTracing()
+        console.log('ours')`
+      expect((await runChild(script)).stdout).toBe('ours\n')
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
 })
