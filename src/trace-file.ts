@@ -1,24 +1,35 @@
 // Traces in files, in Triton's JSON.
-import { createWriteStream, type WriteStream } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import { finished } from 'node:stream/promises'
 import type { Tensor } from './tensor.js'
 import type { TraceRecord } from './trace-record.js'
 
-/** Beyond this nothing more is kept until the disk has taken what there is. */
+/** Characters; while as many wait for the disk nothing more is kept. */
 const mostWaiting = 64 << 20
 
-/** Writes what it is given to one file, or to one after the other, in the background. */
+/** Texts to write to one file, one after the other. */
+interface Writing {
+  readonly path: string
+  readonly texts: string[]
+  /** The first of this file: what was there goes. */
+  readonly begins: boolean
+}
+
+/**
+ * Writes what it is given to one file, or to numbered ones, in the background. No file stays open
+ * meanwhile: settings may name ever new ones.
+ */
 export class TraceFile {
+  /** Requests whose traces were not kept. */
+  dropped = 0
   readonly #path: string
-  #stream: WriteStream | null = null
-  /** For the next numbered file. */
-  #group: string[] = []
-  #nextNumber = 0
+  /** Files that have begun and are not complete, with the requests in them. */
+  readonly #begun = new Map<string, number>()
+  #number = 0
+  #queue: Writing[] = []
   #waiting = 0
-  #dropped = 0
+  #running: Promise<void> | null = null
+  #failed = false
   #warned = false
-  readonly #writing = new Set<Promise<void>>()
 
   constructor(path: string) {
     this.#path = path
@@ -26,54 +37,54 @@ export class TraceFile {
 
   /** The records of one request. @param logFrequency as in TraceSettings */
   write(records: readonly TraceRecord[], logFrequency: number): void {
-    const text = records.map(traceJson).join(',\n')
-    if (this.#waiting + (this.#stream?.writableLength ?? 0) + text.length > mostWaiting) {
-      this.#dropped++
+    if (this.#failed || this.#waiting >= mostWaiting) {
+      this.dropped++
+      this.#warn(`traces for ${this.#path} come faster than they can be written`)
       return
     }
-    if (logFrequency > 0) {
-      this.#group.push(text)
-      this.#waiting += text.length
-      if (this.#group.length >= logFrequency) this.#writeGroup()
-      return
-    }
-    if (this.#stream !== null) {
-      this.#stream.write(`,\n${text}`)
-      return
-    }
-    this.#stream = createWriteStream(this.#path).on('error', (error) => this.#fail(error))
-    this.#stream.write(`[${text}`)
+    const path = logFrequency > 0 ? `${this.#path}.${this.#number}` : this.#path
+    const requests = (this.#begun.get(path) ?? 0) + 1
+    this.#begun.set(path, requests)
+    this.#add(path, (requests === 1 ? '[' : ',\n') + records.map(traceJson).join(',\n'))
+    if (logFrequency === 0 || requests < logFrequency) return
+    this.#complete(path)
+    this.#number++
   }
 
   /** Completes the files. */
   async close(): Promise<void> {
-    if (this.#group.length > 0) this.#writeGroup()
-    const stream = this.#stream
-    if (stream !== null) {
-      stream.end(']\n')
-      await finished(stream).catch(() => {}) // the stream has told of it
-    }
-    await Promise.all(this.#writing)
-    if (this.#dropped > 0) {
-      this.#warn(`${this.#dropped} traces for ${this.#path} came faster than they could be written`)
-    }
+    for (const path of this.#begun.keys()) this.#complete(path)
+    await this.#running
   }
 
-  #writeGroup(): void {
-    const text = this.#group.join(',\n')
-    const size = this.#group.reduce((sum, part) => sum + part.length, 0)
-    this.#group = []
-    const writing = writeFile(`${this.#path}.${this.#nextNumber++}`, `[${text}]\n`)
-      .catch((error) => this.#fail(error))
-      .finally(() => {
-        this.#waiting -= size
-        this.#writing.delete(writing)
-      })
-    this.#writing.add(writing)
+  #complete(path: string): void {
+    this.#add(path, ']\n')
+    this.#begun.delete(path)
   }
 
-  #fail(error: Error): void {
-    this.#warn(`traces can't be written to ${this.#path}: ${error.message}`)
+  #add(path: string, text: string): void {
+    const last = this.#queue.at(-1)
+    if (last?.path === path) last.texts.push(text)
+    else this.#queue.push({ path, texts: [text], begins: text.startsWith('[') })
+    this.#waiting += text.length
+    this.#running ??= this.#run()
+  }
+
+  async #run(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const queue = this.#queue
+      this.#queue = []
+      for (const { path, texts, begins } of queue) {
+        if (!this.#failed) {
+          await writeFile(path, texts, { flag: begins ? 'w' : 'a' }).catch((error: Error) => {
+            this.#failed = true
+            this.#warn(`traces can't be written to ${path}: ${error.message}`)
+          })
+        }
+        for (const { length } of texts) this.#waiting -= length
+      }
+    }
+    this.#running = null
   }
 
   /** Only of what goes wrong first. */

@@ -149,6 +149,41 @@ describe('files', () => {
       for (let i = 0; i < 3; i++) model.inferSync({ INPUT0: new Float32Array(4) })
       await server.close()`
     const { stdout, code } = await runChild(script, { nodeArgs: ['--no-warnings'] })
+  it('has a trace of any size, and drops others until that one is written', async () => {
+    const file = new TraceFile(join(folder, 't'))
+    file.write([record(1, { requestId: 'x'.repeat(65 << 20) })], 2)
+    file.write([record(2)], 2)
+    expect(file.dropped).toBe(1)
+    await file.close()
+    expect(ids('t.0')).toEqual([1])
+  })
+
+  it('drops what comes after a failure', async () => {
+    const file = new TraceFile(join(folder, 'missing', 't'))
+    file.write([record(1)], 0)
+    await file.close()
+    file.write([record(2)], 0)
+    expect(file.dropped).toBe(1)
+  })
+
+  it('keeps no file open', async () => {
+    const files = Array.from({ length: 20 }, (_, i) => new TraceFile(join(folder, `t${i}`)))
+    for (const file of files) file.write([record(1)], 0)
+    const written = () => readdirSync(folder).every((name) => statSync(join(folder, name)).size > 0)
+    await expect.poll(() => readdirSync(folder).length === 20 && written()).toBe(true)
+    const open = () =>
+      readdirSync('/proc/self/fd').filter((fd) => {
+        try {
+          return readlinkSync(`/proc/self/fd/${fd}`).startsWith(folder)
+        } catch {
+          return false // that of the listing itself
+        }
+      })
+    await expect.poll(open).toEqual([])
+    for (const file of files) await file.close()
+    expect(ids('t19')).toEqual([1])
+  })
+
     expect(stdout).toMatch(/^TridentWarning traces can't be written to \/nowhere.*\n$/)
     expect(code).toBe(0)
   })
