@@ -46,7 +46,7 @@ export interface TraceRecord {
   readonly requestId: string
   /** By time. Without REQUEST_END the request was refused. */
   readonly timestamps: readonly TraceTimestamp[]
-  /** With the level TENSORS. */
+  /** With the level TENSORS; without those whose bytes are not what they should be. */
   readonly tensors?: readonly TraceTensor[]
   /** What `traceContext` said when the application made the request. */
   readonly context?: unknown
@@ -55,6 +55,7 @@ export interface TraceRecord {
 export function toTraceRecord(native: NativeTrace, context: unknown): TraceRecord {
   const [id, parentId, modelName, modelVersion, requestId, moments, tensors] = native
   const timestamps: TraceTimestamp[] = []
+  const told = tensors.flatMap(toTensor)
   for (let i = 0; i < moments.length; i += 3) {
     const ns = moments[i + 1] as bigint
     const name = activities[moments[i] as number]
@@ -69,7 +70,7 @@ export function toTraceRecord(native: NativeTrace, context: unknown): TraceRecor
     modelVersion,
     requestId,
     timestamps,
-    ...(tensors.length > 0 && { tensors: tensors.map(toTensor) }),
+    ...(told.length > 0 && { tensors: told }),
     ...(context !== undefined && { context }),
   }
 }
@@ -83,16 +84,18 @@ function customName(context: string, ns: bigint): string {
   }
 }
 
-function toTensor([activity, name, id, shape, buffer]: NativeTrace[6][number]): TraceTensor {
-  const datatype = datatypeFromId(id)
-  const bytes = buffer ?? new ArrayBuffer(0)
-  const data =
-    datatype.array === null
-      ? decodeBytes(new Uint8Array(bytes), elementCount(shape))
-      : new datatype.array(bytes)
-  return {
-    activity: activities[activity] as TraceTensor['activity'],
-    name,
-    tensor: new Tensor(datatype.name, data as never, Object.freeze(shape), trusted),
+/** One; none where a backend's bytes are not what it says, or there was no memory for them. */
+function toTensor([activity, name, id, shape, bytes]: NativeTrace[6][number]): TraceTensor[] {
+  if (bytes === undefined) return []
+  try {
+    const datatype = datatypeFromId(id)
+    const data =
+      datatype.array === null
+        ? decodeBytes(new Uint8Array(bytes), elementCount(shape))
+        : new datatype.array(bytes)
+    const tensor = new Tensor(datatype.name, data as never, Object.freeze(shape), trusted)
+    return [{ activity: activities[activity] as TraceTensor['activity'], name, tensor }]
+  } catch {
+    return []
   }
 }

@@ -67,6 +67,19 @@ it('a record has its moments in order, and the names of activities of the backen
   })
 })
 
+it('a record has no tensor whose bytes are not those of its datatype', () => {
+  const bytes = (...values: number[]) => Uint8Array.from(values).buffer
+  const tensors: Parameters<typeof toTraceRecord>[0][6] = [
+    [9, 'short', 13, [2], bytes(1, 0, 0, 0, 65)],
+    [9, 'half', 11, [1], bytes(0, 0)],
+    [9, 'no memory', 11, [1]],
+    [9, 'good', 13, [1], bytes(1, 0, 0, 0, 65)],
+  ]
+  const told = toTraceRecord([1, 0, 'm', 1, '', [], tensors], undefined)
+  expect(told.tensors?.map(({ name }) => name)).toEqual(['good'])
+  expect(toTraceRecord([1, 0, 'm', 1, '', [], [tensors[0]!]], undefined).tensors).toBeUndefined()
+})
+
 describe("Triton's JSON", () => {
   it('has an object for the trace, each moment and each tensor', () => {
     const text = traceJson(
