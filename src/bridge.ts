@@ -141,8 +141,11 @@ export class Bridge {
 
   /** Runs `request` on this thread, or waits for the one that does; returns its outcome. */
   inferSync(request: Completion, timeoutMs: number): number {
-    if (this.traceContexts.wanted) this.traceContexts.note(request)
-    return this.native.inferSync(request.id, timeoutMs)
+    const noted = this.traceContexts.wanted
+    if (noted) this.traceContexts.note(request)
+    const outcome = this.native.inferSync(request.id, timeoutMs)
+    if (noted) this.traceContexts.forget(request)
+    return outcome
   }
 
   /** Takes back a request that has not crossed yet; false when it has. */
@@ -172,6 +175,7 @@ export class Bridge {
     if (mayInline && this.#inlineRuns++ === 0) setImmediate(this.#newTurn)
     this.#settle(completed)
   }
+    if (this.traceContexts.wanted) this.traceContexts.forgetAll()
 
   /** Runs a native call that ends with the task callback. Resolves to its answer, if it has one. */
   run(start: (task: number) => void): Promise<string> {

@@ -28,14 +28,23 @@ export class TraceContexts {
 
   note(request: Request): void {
     const capture = this.#captures.get(request.server)
-    this.#noted.delete(request.id)
     if (capture !== undefined) tell(() => this.#noted.set(request.id, capture()))
   }
 
-  /** The request of a slot has crossed and has this trace. */
+  /** The request of a slot crosses and has this trace. */
   traced(slot: number, trace: number): void {
     const context = this.#noted.get(slot)
     if (context !== undefined) this.#ofTraces.set(trace, context)
+  }
+
+  /** The request has crossed. */
+  forget(request: Request): void {
+    this.#noted.delete(request.id)
+  }
+
+  /** All requests have crossed. */
+  forgetAll(): void {
+    this.#noted.clear()
   }
 
   /** The context of a trace that is over. */
