@@ -353,11 +353,12 @@ export class Server {
     this.#state.checkOpen()
   }
 
-  /** The name of a model that there is; '' when none is given. */
+  /** The name of a model that there is, or that was given settings; '' when none is given. */
   #readModel(model: string | undefined): string {
     this.checkOpen()
     if (model === undefined) return ''
-    if (this.#isTrue('modelReady', readText(model, 'model'))) return model
+    if (this.#state.tracing.has(readText(model, 'model'))) return model
+    if (this.#isTrue('modelReady', model)) return model
     throw invalid(`Request for unknown model : ${model}`, model)
   }
 

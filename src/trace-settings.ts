@@ -16,11 +16,14 @@ export interface TraceSettings {
   /** How many requests more are traced; -1, unless given, is no limit. */
   count: number
   /**
-   * 0, unless given: traces are appended to `file`. Else they go to `<file>.0`, `<file>.1` and so
-   * on, so many requests to each.
+   * 0, unless given: all traces go to `file`. Else they go to `<file>.0`, `<file>.1` and so on, so
+   * many requests to each.
    */
   logFrequency: number
-  /** Where traces are written, in Triton's JSON; complete when the server is closed. */
+  /**
+   * Where traces are written, in Triton's JSON, over what was there before; complete when the server
+   * is closed.
+   */
   file?: string
 }
 
@@ -55,6 +58,8 @@ export class TraceSettingsTable {
   readonly #heard: boolean
   /** By model; '' is all. */
   readonly #overrides = new Map<string, Overrides>()
+  /** Those with a rule, which knows what is left of their count. */
+  readonly #ruled = new Set<string>()
 
   /** @param options `trace` of the server's options: what null goes back to for all models */
   constructor(options: TraceSettingsUpdate, heard: boolean, rules: TraceRules) {
@@ -66,23 +71,31 @@ export class TraceSettingsTable {
 
   /** Once the server runs. */
   start(): void {
-    if (isOn(this.#defaults)) this.#rules.set('', this.#defaults)
+    if (isOn(this.#defaults)) this.#setRule('', this.#defaults)
   }
 
   /** Whether any request is traced. */
   get on(): boolean {
-    return ['', ...this.#overrides.keys()].some((scope) => isOn(this.#effective(scope)))
+    return ['', ...this.#overrides.keys()].some((scope) => {
+      const settings = this.of(scope)
+      return isOn(settings) && settings.count !== 0
+    })
+  }
+
+  /** The model has settings of its own. */
+  has(model: string): boolean {
+    return this.#overrides.has(model)
   }
 
   /** What holds for `model`; `count` is what is left. */
   of(model: string): TraceSettings {
-    const scope = this.#overrides.has(model) ? model : ''
-    const settings = this.#effective(scope)
-    return isOn(settings) ? { ...settings, count: this.#rules.left(scope) } : settings
+    const scope = this.has(model) ? model : ''
+    return { ...this.#effective(scope), ...this.#left(scope) }
   }
 
   update(model: string, update: TraceSettingsUpdate): void {
     const { set, cleared } = readUpdate(update, 'trace()')
+    const recounts = set.count !== undefined || cleared.includes('count')
     const before = new Map(this.#overrides)
     const overrides: Overrides = { ...this.#current(model), ...set }
     for (const name of cleared) delete overrides[name]
@@ -100,19 +113,28 @@ export class TraceSettingsTable {
     for (const scope of new Set(affected)) {
       if (scope !== model) this.#overrides.set(scope, this.#current(scope))
       if (scope === '' || this.#overrides.has(scope)) {
-        this.#rules.set(scope, this.#effective(scope))
+        const left = scope === model && !recounts ? this.#left(scope) : {}
+        this.#setRule(scope, { ...this.#effective(scope), ...left })
       } else {
         this.#rules.remove(scope)
+        this.#ruled.delete(scope)
       }
     }
+  }
+
+  #setRule(scope: string, settings: TraceSettings): void {
+    this.#rules.set(scope, settings)
+    this.#ruled.add(scope)
+  }
+
+  #left(scope: string): Pick<Overrides, 'count'> {
+    return this.#ruled.has(scope) ? { count: this.#rules.left(scope) } : {}
   }
 
   /** The overrides of a scope, with its count as it is by now. */
   #current(scope: string): Overrides {
     const overrides = this.#overrides.get(scope) ?? {}
-    return overrides.count === undefined
-      ? overrides
-      : { ...overrides, count: this.#rules.left(scope) }
+    return overrides.count === undefined ? overrides : { ...overrides, ...this.#left(scope) }
   }
 
   #effective(scope: string): TraceSettings {

@@ -78,6 +78,11 @@ export class Tracing {
       ...this.#settings.of(model),
       dropped: this.#bridge.native.tracesDropped(this.#server),
     }
+  /** The model has settings of its own. */
+  has(model: string): boolean {
+    return this.#settings.has(model)
+  }
+
   }
 
   /** Traces that are over: of a request, and of what was done on its behalf. */

@@ -149,19 +149,6 @@ describe('files', () => {
     expect(ids('t.1')).toEqual([5, 6])
   })
 
-  it('warns once when nothing can be written', async () => {
-    const script = `
-      import { createServer } from 'trident'
-      process.on('warning', ({ name, message }) => console.log(name, message))
-      const server = await createServer({
-        trace: { level: 'TIMESTAMPS', rate: 1, file: '/nowhere/at/all' },
-      })
-      const config = ${JSON.stringify(identityConfig())}
-      const files = { '1/unused': new Uint8Array(0) }
-      const model = await server.loadModel({ name: 'm', config, files })
-      for (let i = 0; i < 3; i++) model.inferSync({ INPUT0: new Float32Array(4) })
-      await server.close()`
-    const { stdout, code } = await runChild(script, { nodeArgs: ['--no-warnings'] })
   it('has a trace of any size, and drops others until that one is written', async () => {
     const file = new TraceFile(join(folder, 't'))
     file.write([record(1, { requestId: 'x'.repeat(65 << 20) })], 2)
@@ -197,6 +184,19 @@ describe('files', () => {
     expect(ids('t19')).toEqual([1])
   })
 
+  it('warns once when nothing can be written', async () => {
+    const script = `
+      import { createServer } from 'trident'
+      process.on('warning', ({ name, message }) => console.log(name, message))
+      const server = await createServer({
+        trace: { level: 'TIMESTAMPS', rate: 1, file: '/nowhere/at/all' },
+      })
+      const config = ${JSON.stringify(identityConfig())}
+      const files = { '1/unused': new Uint8Array(0) }
+      const model = await server.loadModel({ name: 'm', config, files })
+      for (let i = 0; i < 3; i++) model.inferSync({ INPUT0: new Float32Array(4) })
+      await server.close()`
+    const { stdout, code } = await runChild(script, { nodeArgs: ['--no-warnings'] })
     expect(stdout).toMatch(/^TridentWarning traces can't be written to \/nowhere.*\n$/)
     expect(code).toBe(0)
   })
@@ -266,6 +266,25 @@ describe('settings', () => {
     settings.update('m', { level: null })
     expect(rules.has('m')).toBe(false)
     settings.update('', { level: null, rate: null })
+    expect(settings.on).toBe(false)
+  })
+
+  it('leave what is left of a count unless they say one', () => {
+    const settings = table({ level: 'TIMESTAMPS', rate: 1, count: 100 })
+    settings.start()
+    settings.update('m', { rate: 2 })
+    rules.get('')!.count = 10
+    rules.get('m')!.count = 20
+    settings.update('m', { logFrequency: 1 })
+    expect(rules.get('m')).toMatchObject({ rate: 2, count: 20 })
+    settings.update('', { level: 'OFF' })
+    expect(settings.of('')).toMatchObject({ level: ['OFF'], count: 10 })
+    settings.update('', { level: 'TIMESTAMPS', rate: 5 })
+    expect(rules.get('')).toMatchObject({ rate: 5, count: 10 })
+    expect(rules.get('m')).toMatchObject({ count: 100 }) // anew: it is that of all
+    settings.update('', { count: null })
+    expect(rules.get('')).toMatchObject({ count: 100 })
+    for (const rule of rules.values()) rule.count = 0
     expect(settings.on).toBe(false)
   })
 
