@@ -113,8 +113,15 @@ export interface NativeCallbacks {
   ): void
   /** The request of this slot, which has just crossed, has this trace. */
   traced(slot: number, trace: number): void
-  /** Traces of a request and on its behalf, in the order they began, that are over. */
-  traces(server: number, traces: NativeTrace[]): void
+  /** By the counts of its rules no request to this server is traced any more. */
+  tracingOver(server: number): void
+  /**
+   * Traces of a request and on its behalf, in the order they began, that are over; `destination` is
+   * that of the rule they were made by.
+   */
+  traces(server: number, destination: number, traces: NativeTrace[]): void
+  /** There is more to tell than one turn of the event loop is for: `tellMore` does, in the next. */
+  more(): void
   /** Makes the error that a call throws. */
   error(code: number, message: string): Error
 }
@@ -189,7 +196,14 @@ export interface NativeBridge {
    * Of each `rate`-th request to `model` the next `count` are traced; -1 is no limit. '' is all
    * models without a rule of their own. `level` is a sum of TRITONSERVER_InferenceTraceLevel.
    */
-  setTraceRule(server: number, model: string, level: number, rate: number, count: number): void
+  setTraceRule(
+    server: number,
+    model: string,
+    level: number,
+    rate: number,
+    count: number,
+    destination: number,
+  ): void
   removeTraceRule(server: number, model: string): void
   /** What the count of a rule has come down to. */
   tracesLeft(server: number, model: string): number
@@ -226,6 +240,8 @@ export interface NativeBridge {
   submit(count: number, mayInline: boolean): number
   inferSync(slot: number, timeoutMs: number): number
   cancel(slot: number): void
+  /** Calls back with what there was no time for. */
+  tellMore(): void
   takeError(slot: number): [code: number, message: string]
   /** Of each output; after them, if there are any, the response's parameters. */
   readOutputs(slot: number): (NativeResult | NativeParameter[] | null)[]

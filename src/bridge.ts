@@ -39,7 +39,8 @@ export interface LogRecord {
 export interface Observer {
   readonly log?: ((record: LogRecord) => void) | undefined
   readonly modelEvent?: (event: ModelEvent) => void
-  readonly traces?: (traces: readonly NativeTrace[]) => void
+  readonly traces?: (destination: number, traces: readonly NativeTrace[]) => void
+  readonly tracingOver?: () => void
 }
 
 /** Positions equal the numbers of TRITONSERVER_TridentModelState. */
@@ -113,7 +114,10 @@ export class Bridge {
             }),
           ),
         traced: (slot, trace) => this.traceContexts.traced(slot, trace),
-        traces: (server, traces) => tell(() => this.observers.get(server)?.traces?.(traces)),
+        tracingOver: (server) => this.observers.get(server)?.tracingOver?.(),
+        traces: (server, destination, traces) =>
+          tell(() => this.observers.get(server)?.traces?.(destination, traces)),
+        more: () => setImmediate(() => this.native.tellMore()),
         error: (code, message) => new TridentError(errorCodes[code] ?? 'UNKNOWN', message),
       },
       this.#submissions,
@@ -171,11 +175,11 @@ export class Bridge {
     this.#crossing++
     const mayInline = this.#inlineRuns < inlineRunsPerTurn
     const completed = this.native.submit(count, mayInline)
+    if (this.traceContexts.wanted) this.traceContexts.forgetAll()
     if (completed === 0) return
     if (mayInline && this.#inlineRuns++ === 0) setImmediate(this.#newTurn)
     this.#settle(completed)
   }
-    if (this.traceContexts.wanted) this.traceContexts.forgetAll()
 
   /** Runs a native call that ends with the task callback. Resolves to its answer, if it has one. */
   run(start: (task: number) => void): Promise<string> {

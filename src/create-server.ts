@@ -84,7 +84,8 @@ async function start(
         state.modelChanged(event)
         onModelState?.(event)
       },
-      traces: (traces) => state.tracing.deliver(traces),
+      traces: (destination, traces) => state.tracing.deliver(destination, traces),
+      tracingOver: () => state.tracing.over(),
     })
   })
   try {

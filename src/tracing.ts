@@ -32,7 +32,10 @@ export interface TracingOptions {
 
 /** What holds for a model, and what has come of it. */
 export interface TraceStatus extends TraceSettings {
-  /** How often, of all models, something was not kept because too much waited for this thread. */
+  /**
+   * How often, of all models, something was not kept: too much waited for this thread, or for a
+   * file to be written.
+   */
   dropped: number
 }
 
@@ -44,6 +47,8 @@ export class Tracing {
   readonly #traceContext: TracingOptions['traceContext']
   readonly #settings: TraceSettingsTable
   readonly #files = new Map<string, TraceFile>()
+  /** By number, as rules name them: where traces go. */
+  readonly #destinations: Pick<TraceSettings, 'file' | 'logFrequency'>[] = []
   #server = -1
 
   constructor(bridge: Bridge, options: TracingOptions) {
@@ -73,25 +78,29 @@ export class Tracing {
     this.#wantContexts()
   }
 
-  status(model: string): TraceStatus {
-    return {
-      ...this.#settings.of(model),
-      dropped: this.#bridge.native.tracesDropped(this.#server),
-    }
   /** The model has settings of its own. */
   has(model: string): boolean {
     return this.#settings.has(model)
   }
 
+  status(model: string): TraceStatus {
+    let dropped = this.#bridge.native.tracesDropped(this.#server)
+    for (const file of this.#files.values()) dropped += file.dropped
+    return { ...this.#settings.of(model), dropped }
+  }
+
+  /** Nothing is traced any more, until settings change. */
+  over(): void {
+    this.#wantContexts()
   }
 
   /** Traces that are over: of a request, and of what was done on its behalf. */
-  deliver(traces: readonly NativeTrace[]): void {
+  deliver(destination: number, traces: readonly NativeTrace[]): void {
     const [root] = traces
     if (root === undefined) return
     const context = this.#bridge.traceContexts.take(root[0])
     const records = traces.map((trace) => toTraceRecord(trace, context))
-    const { file, logFrequency } = this.#settings.of(root[2])
+    const { file, logFrequency } = this.#destinations[destination]!
     if (file !== undefined) this.#fileAt(file).write(records, logFrequency)
     for (const record of records) tell(() => this.#onTrace?.(record))
   }
@@ -105,9 +114,11 @@ export class Tracing {
   #rules(): TraceRules {
     const { native } = this.#bridge
     return {
-      set: (model, { level, rate, count }) => {
+      set: (model, settings) => {
+        const { level, rate, count } = settings
         const bits = level.reduce((sum, one) => sum + levelBits[one], 0)
-        native.setTraceRule(this.#server, model, bits, rate, count)
+        const destination = this.#destinationOf(settings)
+        native.setTraceRule(this.#server, model, bits, rate, count, destination)
       },
       remove: (model) => native.removeTraceRule(this.#server, model),
       left: (model) => native.tracesLeft(this.#server, model),
@@ -117,6 +128,14 @@ export class Tracing {
   #wantContexts(): void {
     const capture = this.#settings.on ? (this.#traceContext ?? null) : null
     this.#bridge.traceContexts.want(this.#server, capture)
+  }
+
+  #destinationOf({ file, logFrequency }: TraceSettings): number {
+    const known = this.#destinations.findIndex(
+      (one) => one.file === file && one.logFrequency === logFrequency,
+    )
+    if (known >= 0) return known
+    return this.#destinations.push({ ...(file !== undefined && { file }), logFrequency }) - 1
   }
 
   #fileAt(path: string): TraceFile {

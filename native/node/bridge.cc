@@ -89,6 +89,8 @@ bool Bridge::Start(napi_env env, napi_value callbacks, napi_value submissions,
   on_model_event_ = Reference(env, Property(env, callbacks, "modelEvent"));
   on_traces_ = Reference(env, Property(env, callbacks, "traces"));
   on_traced_ = Reference(env, Property(env, callbacks, "traced"));
+  on_more_ = Reference(env, Property(env, callbacks, "more"));
+  on_tracing_over_ = Reference(env, Property(env, callbacks, "tracingOver"));
   new_error_ = Reference(env, Property(env, callbacks, "error"));
   // After the thread-safe function, whose own hook must run after ours: hooks run last to first.
   napi_add_env_cleanup_hook(env, OnEnvironmentEnd, this);
@@ -141,13 +143,18 @@ void Bridge::Complete(RequestSlot* slot) {
 
 // Has a request traced that was armed, if it is one of those to be.
 void Bridge::Trace(RequestSlot* slot) {
-  slot->trace = slot->plan->server->tracing->Sample(slot->plan->model);
+  ServerHandle& server = *slot->plan->server;
+  slot->trace = server.tracing->Sample(slot->plan->model);
   if (slot->trace == nullptr) return;
   (void)TakeError(TRITONSERVER_TridentInferenceRequestSetTrace(slot->request, slot->trace));
   uint64_t id = 0;
   (void)TakeError(TRITONSERVER_InferenceTraceId(slot->trace, &id));
   napi_value arguments[] = {FromInt32(env_, slot->id), FromNumber(env_, static_cast<double>(id))};
   Call(on_traced_, 2, arguments);
+  server.UpdateTracing();
+  if (server.tracing != nullptr) return;
+  napi_value id_of_server = FromInt32(env_, server.id);
+  Call(on_tracing_over_, 1, &id_of_server);
 }
 
 uint32_t Bridge::Submit(uint32_t count, bool may_inline) {
@@ -248,6 +255,16 @@ void Bridge::OnWake(napi_env env, napi_value, void* bridge, void*) {
   if (env != nullptr) static_cast<Bridge*>(bridge)->Drain();
 }
 
+void Bridge::TellMore() {
+  more_to_tell_ = false;
+  Drain();
+}
+
+// Another wake would come within this turn of the event loop.
+void Bridge::AskForAnotherTurn() {
+  if (!std::exchange(more_to_tell_, true)) Call(on_more_, 0, nullptr);
+}
+
 void Bridge::Drain() {
   queue_.Swap();
   DrainReady();
@@ -266,26 +283,34 @@ void Bridge::DrainReady() {
   }
 }
 
-// At most so many per turn, so that timers and I/O get theirs; another wake brings the rest.
+// At most so many per turn, so that timers and I/O get theirs.
 void Bridge::DrainSlots() {
-  const uint32_t cap = std::min(kMaxCompletionsPerTurn, list_capacity_);
+  const uint32_t cap = std::min(kMaxPerTurn, list_capacity_);
   completion_count_ = 0;
   while (completion_count_ < cap) {
     RequestSlot* slot = queue_.NextSlot();
     if (slot == nullptr) break;
     Complete(slot);
   }
-  if (completion_count_ == cap) Wake(this);
+  if (completion_count_ == cap) AskForAnotherTurn();
   if (completion_count_ == 0) return;
   napi_value count = FromInt32(env_, static_cast<int32_t>(completion_count_));
   Call(on_completions_, 1, &count);
 }
 
+// As many, too, unless a task has ended: what came of it is told before.
 void Bridge::DrainEvents() {
+  const uint32_t cap = queue_.has_task() ? UINT32_MAX : kMaxPerTurn;
   ServerEvent event;
-  while (queue_.NextEvent(&event)) {
+  uint32_t count = 0;
+  while (count < cap && queue_.NextEvent(&event)) {
+    ++count;
+    napi_handle_scope scope = nullptr;
+    napi_open_handle_scope(env_, &scope);
     std::visit([this](const auto& told) { Tell(told); }, event);
+    napi_close_handle_scope(env_, scope);
   }
+  if (count == cap) AskForAnotherTurn();
 }
 
 void Bridge::Tell(const ModelEvent& event) {
@@ -300,8 +325,9 @@ void Bridge::Tell(const ModelEvent& event) {
 }
 
 void Bridge::Tell(const FinishedTraces& traces) {
-  napi_value arguments[] = {FromInt32(env_, traces.server), ToJs(env_, *traces.tree)};
-  Call(on_traces_, 2, arguments);
+  napi_value arguments[] = {FromInt32(env_, traces.server), FromInt32(env_, traces.destination),
+                            ToJs(env_, *traces.tree)};
+  Call(on_traces_, 3, arguments);
 }
 
 void Bridge::DrainTasks() {

@@ -57,6 +57,9 @@ class Bridge {
   static constexpr int32_t kTimedOut = 3;
   int32_t InferSync(RequestSlot* slot, double timeout_ms);
 
+  // For the facade, in the turn of the event loop after it was told that there is more.
+  void TellMore();
+
   Table<RequestPlan> plan_table;
   Table<RequestSlot> slot_table;
   Table<ServerHandle> server_table;
@@ -66,7 +69,7 @@ class Bridge {
   TRITONSERVER_ResponseAllocator* allocator = nullptr;
 
  private:
-  static constexpr uint32_t kMaxCompletionsPerTurn = 256;
+  static constexpr uint32_t kMaxPerTurn = 256;
 
   Bridge();
   ~Bridge();
@@ -77,6 +80,7 @@ class Bridge {
   static void OnEnvironmentEnd(void* bridge);
 
   void Drain();
+  void AskForAnotherTurn();
   void DrainReady();
   void DrainSlots();
   void DrainEvents();
@@ -101,6 +105,8 @@ class Bridge {
   napi_ref on_model_event_ = nullptr;
   napi_ref on_traces_ = nullptr;
   napi_ref on_traced_ = nullptr;
+  napi_ref on_tracing_over_ = nullptr;
+  napi_ref on_more_ = nullptr;
   napi_ref new_error_ = nullptr;
   napi_ref shared_arrays_[2] = {};
 
@@ -113,6 +119,7 @@ class Bridge {
   CompletionQueue queue_;
   int in_flight_ = 0;  // requests and tasks
   bool keeps_alive_ = false;
+  bool more_to_tell_ = false;        // and the facade knows
   std::vector<RequestSlot*> group_;  // armed, to be submitted together
   std::vector<TRITONSERVER_InferenceRequest*> group_requests_;
   std::vector<TRITONSERVER_Error*> group_errors_;

@@ -60,7 +60,7 @@ void Bridge::End() {
   napi_release_threadsafe_function(wake_, napi_tsfn_abort);
   for (napi_ref reference :
        {on_completions_, on_ready_, on_task_, on_log_, on_model_event_, on_traces_, on_traced_,
-        new_error_, shared_arrays_[0], shared_arrays_[1]}) {
+        on_tracing_over_, on_more_, new_error_, shared_arrays_[0], shared_arrays_[1]}) {
     napi_delete_reference(env_, reference);
   }
 }

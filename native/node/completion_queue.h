@@ -52,6 +52,7 @@ struct ModelEvent {
 
 struct FinishedTraces {
   int32_t server = 0;
+  int32_t destination = 0;  // as in TraceRule
   std::shared_ptr<TraceTree> tree;
 };
 
@@ -86,6 +87,8 @@ class CompletionQueue {
   bool NextLog(LogLine* line);
   bool NextReady(int32_t* slot);
   bool NextEvent(ServerEvent* event);
+  // JS thread only. The last swap has left something for NextTask.
+  bool has_task() const { return !taken_tasks_.empty(); }
 
   // JS thread only. Says of an armed slot that its end is to be waited for, not queued.
   void Await(RequestSlot* slot);

@@ -300,6 +300,12 @@ napi_value InferSync(napi_env env, napi_callback_info info) {
   return FromInt32(env, call.bridge().InferSync(slot, call.Number(1)));
 }
 
+// tellMore(): calls back with what there was no time for
+napi_value TellMore(napi_env env, napi_callback_info info) {
+  JsCall(env, info).bridge().TellMore();
+  return nullptr;
+}
+
 // cancel(slot)
 napi_value Cancel(napi_env env, napi_callback_info info) {
   const JsCall call(env, info);
@@ -379,7 +385,7 @@ const std::vector<Method>& InferMethods() {
       {"bindMemory", BindMemory},   {"resizeInput", ResizeInput}, {"unbind", Unbind},
       {"setTimeout", SetTimeout},   {"setDeadline", SetDeadline}, {"setOptions", SetOptions},
       {"submit", Submit},           {"inferSync", InferSync},     {"cancel", Cancel},
-      {"takeError", TakeSlotError}, {"readOutputs", ReadOutputs},
+      {"takeError", TakeSlotError}, {"readOutputs", ReadOutputs}, {"tellMore", TellMore},
   };
   return *methods;
 }

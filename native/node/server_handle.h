@@ -35,6 +35,8 @@ struct ServerHandle {
   // As those of Tracer. JS thread only.
   void SetTraceRule(const std::string& model, const TraceRule& rule);
   void RemoveTraceRule(const std::string& model);
+  // After a rule, or what is left of its count, has changed.
+  void UpdateTracing();
 
   // What TRITONSERVER_ServerOptionsSetLogCallback calls; `userp` is the ServerHandle.
   static void OnLog(TRITONSERVER_LogLevel level, const char* file, int line, uint64_t timestamp_us,

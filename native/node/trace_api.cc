@@ -9,7 +9,8 @@
 namespace trident {
 namespace {
 
-// setTraceRule(server, model, level, rate, count): model '' is all without a rule of their own
+// setTraceRule(server, model, level, rate, count, destination): model '' is all without a rule of
+// their own
 napi_value SetTraceRule(napi_env env, napi_callback_info info) {
   const JsCall call(env, info);
   ServerHandle* handle = call.bridge().server_table.Find(call.Int32(0));
@@ -18,6 +19,7 @@ napi_value SetTraceRule(napi_env env, napi_callback_info info) {
   rule.level = static_cast<uint32_t>(call.Size(2));
   rule.rate = static_cast<uint32_t>(std::max<uint64_t>(1, call.Size(3)));
   rule.count = call.Int64(4);
+  rule.destination = call.Int32(5);
   handle->SetTraceRule(call.String(1), rule);
   return nullptr;
 }
@@ -53,14 +55,16 @@ napi_value TracesDropped(napi_env env, napi_callback_info info) {
 void ServerHandle::SetTraceRule(const std::string& model, const TraceRule& rule) {
   if (tracer == nullptr) tracer = std::make_unique<Tracer>(queue, id);
   tracer->SetRule(model, rule);
-  tracing = tracer->on() ? tracer.get() : nullptr;
+  UpdateTracing();
 }
 
 void ServerHandle::RemoveTraceRule(const std::string& model) {
   if (tracer == nullptr) return;
   tracer->RemoveRule(model);
-  tracing = tracer->on() ? tracer.get() : nullptr;
+  UpdateTracing();
 }
+
+void ServerHandle::UpdateTracing() { tracing = tracer->on() ? tracer.get() : nullptr; }
 
 const std::vector<Method>& TraceMethods() {
   static const auto* methods = new std::vector<Method>{{"setTraceRule", SetTraceRule},

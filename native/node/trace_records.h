@@ -40,7 +40,8 @@ struct TraceRecord {
 // What the traces of one server hold in memory, whoever has them. Thread-safe.
 struct TraceMemory {
   std::atomic<uint64_t> bytes{0};
-  std::atomic<uint64_t> dropped{0};  // what there was no room for
+  std::atomic<uint64_t> finished{0};  // that part of `bytes` which only waits for JS
+  std::atomic<uint64_t> dropped{0};   // what there was no room for
 };
 
 // The trace of a request and those of what was done on its behalf, in the order they began.
@@ -48,11 +49,15 @@ struct TraceTree {
   explicit TraceTree(std::shared_ptr<TraceMemory> shared) : memory(std::move(shared)) {}
   TraceTree(const TraceTree&) = delete;
   TraceTree& operator=(const TraceTree&) = delete;
-  ~TraceTree() { memory->bytes -= bytes; }
+  ~TraceTree() {
+    memory->bytes -= bytes;
+    if (finished) memory->finished -= bytes;
+  }
 
   const std::shared_ptr<TraceMemory> memory;
   uint64_t bytes = 0;  // its part of `memory`
   size_t open = 0;     // not released yet
+  bool finished = false;
   std::vector<std::unique_ptr<TraceRecord>> records;
 };
 

@@ -1,6 +1,7 @@
 #include "node/tracer.h"
 
 #include <algorithm>
+#include <new>
 
 #include "node/completion_queue.h"
 #include "node/triton_util.h"
@@ -9,10 +10,11 @@
 namespace trident {
 namespace {
 
-// Beyond the first no trace begins, so that those under way find room, and beyond the second
-// nothing is collected, until JS fetches what there is.
-constexpr uint64_t kMostBytesToBegin = 32u << 20;
-constexpr uint64_t kMostBytes = 64u << 20;
+// While as much waits for JS no trace begins.
+constexpr uint64_t kMostFinishedBytes = 32u << 20;
+// What one tree may keep, so that a stream without an end leaves room to others, and what all may.
+constexpr uint64_t kMostBytesOfTree = 64u << 20;
+constexpr uint64_t kMostBytes = 256u << 20;
 
 }  // namespace
 
@@ -27,6 +29,11 @@ struct Tracer::Names {
 };
 
 // Sampling ----------------------------------------------------------------------------------------
+
+void Tracer::SetRule(const std::string& model, const TraceRule& rule) {
+  sources_.try_emplace(rule.destination, Source{this, rule.destination});
+  rules_[model] = rule;
+}
 
 int64_t Tracer::CountLeft(const std::string& model) const {
   const auto found = rules_.find(model);
@@ -46,14 +53,15 @@ TraceRule& Tracer::RuleFor(const std::string& model) {
 TRITONSERVER_InferenceTrace* Tracer::Sample(const std::string& model) {
   TraceRule& rule = RuleFor(model);
   if (!rule.on() || ++rule.seen % rule.rate != 0) return nullptr;
-  if (memory_->bytes.load() >= kMostBytesToBegin) {
+  if (memory_->finished.load() >= kMostFinishedBytes) {
     ++memory_->dropped;
     return nullptr;
   }
   TRITONSERVER_InferenceTrace* trace = nullptr;
   const auto level = static_cast<TRITONSERVER_InferenceTraceLevel>(rule.level);
-  const Status made = TakeError(TRITONSERVER_InferenceTraceTensorNew(
-      &trace, level, /*parent_id=*/0, OnActivity, OnTensor, OnRelease, this));
+  const Status made = TakeError(
+      TRITONSERVER_InferenceTraceTensorNew(&trace, level, /*parent_id=*/0, OnActivity, OnTensor,
+                                           OnRelease, &sources_.at(rule.destination)));
   if (!made.ok()) return nullptr;  // no reason to fail the request
   if (rule.count > 0) --rule.count;
   return trace;
@@ -62,10 +70,20 @@ TRITONSERVER_InferenceTrace* Tracer::Sample(const std::string& model) {
 void Tracer::TakeBack(TRITONSERVER_InferenceRequest* request, TRITONSERVER_InferenceTrace* trace,
                       const std::string& model) {
   (void)TakeError(TRITONSERVER_TridentInferenceRequestSetTrace(request, nullptr));
-  Finish(trace, model);
+  Finish(trace, RuleFor(model).destination, model);
 }
 
 // Collecting --------------------------------------------------------------------------------------
+
+// Does what a callback has to do: the core that calls it is on the other side of a C interface.
+template <typename Work>
+void Tracer::Collect(const Work& work) {
+  try {
+    work();
+  } catch (const std::bad_alloc&) {
+    ++memory_->dropped;
+  }
+}
 
 // A trace is heard of first when something is told of it. One whose parent is over has a tree of
 // its own.
@@ -78,13 +96,17 @@ Tracer::OpenTrace& Tracer::Open(const Names& names) {
   record->id = names.id;
   record->parent_id = names.parent;
   opened.record = record.get();
-  ++opened.tree->open;
   opened.tree->records.push_back(std::move(record));
-  return open_[names.id] = std::move(opened);
+  TraceTree& tree = *opened.tree;
+  OpenTrace& open = open_[names.id] = std::move(opened);
+  ++tree.open;
+  tree.bytes += sizeof(TraceRecord);
+  memory_->bytes += sizeof(TraceRecord);
+  return open;
 }
 
 bool Tracer::HasRoom(TraceTree* tree, uint64_t bytes) {
-  if (memory_->bytes.load() + bytes > kMostBytes) {
+  if (tree->bytes + bytes > kMostBytesOfTree || memory_->bytes.load() + bytes > kMostBytes) {
     ++memory_->dropped;
     return false;
   }
@@ -95,64 +117,80 @@ bool Tracer::HasRoom(TraceTree* tree, uint64_t bytes) {
 
 void Tracer::OnActivity(TRITONSERVER_InferenceTrace* trace,
                         TRITONSERVER_InferenceTraceActivity activity, uint64_t timestamp_ns,
-                        void* tracer) {
-  auto* const self = static_cast<Tracer*>(tracer);
+                        void* source) {
+  Tracer* const self = static_cast<Source*>(source)->tracer;
   const Names names(trace);
-  TraceMoment moment{activity, timestamp_ns, {}};
-  if (activity == TRITONSERVER_TRACE_CUSTOM_ACTIVITY) {
-    const char* context = nullptr;
-    (void)TakeError(TRITONSERVER_InferenceTraceContext(trace, &context));
-    if (context != nullptr) moment.context = context;
-  }
-  MutexLock lock(self->mutex_);
-  OpenTrace& open = self->Open(names);
-  if (!self->HasRoom(open.tree.get(), sizeof(moment) + moment.context.size())) return;
-  open.record->moments.push_back(std::move(moment));
+  self->Collect([&] {
+    TraceMoment moment{activity, timestamp_ns, {}};
+    if (activity == TRITONSERVER_TRACE_CUSTOM_ACTIVITY) {
+      const char* context = nullptr;
+      (void)TakeError(TRITONSERVER_InferenceTraceContext(trace, &context));
+      if (context != nullptr) moment.context = context;
+    }
+    MutexLock lock(self->mutex_);
+    OpenTrace& open = self->Open(names);
+    if (!self->HasRoom(open.tree.get(), sizeof(moment) + moment.context.size())) return;
+    open.record->moments.push_back(std::move(moment));
+  });
 }
 
 void Tracer::OnTensor(TRITONSERVER_InferenceTrace* trace,
                       TRITONSERVER_InferenceTraceActivity activity, const char* name,
                       TRITONSERVER_DataType datatype, const void* base, size_t byte_size,
                       const int64_t* shape, uint64_t dim_count, TRITONSERVER_MemoryType memory_type,
-                      int64_t /*memory_type_id*/, void* tracer) {
-  if (memory_type == TRITONSERVER_MEMORY_GPU) return;  // can't be read from here
-  auto* const self = static_cast<Tracer*>(tracer);
+                      int64_t /*memory_type_id*/, void* source) {
+  Tracer* const self = static_cast<Source*>(source)->tracer;
   const Names names(trace);
-  MutexLock lock(self->mutex_);
-  OpenTrace& open = self->Open(names);
-  if (!self->HasRoom(open.tree.get(), sizeof(TraceTensor) + byte_size)) return;
-  open.record->tensors.push_back({activity,
-                                  name,
-                                  datatype,
-                                  {shape, shape + dim_count},
-                                  {static_cast<const char*>(base), byte_size}});
+  self->Collect([&] {
+    TraceRecord* record = nullptr;  // until the release, which is yet to come
+    {
+      MutexLock lock(self->mutex_);
+      OpenTrace& open = self->Open(names);
+      if (memory_type == TRITONSERVER_MEMORY_GPU) return;  // can't be read from here
+      if (!self->HasRoom(open.tree.get(), sizeof(TraceTensor) + byte_size)) return;
+      record = open.record;
+    }
+    // Without the lock: what is large takes its time.
+    TraceTensor tensor{activity,
+                       name,
+                       datatype,
+                       {shape, shape + dim_count},
+                       {static_cast<const char*>(base), byte_size}};
+    MutexLock lock(self->mutex_);
+    record->tensors.push_back(std::move(tensor));
+  });
 }
 
-void Tracer::OnRelease(TRITONSERVER_InferenceTrace* trace, void* tracer) {
-  static_cast<Tracer*>(tracer)->Finish(trace, "");
+void Tracer::OnRelease(TRITONSERVER_InferenceTrace* trace, void* source) {
+  const auto* const from = static_cast<Source*>(source);
+  from->tracer->Finish(trace, from->destination, "");
 }
 
 // `model` is for a trace that no model has seen.
-void Tracer::Finish(TRITONSERVER_InferenceTrace* trace, const std::string& model) {
+void Tracer::Finish(TRITONSERVER_InferenceTrace* trace, int32_t destination,
+                    const std::string& model) {
   const Names names(trace);
-  const char* name = nullptr;
-  const char* request_id = nullptr;
-  int64_t version = 0;
-  (void)TakeError(TRITONSERVER_InferenceTraceModelName(trace, &name));
-  (void)TakeError(TRITONSERVER_InferenceTraceModelVersion(trace, &version));
-  (void)TakeError(TRITONSERVER_InferenceTraceRequestId(trace, &request_id));
   std::shared_ptr<TraceTree> finished;
-  {
+  Collect([&] {
+    const char* name = nullptr;
+    const char* request_id = nullptr;
+    int64_t version = 0;
+    (void)TakeError(TRITONSERVER_InferenceTraceModelName(trace, &name));
+    (void)TakeError(TRITONSERVER_InferenceTraceModelVersion(trace, &version));
+    (void)TakeError(TRITONSERVER_InferenceTraceRequestId(trace, &request_id));
     MutexLock lock(mutex_);
-    const OpenTrace& open = Open(names);
-    open.record->model = name != nullptr && *name != '\0' ? name : model;
-    open.record->version = version;
-    if (request_id != nullptr) open.record->request_id = request_id;
-    if (--open.tree->open == 0) finished = open.tree;
+    const OpenTrace closed = Open(names);
     open_.erase(names.id);
-  }
+    if (--closed.tree->open == 0) finished = closed.tree;
+    closed.record->model = name != nullptr && *name != '\0' ? name : model;
+    closed.record->version = version;
+    if (request_id != nullptr) closed.record->request_id = request_id;
+  });
   (void)TakeError(TRITONSERVER_InferenceTraceDelete(trace));
-  if (finished != nullptr) queue_->Push(FinishedTraces{server_, std::move(finished)});
+  if (finished == nullptr) return;
+  finished->finished = true;
+  memory_->finished += finished->bytes;
+  Collect([&] { queue_->Push(FinishedTraces{server_, destination, std::move(finished)}); });
 }
 
 }  // namespace trident

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -18,6 +19,7 @@ struct TraceRule {
   uint32_t level = TRITONSERVER_TRACE_LEVEL_DISABLED;  // TRITONSERVER_InferenceTraceLevel, or'ed
   uint32_t rate = 1;                                   // each so many-th request
   int64_t count = -1;                                  // as many are left; -1: no limit
+  int32_t destination = 0;  // the facade's name for where what is traced goes
   uint64_t seen = 0;
 
   bool on() const { return level != TRITONSERVER_TRACE_LEVEL_DISABLED && count != 0; }
@@ -33,7 +35,7 @@ class Tracer {
   Tracer(CompletionQueue* queue, int32_t server) : queue_(queue), server_(server) {}
 
   // JS thread only. For requests to `model`; "" is those to all models without a rule of their own.
-  void SetRule(const std::string& model, TraceRule rule) { rules_[model] = rule; }
+  void SetRule(const std::string& model, const TraceRule& rule);
   void RemoveRule(const std::string& model) { rules_.erase(model); }
   // How many more requests are traced under a rule; -1: no limit, or no such rule.
   int64_t CountLeft(const std::string& model) const;
@@ -45,10 +47,15 @@ class Tracer {
   void TakeBack(TRITONSERVER_InferenceRequest* request, TRITONSERVER_InferenceTrace* trace,
                 const std::string& model);
 
-  // Traces that did not begin, and activities that were not kept, because JS did not fetch others.
+  // Traces that did not begin, and activities that were not kept, for want of room.
   uint64_t dropped() const { return memory_->dropped.load(); }
 
  private:
+  // What the core gives back with whatever it tells.
+  struct Source {
+    Tracer* tracer;
+    int32_t destination;
+  };
   struct OpenTrace {
     std::shared_ptr<TraceTree> tree;
     TraceRecord* record = nullptr;
@@ -57,23 +64,26 @@ class Tracer {
 
   static void OnActivity(TRITONSERVER_InferenceTrace* trace,
                          TRITONSERVER_InferenceTraceActivity activity, uint64_t timestamp_ns,
-                         void* tracer);
+                         void* source);
   static void OnTensor(TRITONSERVER_InferenceTrace* trace,
                        TRITONSERVER_InferenceTraceActivity activity, const char* name,
                        TRITONSERVER_DataType datatype, const void* base, size_t byte_size,
                        const int64_t* shape, uint64_t dim_count,
-                       TRITONSERVER_MemoryType memory_type, int64_t memory_type_id, void* tracer);
-  static void OnRelease(TRITONSERVER_InferenceTrace* trace, void* tracer);
+                       TRITONSERVER_MemoryType memory_type, int64_t memory_type_id, void* source);
+  static void OnRelease(TRITONSERVER_InferenceTrace* trace, void* source);
 
   TraceRule& RuleFor(const std::string& model);
   OpenTrace& Open(const Names& names) REQUIRES(mutex_);
   bool HasRoom(TraceTree* tree, uint64_t bytes);
-  void Finish(TRITONSERVER_InferenceTrace* trace, const std::string& model);
+  template <typename Work>
+  void Collect(const Work& work);
+  void Finish(TRITONSERVER_InferenceTrace* trace, int32_t destination, const std::string& model);
 
   CompletionQueue* const queue_;
   const int32_t server_;
   const std::shared_ptr<TraceMemory> memory_ = std::make_shared<TraceMemory>();
   std::unordered_map<std::string, TraceRule> rules_;  // JS thread only
+  std::map<int32_t, Source> sources_;  // JS thread only, but for each Source; by destination
 
   Mutex mutex_;
   std::unordered_map<uint64_t, OpenTrace> open_ GUARDED_BY(mutex_);  // by id

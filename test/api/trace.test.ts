@@ -4,6 +4,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { context, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import {
@@ -12,6 +13,7 @@ import {
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-base'
 import { afterEach, describe, expect, it } from 'vitest'
+import { runChild } from './support/child.js'
 import { identityConfig, loadIdentity } from './support/identity.js'
 import { loadRepeat, repeat, testBackends } from './support/repeat.js'
 import {
@@ -204,6 +206,30 @@ describe('sampling', () => {
     })
   })
 
+  it('goes on beside a stream whose trace is large', async () => {
+    const server = await start({ trace: { level: 'TENSORS', rate: 1 } })
+    const stream = await loadRepeat(server)
+    const model = await loadIdentity(server, 'other')
+    let parts = 0
+    for await (const _part of stream.stream(repeat(-1, ...new Float32Array(1 << 16)))) {
+      if (++parts < 160) continue // 40 MiB
+      model.inferSync(input)
+      break
+    }
+    expect(server.traceSettings().dropped).toBe(0)
+    await expect.poll(() => records.map(({ modelName }) => modelName)).toContain('other')
+  })
+
+  it('has settings of a model that was unloaded taken back', async () => {
+    const server = await start()
+    await loadIdentity(server, 'gone')
+    server.trace({ rate: 7 }, 'gone')
+    await server.unloadModel('gone')
+    expect(server.traceSettings('gone').rate).toBe(7)
+    expect(server.trace({ rate: null }, 'gone').rate).toBe(1)
+    expect(() => server.traceSettings('gone')).toThrow(/gone/)
+  })
+
   it('stops while this thread fetches nothing, and says so', async () => {
     const server = await start({ trace: { level: 'TENSORS', rate: 1 } })
     const model = await loadIdentity(server, 'large', { dims: [-1] })
@@ -225,6 +251,76 @@ it('traceContext is asked where the application makes each request', async () =>
   await stop()
   expect(records).toHaveLength(4)
   for (const record of records) expect(record.context).toBe(record.requestId)
+})
+
+it('traceContext is asked while there is something left to trace, and what it says is let go', async () => {
+  const script = `
+    import { createServer } from 'trident'
+    let asked = 0
+    let last
+    const server = await createServer({
+      trace: { level: 'TIMESTAMPS', rate: 2, count: 2 },
+      onTrace() {},
+      traceContext() {
+        asked++
+        const context = {}
+        last = new WeakRef(context)
+        return context
+      },
+    })
+    const config = ${JSON.stringify(identityConfig())}
+    const model = await server.loadModel({ name: 'm', config, files: { '1/unused': new Uint8Array(0) } })
+    const input = { INPUT0: new Float32Array(4) }
+    const letGo = async () => {
+      await new Promise((resolve) => setImmediate(resolve))
+      gc()
+      return last.deref() === undefined
+    }
+    await model.infer(input)
+    console.log(await letGo()) // one that is not traced
+    model.inferSync(input)
+    model.inferSync(input)
+    console.log(await letGo())
+    for (let i = 0; i < 5; i++) await model.infer(input)
+    console.log(asked)
+    await server.close()`
+  const { stdout, stderr } = await runChild(script, { nodeArgs: ['--expose-gc'] })
+  expect(stderr).toBe('')
+  expect(stdout).toBe('true\ntrue\n4\n')
+})
+
+it('many traces come in several turns of the event loop', async () => {
+  let turn = 0
+  const turns: number[] = []
+  const server = await start({ onTrace: () => turns.push(turn) })
+  const model = await loadIdentity(server, 'plain')
+  for (let i = 0; i < 1000; i++) model.inferSync(input)
+  for (; turns.length < 500; turn++) await setImmediate()
+  await server.close() // brings the rest
+  expect(turns).toHaveLength(1000)
+  const sizes = turns.map((one) => turns.filter((other) => other === one).length)
+  expect(sizes[0]).toBeLessThanOrEqual(256)
+})
+
+it('a trace goes where it was to go when the request was made', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'trident-trace-'))
+  try {
+    const server = await start({ trace: {} })
+    const model = await loadIdentity(server, 'plain')
+    const names = ['one.json', 'other.json']
+    for (const name of names) {
+      server.trace({ level: 'TIMESTAMPS', rate: 1, file: join(folder, name) })
+      model.inferSync(input, { requestId: name })
+    }
+    server.trace({ level: 'OFF', file: null })
+    await stop()
+    for (const name of names) {
+      const [first] = JSON.parse(readFileSync(join(folder, name), 'utf8'))
+      expect(first.request_id).toBe(name)
+    }
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })
 
 it('writes files that are complete when the server is closed', async () => {
