@@ -28,7 +28,8 @@ class AgentModel {
   };
   using Parameters = std::map<std::string, std::string>;
 
-  // `config` is as it lies in `location`; `parameters` are what the configuration gives the agent.
+  // `config` is what the model in `location` goes by; `parameters` are what the configuration gives
+  // the agent.
   static Result<std::unique_ptr<AgentModel>> Create(std::shared_ptr<Agent> agent,
                                                     const Parameters& parameters, Location location,
                                                     ModelConfig config);

@@ -1,18 +1,21 @@
 #include "repository/model_agents.h"
 
+#include <optional>
+
 #include "config/text_format.h"
 
 namespace trident {
 namespace {
 
-// The configuration that the former agent has left, for the next to see: empty if it can't be read.
-ModelConfig ConfigIn(const AgentModel::Location& location, const std::string& config_name,
-                     const Logger& logger) {
-  if (location.type != TRITONREPOAGENT_ARTIFACT_FILESYSTEM) return {};
-  const auto files = ScanModel(location.path, config_name, logger);
-  if (!files.ok() || !files->has_config) return {};
-  Result<ModelConfig> config = ParseModelConfigText(files->config_text, files->config_path);
-  return config.ok() ? std::move(config).value() : ModelConfig();
+// The configuration that the former agent has left, if it can be read.
+std::optional<ModelConfig> ConfigIn(const AgentModel::Location& location,
+                                    const std::string& config_name) {
+  if (location.type != TRITONREPOAGENT_ARTIFACT_FILESYSTEM) return std::nullopt;
+  const auto file = ReadConfigFile(location.path, config_name);
+  if (!file.ok() || !file->has_value()) return std::nullopt;
+  Result<ModelConfig> config = ParseModelConfigText((*file)->text, (*file)->path);
+  if (!config.ok()) return std::nullopt;
+  return std::move(config).value();
 }
 
 }  // namespace
@@ -25,13 +28,13 @@ Result<std::shared_ptr<ModelAgents>> ModelAgents::Load(Source source) {
 
 Status ModelAgents::AskAll() {
   AgentModel::Location location{.path = source_.directory};
-  ModelConfig config = source_.config;
   for (const RepositoryAgent& wanted : source_.config.model_repository_agents->agents) {
     TRIDENT_ASSIGN_OR_RETURN(std::shared_ptr<Agent> agent, source_.manager->Get(wanted.name));
     const std::string prefix = StrCat("repository agent '", wanted.name, "': ");
-    if (!models_.empty()) config = ConfigIn(location, source_.config_name, *source_.logger);
-    Result<std::unique_ptr<AgentModel>> model =
-        AgentModel::Create(std::move(agent), wanted.parameters, location, std::move(config));
+    std::optional<ModelConfig> left;
+    if (!models_.empty() && !source_.overridden) left = ConfigIn(location, source_.config_name);
+    Result<std::unique_ptr<AgentModel>> model = AgentModel::Create(
+        std::move(agent), wanted.parameters, location, left.value_or(source_.config));
     TRIDENT_RETURN_IF_ERROR(model.status().WithPrefix(prefix));
     models_.push_back(std::move(model).value());
     TRIDENT_RETURN_IF_ERROR(models_.back()->Act(TRITONREPOAGENT_ACTION_LOAD).WithPrefix(prefix));

@@ -21,9 +21,9 @@ class ModelAgents {
   struct Source {
     std::string directory;    // of the model, in its repository
     ModelConfig config;       // as it lies there, or as load parameters give it
-    std::string config_name;  // as ScanModel takes it
+    bool overridden = false;  // by load parameters, whatever agents leave
+    std::string config_name;  // as ReadConfigFile takes it
     AgentManager* manager = nullptr;
-    std::shared_ptr<Logger> logger;
   };
   // Has each agent do its LOAD where the former has left the model. On failure the agents that were
   // asked hear that the load has failed.

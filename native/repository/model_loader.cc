@@ -23,6 +23,14 @@ const std::string* ConfigOf(const std::vector<Parameter>& parameters) {
   return config == parameters.end() ? nullptr : &config->string_value;
 }
 
+// Of the configuration in the repository.
+Result<std::optional<ModelRepositoryAgents>> AgentsIn(const ModelFiles& files) {
+  if (!files.config.has_value()) return std::optional<ModelRepositoryAgents>();
+  TRIDENT_ASSIGN_OR_RETURN(ModelConfig config,
+                           ParseModelConfigText(files.config->text, files.config->path));
+  return std::move(config.model_repository_agents);
+}
+
 }  // namespace
 
 bool HasFiles(const std::vector<Parameter>& parameters) {
@@ -106,33 +114,38 @@ Result<FoundModel> ModelLoader::Find(const ModelIdentity& model,
     found.mapped = location.mapped;
   }
   TRIDENT_ASSIGN_OR_RETURN(found.files, ScanModel(directory, options_.config_name, *logger_));
-  if (config != nullptr) {
-    TRIDENT_ASSIGN_OR_RETURN(found.config, ParseModelConfigJson(*config));
-  } else {
+  if (config == nullptr) {
     TRIDENT_ASSIGN_OR_RETURN(found.config, ReadConfig(model.name, found.files));
+    return found;
+  }
+  TRIDENT_ASSIGN_OR_RETURN(found.config, ParseModelConfigJson(*config));
+  if (found.temporary == nullptr) {  // no load gets the repository's files past its agents
+    TRIDENT_ASSIGN_OR_RETURN(found.config.model_repository_agents, AgentsIn(found.files));
   }
   return found;
 }
 
 Result<ModelConfig> ModelLoader::ReadConfig(const std::string& model,
                                             const ModelFiles& files) const {
-  if (files.has_config) return ParseModelConfigText(files.config_text, files.config_path);
+  if (files.config.has_value()) {
+    return ParseModelConfigText(files.config->text, files.config->path);
+  }
   if (options_.auto_complete) return ModelConfig();
   return NotFound("model configuration is not provided for model '", model,
                   "': strict model configuration needs ", files.directory, "/config.pbtxt");
 }
 
-// What the agents have left is what was found. Which agents there are says the repository alone, as
-// does the configuration where they leave none.
+// What the agents have left is what was found, but for their own names; where they leave no
+// configuration, the one before them stays.
 Status ModelLoader::AskAgents(FoundModel* found, ModelPlan* plan) {
   TRIDENT_ASSIGN_OR_RETURN(plan->agents, ModelAgents::Load({.directory = plan->source,
                                                             .config = found->config,
+                                                            .overridden = found->overridden,
                                                             .config_name = options_.config_name,
-                                                            .manager = &agents_,
-                                                            .logger = logger_}));
+                                                            .manager = &agents_}));
   TRIDENT_ASSIGN_OR_RETURN(found->files,
                            ScanModel(plan->agents->directory(), options_.config_name, *logger_));
-  if (found->overridden || !found->files.has_config) return Status::Ok();
+  if (found->overridden || !found->files.config.has_value()) return Status::Ok();
   const auto agents = found->config.model_repository_agents;
   TRIDENT_ASSIGN_OR_RETURN(found->config, ReadConfig(found->model.name, found->files));
   found->config.model_repository_agents = agents;

@@ -44,21 +44,6 @@ Status ReadText(const fs::path& path, std::string* text) {
   return Status::Ok();
 }
 
-Status ReadConfig(const std::string& config_name, ModelFiles* files) {
-  std::vector<fs::path> candidates;
-  const fs::path directory(files->directory);
-  if (!config_name.empty()) candidates.push_back(directory / "configs" / (config_name + ".pbtxt"));
-  candidates.push_back(directory / "config.pbtxt");
-  for (const fs::path& path : candidates) {
-    std::error_code error;
-    if (!fs::is_regular_file(path, error)) continue;
-    files->has_config = true;
-    files->config_path = path.string();
-    return ReadText(path, &files->config_text);
-  }
-  return Status::Ok();
-}
-
 // Locks a directory for as long as the descriptor is open, which a killed process's is not; -1 if
 // that can't be had now.
 int Lock(const std::string& directory, int operation) {
@@ -198,6 +183,22 @@ Result<std::set<std::string>> SubdirectoriesOf(const std::string& path) {
   return names;
 }
 
+Result<std::optional<ConfigFile>> ReadConfigFile(const std::string& directory,
+                                                 const std::string& config_name) {
+  std::vector<fs::path> candidates;
+  const fs::path root(directory);
+  if (!config_name.empty()) candidates.push_back(root / "configs" / (config_name + ".pbtxt"));
+  candidates.push_back(root / "config.pbtxt");
+  for (const fs::path& path : candidates) {
+    std::error_code error;
+    if (!fs::is_regular_file(path, error)) continue;
+    ConfigFile file{.path = path.string()};
+    TRIDENT_RETURN_IF_ERROR(ReadText(path, &file.text));
+    return std::optional<ConfigFile>(std::move(file));
+  }
+  return std::optional<ConfigFile>();
+}
+
 Result<ModelFiles> ScanModel(const std::string& directory, const std::string& config_name,
                              const Logger& logger) {
   ModelFiles files;
@@ -227,7 +228,7 @@ Result<ModelFiles> ScanModel(const std::string& directory, const std::string& co
     }
     std::sort(files.first_version_files.begin(), files.first_version_files.end());
   }
-  TRIDENT_RETURN_IF_ERROR(ReadConfig(config_name, &files));
+  TRIDENT_ASSIGN_OR_RETURN(files.config, ReadConfigFile(directory, config_name));
   return files;
 }
 

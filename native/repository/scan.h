@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -23,19 +24,25 @@ struct Fingerprint {
 };
 Fingerprint FingerprintOf(const std::string& directory);
 
+// A model's configuration as it is written.
+struct ConfigFile {
+  std::string path;
+  std::string text;
+};
+// Of the model in `directory`: configs/<config_name>.pbtxt, if it has that, before config.pbtxt.
+Result<std::optional<ConfigFile>> ReadConfigFile(const std::string& directory,
+                                                 const std::string& config_name);
+
 // What lies on disk for one model.
 struct ModelFiles {
   std::string directory;
   std::set<int64_t> versions;
   std::vector<std::string> first_version_files;  // names, to infer the backend from
-  bool has_config = false;
-  std::string config_path;
-  std::string config_text;
+  std::optional<ConfigFile> config;
   Fingerprint fingerprint;
 };
 
-// Reads a model directory; `config_name` may name configs/<config_name>.pbtxt, which goes before
-// config.pbtxt. Directories that are no versions are reported to `logger` and left out.
+// Reads a model directory. Directories that are no versions are reported to `logger` and left out.
 Result<ModelFiles> ScanModel(const std::string& directory, const std::string& config_name,
                              const Logger& logger);
 

@@ -167,6 +167,57 @@ static void TestPolls(void) {
   OK(TRITONSERVER_ServerDelete(server));
 }
 
+static TRITONSERVER_Error* LoadOver(TRITONSERVER_Server* server, const char* config,
+                                    const char* data) {
+  TRITONSERVER_Parameter* given =
+      TRITONSERVER_ParameterNew("config", TRITONSERVER_PARAMETER_STRING, config);
+  TRITONSERVER_Parameter* file =
+      data == NULL ? NULL : TRITONSERVER_ParameterBytesNew("file:1/data.txt", data, strlen(data));
+  const TRITONSERVER_Parameter* parameters[] = {given, file};
+  TRITONSERVER_Error* error = TRITONSERVER_ServerLoadModelWithParameters(
+      server, "overridden", parameters, file == NULL ? 1 : 2);
+  TRITONSERVER_ParameterDelete(given);
+  TRITONSERVER_ParameterDelete(file);
+  return error;
+}
+
+// Load parameters change what every agent sees. Which agents there are says whoever has the files.
+static void TestOverrides(void) {
+#define OVER(agents)                                                                            \
+  "{\"backend\": \"echo\", \"max_batch_size\": 3,"                                              \
+  " \"input\": [{\"name\": \"INPUT0\", \"data_type\": \"TYPE_INT32\", \"dims\": [4]}],"         \
+  " \"output\": [{\"name\": \"OUTPUT0\", \"data_type\": \"TYPE_INT32\", \"dims\": [4]}]" agents \
+  "}"
+  TRITONSERVER_Server* server = Start();
+  WriteEchoModel("overridden", "1", AGENTS("recorder tag a", "recorder batch 3"));
+  free(TakeLines());
+  FAILS(TRITONSERVER_ServerLoadModel(server, "overridden"), TRITONSERVER_ERROR_INVALID_ARG,
+        "recorder: another max_batch_size");
+  CHECK(Recorded("a: LOAD overridden\na: LOAD_FAIL\na: finalized\n"));
+  OK(LoadOver(server, OVER(""), NULL));
+  CHECK(
+      Recorded("a: LOAD overridden\n: LOAD overridden\n"
+               ": LOAD_COMPLETE\na: LOAD_COMPLETE\n"));
+  OK(LoadOver(server, OVER(", \"model_repository_agents\": {\"agents\": [{\"name\": \"nobody\"}]}"),
+              NULL));
+  OK(LoadOver(server, OVER(""), "given"));
+  CHECK(ServesData(server, "overridden", "given"));
+  Unload(server, "overridden");
+  free(TakeLines());
+  OK(LoadOver(
+      server,
+      OVER(", \"model_repository_agents\": {\"agents\": ["
+           "{\"name\": \"recorder\", \"parameters\": {\"tag\": \"b\"}},"
+           "{\"name\": \"recorder\", \"parameters\": {\"batch\": \"3\", \"tag\": \"c\"}}]}"),
+      "given"));
+  CHECK(
+      Recorded("b: LOAD trident-model\nc: LOAD trident-model\nc: LOAD_COMPLETE\n"
+               "b: LOAD_COMPLETE\n"));
+  OK(TRITONSERVER_ServerDelete(server));
+  free(TakeLines());
+#undef OVER
+}
+
 // An ensemble is loaded anew when its step was, and so asks its agents anew.
 static void TestEnsemble(void) {
   char config[2048];
@@ -314,6 +365,7 @@ void TestAgents(void) {
   TestOrder();
   TestPolls();
   free(TakeLines());
+  TestOverrides();
   TestEnsemble();
   TestLife();
   TestFailedLoads();

@@ -3,6 +3,7 @@
 //
 //   tag   stands before each of its lines
 //   fail  "initialize", or an action at which to fail
+//   batch the max_batch_size without which it fails to initialise
 //
 // recorder_take() gives what was written down since the last call: "<tag>: LOAD" and so on, with
 // the last part of the location after LOAD. The caller owns it. recorder_agents() is the number of
@@ -92,12 +93,29 @@ TRITONSERVER_Error* TRITONREPOAGENT_Finalize(TRITONREPOAGENT_Agent* agent) {
   return NULL;
 }
 
+static TRITONSERVER_Error* CheckBatch(TRITONREPOAGENT_Agent* agent,
+                                      TRITONREPOAGENT_AgentModel* model, const char* batch) {
+  TRITONSERVER_Message* config = NULL;
+  const char* base = NULL;
+  size_t size = 0;
+  char wanted[64], text[8192];
+  TRY(TRITONREPOAGENT_ModelConfig(agent, model, 1, &config));
+  TRY(TRITONSERVER_MessageSerializeToJson(config, &base, &size));
+  snprintf(text, sizeof(text), "%.*s", (int)size, base);
+  TRY(TRITONSERVER_MessageDelete(config));
+  snprintf(wanted, sizeof(wanted), "\"max_batch_size\":%s,", batch);
+  if (strstr(text, wanted) != NULL) return NULL;
+  return Fail(TRITONSERVER_ERROR_INVALID_ARG, "recorder: another max_batch_size");
+}
+
 // The state of a model is its tag.
 TRITONSERVER_Error* TRITONREPOAGENT_ModelInitialize(TRITONREPOAGENT_Agent* agent,
                                                     TRITONREPOAGENT_AgentModel* model) {
-  const char *tag = NULL, *fail = NULL;
+  const char *tag = NULL, *fail = NULL, *batch = NULL;
   TRY(FindParameter(agent, model, "tag", &tag));
   TRY(FindParameter(agent, model, "fail", &fail));
+  TRY(FindParameter(agent, model, "batch", &batch));
+  if (batch[0] != '\0') TRY(CheckBatch(agent, model, batch));
   if (strcmp(fail, "initialize") == 0) {
     return Fail(TRITONSERVER_ERROR_UNAVAILABLE, "recorder: no models today");
   }

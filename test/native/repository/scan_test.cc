@@ -49,15 +49,15 @@ TEST_F(Disk, ScanFindsVersionsConfigAndFiles) {
   ASSERT_TRUE(files.ok());
   EXPECT_EQ(files->versions, (std::set<int64_t>{1, 10}));
   EXPECT_EQ(files->first_version_files, (std::vector<std::string>{"labels.txt", "model.onnx"}));
-  EXPECT_TRUE(files->has_config);
-  EXPECT_EQ(files->config_text, "name: 'm'");
+  ASSERT_TRUE(files->config.has_value());
+  EXPECT_EQ(files->config->text, "name: 'm'");
 }
 
 TEST_F(Disk, ANamedConfigGoesFirstWhenItExists) {
   Write("m/config.pbtxt", "plain");
   Write("m/configs/big.pbtxt", "big");
-  EXPECT_EQ(ScanModel((root_ / "m").string(), "big", logger_)->config_text, "big");
-  EXPECT_EQ(ScanModel((root_ / "m").string(), "small", logger_)->config_text, "plain");
+  EXPECT_EQ(ScanModel((root_ / "m").string(), "big", logger_)->config->text, "big");
+  EXPECT_EQ(ScanModel((root_ / "m").string(), "small", logger_)->config->text, "plain");
 }
 
 TEST_F(Disk, TheFingerprintFollowsEveryFile) {
