@@ -39,7 +39,7 @@ class ModelAgents {
 
   void Complete();
   void Fail();
-  void Unload();          // the model leaves service
+  void Unload();          // the model has left service
   void CompleteUnload();  // its requests have ended, and it is gone
 
  private:

@@ -117,12 +117,12 @@ void ModelRepository::UndoUpdates(const Job& job) {
 
 void ModelRepository::Retire(const ModelIdentity& model, std::vector<RetiredModel> retired) {
   if (retired.empty()) return;
-  for (const RetiredModel& one : retired) {
-    if (one.plan->agents != nullptr) one.plan->agents->Unload();
-  }
   // Before the load or unload returns: what is submitted after it must see its effect.
   for (const RetiredModel& one : retired) one.model->Close();
   drains_.Start([this, model, retired = std::move(retired)]() mutable {
+    for (const RetiredModel& one : retired) {
+      if (one.plan->agents != nullptr) one.plan->agents->Unload();
+    }
     for (const RetiredModel& one : retired) one.model->Drain();
     for (const RetiredModel& one : retired) {
       if (one.plan->agents != nullptr) one.plan->agents->CompleteUnload();

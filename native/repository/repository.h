@@ -84,6 +84,7 @@ class ModelRepository {
   Status Run(Change* change);
   void Read(Change* change);
   std::shared_ptr<const ModelPlan> ReadOne(Change* change, const ModelIdentity& model);
+  std::shared_ptr<const ModelPlan> Serving(const FoundModel& found) const;
   bool FilesAsSeen(const Change& change, const ModelIdentity& model) const;
   bool StaysAsStep(const ModelIdentity& model) const;
   ModelSet Related(const Change& change) const;

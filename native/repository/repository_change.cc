@@ -219,7 +219,9 @@ void ModelRepository::Refuse(Change* change, const std::shared_ptr<const ModelPl
       table_.FailLoad(model, plan, why, {}, change->progress);
     }
   }
-  if (plan->agents != nullptr) plan->agents->Fail();
+  // Of a model that this change does not load, the plan is that of a former load, as are its
+  // agents.
+  if (change->Loads(model) && plan->agents != nullptr) plan->agents->Fail();
   TellEvents();
   Retire(model, std::move(retired));
 }

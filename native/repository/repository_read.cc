@@ -44,17 +44,21 @@ std::shared_ptr<const ModelPlan> ModelRepository::ReadOne(Change* change,
   const std::vector<Parameter> none;
   const std::vector<Parameter>& parameters = asked == change->loads.end() ? none : asked->second;
   const auto made = change->made.find(model);
-  // What lies on disk may have changed while this change waited for its turn.
-  if (made != change->made.end() && FilesAsPlanned(*made->second)) {
+  if (made != change->made.end() && made->second->temporary != nullptr) {
     return change->plans[model] = made->second;
   }
   Result<FoundModel> found = loader_.Find(model, parameters);
   if (!FilesAsSeen(*change, model)) return nullptr;  // the next poll looks again
   if (found.ok()) {
-    MutexLock lock(mutex_);
-    if (auto serving = table_.Serving(*found)) {
+    // While this change waited for its turn another may have loaded the model, or its files have
+    // changed.
+    if (const auto serving = Serving(*found)) {
       change->unchanged[model] = found->files.fingerprint.all;
+      change->made.erase(model);  // its agents hear that this load comes to nothing
       return serving;
+    }
+    if (made != change->made.end() && made->second->fingerprint == found->files.fingerprint) {
+      return change->plans[model] = made->second;
     }
   }
   Result<ModelPlan> read =
@@ -67,6 +71,11 @@ std::shared_ptr<const ModelPlan> ModelRepository::ReadOne(Change* change,
   const auto plan = std::make_shared<const ModelPlan>(std::move(read).value());
   if (plan->temporary != nullptr || plan->agents != nullptr) change->made[model] = plan;
   return change->plans[model] = plan;
+}
+
+std::shared_ptr<const ModelPlan> ModelRepository::Serving(const FoundModel& found) const {
+  MutexLock lock(mutex_);
+  return table_.Serving(found);
 }
 
 // False when files that a poll had found at rest have changed since.

@@ -4,6 +4,7 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,13 @@ static const char* MoverDirectory(void) {
   const char* (*directory)(void) = NULL;
   memcpy(&directory, &address, sizeof(directory));
   return directory();
+}
+
+static void Meet(void) {
+  void* address = FunctionOf("recorder", "recorder_meet");
+  void (*meet)(void) = NULL;
+  memcpy(&meet, &address, sizeof(meet));
+  meet();
 }
 
 static TRITONSERVER_Error* StartIn(TRITONSERVER_Server** server, const char* agents,
@@ -218,19 +226,26 @@ static void TestOverrides(void) {
 #undef OVER
 }
 
-// An ensemble is loaded anew when its step was, and so asks its agents anew.
-static void TestEnsemble(void) {
-  char config[2048];
+// An ensemble of one step, for which `agents` are asked.
+static void WriteChain(const char* model, const char* step, const char* agents) {
+  char path[256], config[2048];
   snprintf(config, sizeof(config),
            "platform: \"ensemble\" max_batch_size: 8\n"
            "input { name: \"INPUT0\" data_type: TYPE_INT32 dims: 4 }\n"
            "output { name: \"OUTPUT0\" data_type: TYPE_INT32 dims: 4 }\n"
-           "ensemble_scheduling { step { model_name: \"step\" model_version: -1\n"
+           "ensemble_scheduling { step { model_name: \"%s\" model_version: -1\n"
            "  input_map { key: \"INPUT0\" value: \"INPUT0\" }\n"
            "  output_map { key: \"OUTPUT0\" value: \"OUTPUT0\" } } }\n%s\n",
-           AGENTS("recorder tag e"));
-  WriteFile("chain/config.pbtxt", config);
-  WriteFile("chain/1/nothing", "");
+           step, agents);
+  snprintf(path, sizeof(path), "%s/config.pbtxt", model);
+  WriteFile(path, config);
+  snprintf(path, sizeof(path), "%s/1/nothing", model);
+  WriteFile(path, "");
+}
+
+// An ensemble is loaded anew when its step was, and so asks its agents anew.
+static void TestEnsemble(void) {
+  WriteChain("chain", "step", AGENTS("recorder tag e"));
   WriteEchoModel("step", "1", "");
   TRITONSERVER_Server* server = Start();
   OK(TRITONSERVER_ServerLoadModel(server, "chain"));
@@ -242,6 +257,47 @@ static void TestEnsemble(void) {
       Recorded("e: UNLOAD\ne: UNLOAD_COMPLETE\ne: finalized\n"
                "e: LOAD chain\ne: LOAD_COMPLETE\n"
                "e: UNLOAD\ne: UNLOAD_COMPLETE\ne: finalized\n"));
+  OK(TRITONSERVER_ServerDelete(server));
+}
+
+typedef struct {
+  TRITONSERVER_Server* server;
+  const char* model;
+} ModelToLoad;
+
+static void* LoadOne(void* argument) {
+  const ModelToLoad* wanted = argument;
+  OK(TRITONSERVER_ServerLoadModel(wanted->server, wanted->model));
+  return NULL;
+}
+
+// Two loads that want the same step at once: both ask its agents, one loads it.
+static void TestSharedStep(void) {
+  WriteChain("left", "shared", "");
+  WriteChain("right", "shared", "");
+  WriteEchoModel("shared", "1", AGENTS("recorder meet LOAD"));
+  TRITONSERVER_Server* server = Start();
+  free(TakeLines());
+  ModelToLoad loads[] = {{server, "left"}, {server, "right"}};
+  pthread_t threads[2];
+  for (int i = 0; i < 2; ++i) pthread_create(&threads[i], NULL, LoadOne, &loads[i]);
+  for (int i = 0; i < 2; ++i) pthread_join(threads[i], NULL);
+  CHECK(
+      Recorded(": LOAD shared\n: LOAD shared\n: LOAD_COMPLETE\n"
+               ": LOAD_FAIL\n: finalized\n"));
+  OK(TRITONSERVER_ServerDelete(server));
+}
+
+// Whoever unloads a model is not kept by its agents.
+static void TestSlowUnload(void) {
+  WriteEchoModel("slow", "1", AGENTS("recorder meet UNLOAD"));
+  TRITONSERVER_Server* server = Start();
+  OK(TRITONSERVER_ServerLoadModel(server, "slow"));
+  OK(TRITONSERVER_ServerUnloadModel(server, "slow"));
+  bool ready = true;
+  OK(TRITONSERVER_ServerModelIsReady(server, "slow", 1, &ready));
+  CHECK(!ready);
+  Meet();
   OK(TRITONSERVER_ServerDelete(server));
 }
 
@@ -367,6 +423,8 @@ void TestAgents(void) {
   free(TakeLines());
   TestOverrides();
   TestEnsemble();
+  TestSharedStep();
+  TestSlowUnload();
   TestLife();
   TestFailedLoads();
   TestRefusedAgents();

@@ -4,10 +4,11 @@
 //   tag   stands before each of its lines
 //   fail  "initialize", or an action at which to fail
 //   batch the max_batch_size without which it fails to initialise
+//   meet  an action in which it waits for another that meets it
 //
 // recorder_take() gives what was written down since the last call: "<tag>: LOAD" and so on, with
 // the last part of the location after LOAD. The caller owns it. recorder_agents() is the number of
-// agents that are initialised and not finalised.
+// agents that are initialised and not finalised. recorder_meet() meets a model's agent.
 
 #define _POSIX_C_SOURCE 200809L
 
@@ -28,6 +29,9 @@ static pthread_mutex_t g_mutex = PTHREAD_MUTEX_INITIALIZER;
 static char g_lines[4096];  // guarded by `g_mutex`
 static int g_agents;        // guarded by `g_mutex`
 
+static pthread_once_t g_once = PTHREAD_ONCE_INIT;
+static pthread_barrier_t g_meeting;  // made by `g_once`
+
 TRITONREPOAGENT_ISPEC char* recorder_take(void) {
   pthread_mutex_lock(&g_mutex);
   char* lines = strdup(g_lines);
@@ -41,6 +45,13 @@ TRITONREPOAGENT_ISPEC int recorder_agents(void) {
   const int agents = g_agents;
   pthread_mutex_unlock(&g_mutex);
   return agents;
+}
+
+static void MakeMeeting(void) { pthread_barrier_init(&g_meeting, NULL, 2); }
+
+TRITONREPOAGENT_ISPEC void recorder_meet(void) {
+  pthread_once(&g_once, MakeMeeting);
+  pthread_barrier_wait(&g_meeting);
 }
 
 static void Count(int change) {
@@ -136,7 +147,7 @@ TRITONSERVER_Error* TRITONREPOAGENT_ModelAction(TRITONREPOAGENT_Agent* agent,
                                                 TRITONREPOAGENT_ActionType action_type) {
   const char* action =
       TRITONREPOAGENT_ActionTypeString(action_type) + strlen("TRITONREPOAGENT_ACTION_");
-  const char *location = NULL, *fail = NULL;
+  const char *location = NULL, *fail = NULL, *meet = NULL;
   void* tag = NULL;
   TRITONREPOAGENT_ArtifactType type = TRITONREPOAGENT_ARTIFACT_REMOTE_FILESYSTEM;
   TRY(TRITONREPOAGENT_ModelState(model, &tag));
@@ -150,6 +161,8 @@ TRITONSERVER_Error* TRITONREPOAGENT_ModelAction(TRITONREPOAGENT_Agent* agent,
     snprintf(name, sizeof(name), " %.13s", strrchr(location, '/') + 1);
   }
   Write(tag, action, name);
+  TRY(FindParameter(agent, model, "meet", &meet));
+  if (strcmp(meet, action) == 0) recorder_meet();
   TRY(FindParameter(agent, model, "fail", &fail));
   if (strcmp(fail, action) != 0) return NULL;
   return Fail(TRITONSERVER_ERROR_UNAVAILABLE, "recorder: not today");
