@@ -67,8 +67,8 @@ static void Meet(void) {
   meet();
 }
 
-static TRITONSERVER_Error* StartIn(TRITONSERVER_Server** server, const char* agents,
-                                   const char* models, TRITONSERVER_ModelControlMode mode) {
+static TRITONSERVER_ServerOptions* NewOptions(const char* agents, const char* models,
+                                              TRITONSERVER_ModelControlMode mode) {
   TRITONSERVER_ServerOptions* options = NULL;
   OK(TRITONSERVER_ServerOptionsNew(&options));
   OK(TRITONSERVER_ServerOptionsSetModelRepositoryPath(options, models));
@@ -76,6 +76,12 @@ static TRITONSERVER_Error* StartIn(TRITONSERVER_Server** server, const char* age
   OK(TRITONSERVER_ServerOptionsSetRepoAgentDirectory(options, agents));
   OK(TRITONSERVER_ServerOptionsSetModelControlMode(options, mode));
   OK(TRITONSERVER_TridentServerOptionsSetPollSettleTimeMs(options, 0));
+  return options;
+}
+
+static TRITONSERVER_Error* StartIn(TRITONSERVER_Server** server, const char* agents,
+                                   const char* models, TRITONSERVER_ModelControlMode mode) {
+  TRITONSERVER_ServerOptions* options = NewOptions(agents, models, mode);
   OK(TRITONSERVER_ServerOptionsSetLogError(options, false));
   TRITONSERVER_Error* error = TRITONSERVER_ServerNew(server, options);
   OK(TRITONSERVER_ServerOptionsDelete(options));
@@ -86,6 +92,31 @@ static TRITONSERVER_Server* Start(void) {
   TRITONSERVER_Server* server = NULL;
   OK(StartIn(&server, g_agents, g_models, TRITONSERVER_MODEL_CONTROL_EXPLICIT));
   return server;
+}
+
+// One that writes its log to <repository>/<path>.
+static TRITONSERVER_Server* StartLogging(const char* path) {
+  TRITONSERVER_Server* server = NULL;
+  TRITONSERVER_ServerOptions* options =
+      NewOptions(g_agents, g_models, TRITONSERVER_MODEL_CONTROL_EXPLICIT);
+  char log[1024];
+  snprintf(log, sizeof(log), "%s/%s", g_models, path);
+  OK(TRITONSERVER_ServerOptionsSetLogFile(options, log));
+  OK(TRITONSERVER_ServerNew(&server, options));
+  OK(TRITONSERVER_ServerOptionsDelete(options));
+  return server;
+}
+
+static bool FileHas(const char* path, const char* text) {
+  char full[1024], found[4096];
+  snprintf(full, sizeof(full), "%s/%s", g_models, path);
+  FILE* file = fopen(full, "r");
+  if (!CHECK(file != NULL)) return false;
+  found[fread(found, 1, sizeof(found) - 1, file)] = '\0';
+  fclose(file);
+  if (strstr(found, text) != NULL) return true;
+  fprintf(stderr, "  no '%s' in: %s\n", text, found);
+  return false;
 }
 
 static void Unload(TRITONSERVER_Server* server, const char* model) {
@@ -357,6 +388,8 @@ static void TestRefusedAgents(void) {
        "repository agent 'thrower': it threw an exception: thrower: ModelInitialize"},
       {"thrower in TRITONREPOAGENT_ACTION_LOAD", TRITONSERVER_ERROR_INTERNAL,
        "it threw an exception"},
+      {"thrower nameless ModelInitialize", TRITONSERVER_ERROR_INTERNAL,
+       "repository agent 'thrower': it threw an exception"},
       {"mover remote s3://bucket/model", TRITONSERVER_ERROR_UNSUPPORTED,
        "repository agents have left the model at 's3://bucket/model'"},
       {"mover to /nowhere/at/all", TRITONSERVER_ERROR_INTERNAL, "failed to read directory"},
@@ -385,26 +418,39 @@ static void TestRefusedAgents(void) {
 
 // Only LOAD can stop a load: the rest is logged.
 static void TestMisbehaviour(void) {
-  const char* const agents[] = {
-      "recorder fail LOAD_COMPLETE",
-      "recorder fail UNLOAD",
-      "recorder fail UNLOAD_COMPLETE",
-      "thrower in TRITONREPOAGENT_ACTION_LOAD_COMPLETE",
-      "thrower in TRITONREPOAGENT_ACTION_UNLOAD",
-      "thrower in TRITONREPOAGENT_ACTION_UNLOAD_COMPLETE",
-      "thrower in ModelFinalize",
-      "checksum md5:1/data.txt " MD5_OF_ABC,
-      "checksum SHA256:1/data.txt " SHA256_OF_ABC,
+  const struct {
+    const char *agent, *logged;
+  } cases[] = {
+      {"recorder fail LOAD_COMPLETE",
+       "repository agent 'recorder' returns error on TRITONREPOAGENT_ACTION_LOAD_COMPLETE: "
+       "recorder: not today"},
+      {"recorder fail UNLOAD", "error on TRITONREPOAGENT_ACTION_UNLOAD: recorder: not today"},
+      {"recorder fail UNLOAD_COMPLETE",
+       "error on TRITONREPOAGENT_ACTION_UNLOAD_COMPLETE: recorder: not today"},
+      {"thrower in TRITONREPOAGENT_ACTION_LOAD_COMPLETE",
+       "error on TRITONREPOAGENT_ACTION_LOAD_COMPLETE: it threw an exception: thrower: "},
+      {"thrower in TRITONREPOAGENT_ACTION_UNLOAD",
+       "error on TRITONREPOAGENT_ACTION_UNLOAD: it threw an exception: thrower: "},
+      {"thrower in TRITONREPOAGENT_ACTION_UNLOAD_COMPLETE",
+       "error on TRITONREPOAGENT_ACTION_UNLOAD_COMPLETE: it threw an exception: thrower: "},
+      {"thrower nameless TRITONREPOAGENT_ACTION_UNLOAD",
+       "error on TRITONREPOAGENT_ACTION_UNLOAD: it threw an exception"},
+      {"thrower in ModelFinalize",
+       "repository agent 'thrower' failed to finalize a model: it threw an exception: thrower: "},
+      {"checksum md5:1/data.txt " MD5_OF_ABC, ""},
+      {"checksum SHA256:1/data.txt " SHA256_OF_ABC, ""},
   };
-  TRITONSERVER_Server* server = Start();
-  for (size_t i = 0; i < sizeof(agents) / sizeof(agents[0]); ++i) {
-    WriteEchoModel("guarded", "1", AGENTS(agents[i]));
+  for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); ++i) {
+    WriteEchoModel("guarded", "1", AGENTS(cases[i].agent));
     WriteFile("guarded/1/data.txt", "abc");
+    WriteFile("agents.log", "");
+    TRITONSERVER_Server* server = StartLogging("agents.log");
     OK(TRITONSERVER_ServerLoadModel(server, "guarded"));
     CHECK(ServesData(server, "guarded", "abc"));
     Unload(server, "guarded");
+    OK(TRITONSERVER_ServerDelete(server));
+    CHECK(FileHas("agents.log", cases[i].logged));
   }
-  OK(TRITONSERVER_ServerDelete(server));
 }
 
 // The agent checks what it is given.

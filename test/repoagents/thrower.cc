@@ -1,6 +1,6 @@
 // A repository agent that lets C++ exceptions out of its C functions. Its parameter "in" says
-// where: "ModelInitialize", "ModelFinalize" or the name of an action; with the parameter "nameless"
-// it is not a std::exception.
+// where: "ModelInitialize", "ModelFinalize" or the name of an action; "nameless" says where one
+// comes out that is not a std::exception.
 
 #include <stdexcept>
 #include <string>
@@ -13,15 +13,13 @@ void ThrowIn(const std::string& where, TRITONREPOAGENT_Agent* agent,
              TRITONREPOAGENT_AgentModel* model) {
   uint32_t count = 0;
   TRITONREPOAGENT_ModelParameterCount(agent, model, &count);
-  bool nameless = false, here = false;
   for (uint32_t i = 0; i < count; ++i) {
     const char *name = nullptr, *value = nullptr;
     TRITONREPOAGENT_ModelParameter(agent, model, i, &name, &value);
-    nameless = nameless || name == std::string("nameless");
-    here = here || (name == std::string("in") && value == where);
+    if (value != where) continue;
+    if (name == std::string("nameless")) throw 7;
+    if (name == std::string("in")) throw std::runtime_error("thrower: " + where);
   }
-  if (here && nameless) throw 7;
-  if (here) throw std::runtime_error("thrower: " + where);
 }
 
 }  // namespace
