@@ -6,7 +6,8 @@
 namespace trident {
 
 // A count that threads change one after the other, as under a lock, and that any thread may read at
-// any time. Costs what a plain number costs.
+// any time. Whoever sees a value sees all that was counted before it. Costs about what a plain
+// number costs.
 class SharedCount {
  public:
   SharedCount& operator+=(uint64_t more) { return Set(Get() + more); }
@@ -16,9 +17,9 @@ class SharedCount {
   operator uint64_t() const { return Get(); }  // NOLINT: it stands for its number
 
  private:
-  uint64_t Get() const { return value_.load(std::memory_order_relaxed); }
+  uint64_t Get() const { return value_.load(std::memory_order_acquire); }
   SharedCount& Set(uint64_t value) {
-    value_.store(value, std::memory_order_relaxed);
+    value_.store(value, std::memory_order_release);
     return *this;
   }
 
