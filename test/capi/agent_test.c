@@ -3,7 +3,6 @@
 
 #define _POSIX_C_SOURCE 200809L
 
-#include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,23 +17,14 @@
 #define MD5_OF_ABC "900150983cd24fb0d6963f7d28e17f72"
 #define SHA256_OF_ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
-// A function of an agent that has been loaded.
-static void* FunctionOf(const char* agent, const char* name) {
-  char path[1024];
-  snprintf(path, sizeof(path), "%s/%s/libtritonrepoagent_%s.so", g_agents, agent, agent);
-  void* library = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
-  if (!CHECK(library != NULL)) exit(2);
-  void* address = dlsym(library, name);
-  dlclose(library);
-  if (!CHECK(address != NULL)) exit(2);
-  return address;
+static void FunctionOf(const char* agent, const char* name, void* function) {
+  FindFunction(g_agents, "tritonrepoagent", agent, name, function);
 }
 
 // What the recorder has written since the last call.
 static char* TakeLines(void) {
-  void* address = FunctionOf("recorder", "recorder_take");
   char* (*take)(void) = NULL;
-  memcpy(&take, &address, sizeof(take));
+  FunctionOf("recorder", "recorder_take", &take);
   return take();
 }
 
@@ -47,23 +37,20 @@ static bool Recorded(const char* lines) {
 }
 
 static int NumberOf(const char* agent, const char* function) {
-  void* address = FunctionOf(agent, function);
   int (*number)(void) = NULL;
-  memcpy(&number, &address, sizeof(number));
+  FunctionOf(agent, function, &number);
   return number();
 }
 
 static const char* MoverDirectory(void) {
-  void* address = FunctionOf("mover", "mover_directory");
   const char* (*directory)(void) = NULL;
-  memcpy(&directory, &address, sizeof(directory));
+  FunctionOf("mover", "mover_directory", &directory);
   return directory();
 }
 
 static void Meet(void) {
-  void* address = FunctionOf("recorder", "recorder_meet");
   void (*meet)(void) = NULL;
-  memcpy(&meet, &address, sizeof(meet));
+  FunctionOf("recorder", "recorder_meet", &meet);
   meet();
 }
 

@@ -1,7 +1,6 @@
 // Response caches that are plug-ins, through test/caches: what they keep, and what becomes of a
 // server whose cache misbehaves.
 
-#include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -157,7 +156,10 @@ static bool Measures(TRITONSERVER_Server* server, const char* line) {
 static void TestLocal(void) {
   const int32_t other[4] = {1, 1, 2, 3};
   TRITONSERVER_Server* server = Start("local", "{\"size\": 1000000}");
-  for (int i = 0; i < 3; ++i) Ask(server, kData);
+  Ask(server, kData);  // all of it is measured, the last call, too
+  CHECK(Measures(server, "\nnv_cache_insertion_duration "));
+  CHECK(!Measures(server, "\nnv_cache_insertion_duration 0\n"));
+  for (int i = 0; i < 2; ++i) Ask(server, kData);
   Ask(server, other);
   CheckCount(server, "cache_hit", 2);
   CheckCount(server, "cache_miss", 2);
@@ -166,6 +168,7 @@ static void TestLocal(void) {
   CHECK(Measures(server, "\nnv_cache_num_misses 2\n"));
   CHECK(Measures(server, "\nnv_cache_num_entries 2\n"));
   CHECK(Measures(server, "\nnv_cache_num_evictions 0\n"));
+  CHECK(Measures(server, "\nnv_cache_lookup_duration "));
   OK(TRITONSERVER_ServerDelete(server));
   server = Start("local", "{\"size\": \"1\"}");  // nothing fits
   for (int i = 0; i < 2; ++i) Ask(server, kData);
@@ -253,17 +256,31 @@ static void TestRefusedCaches(void) {
   CHECK(server == NULL);
 }
 
+// A cache counts what it takes to find a response: there is one without a buffer that does not fit.
+static void TestLimit(void) {
+  TRITONSERVER_Error* (*initialize)(TRITONCACHE_Cache**, const char*) = NULL;
+  TRITONSERVER_Error* (*insert)(TRITONCACHE_Cache*, const char*, TRITONCACHE_CacheEntry*,
+                                TRITONCACHE_Allocator*) = NULL;
+  TRITONSERVER_Error* (*finalize)(TRITONCACHE_Cache*) = NULL;
+  FindFunction(g_caches, "tritoncache", "local", "TRITONCACHE_CacheInitialize", &initialize);
+  FindFunction(g_caches, "tritoncache", "local", "TRITONCACHE_CacheInsert", &insert);
+  FindFunction(g_caches, "tritoncache", "local", "TRITONCACHE_CacheFinalize", &finalize);
+  TRITONCACHE_Cache* cache = NULL;
+  TRITONCACHE_CacheEntry* entry = NULL;
+  CHECK(initialize(&cache, "{\"size\": 8}") == NULL);
+  OK(TRITONCACHE_CacheEntryNew(&entry));
+  TRITONSERVER_Error* error = insert(cache, "key", entry, NULL);
+  CHECK(error != NULL && strstr(TRITONSERVER_ErrorMessage(error), "than total cache size: 8"));
+  TRITONSERVER_ErrorDelete(error);
+  OK(TRITONCACHE_CacheEntryDelete(entry));
+  CHECK(finalize(cache) == NULL);
+}
+
 // The number of caches that "keeper" has made and not been told to finalise.
 static int KeeperCount(void) {
-  char path[1024];
-  snprintf(path, sizeof(path), "%s/keeper/libtritoncache_keeper.so", g_caches);
-  void* library = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
-  if (!CHECK(library != NULL)) return -1;
-  void* address = dlsym(library, "keeper_count");
   int (*count)(void) = NULL;
-  memcpy(&count, &address, sizeof(count));
-  dlclose(library);
-  return CHECK(count != NULL) ? count() : -1;
+  FindFunction(g_caches, "tritoncache", "keeper", "keeper_count", &count);
+  return count();
 }
 
 static void TestLife(void) {
@@ -284,6 +301,7 @@ void TestCaches(void) {
   WriteEchoModel("cached", "1", "response_cache { enable: true }");
   TestHits();
   TestLocal();
+  TestLimit();
   TestMisbehaviour();
   TestRefusedCaches();
   TestLife();

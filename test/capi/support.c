@@ -2,6 +2,7 @@
 
 #include "support.h"
 
+#include <dlfcn.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,6 +90,18 @@ void WriteEchoModel(const char* name, const char* version, const char* extra) {
            "instance_group [{ count: 1 kind: KIND_CPU }]\n%s\n",
            extra);
   WriteFile(path, text);
+}
+
+void FindFunction(const char* directory, const char* kind, const char* plugin, const char* name,
+                  void* function) {
+  char path[1024];
+  snprintf(path, sizeof(path), "%s/%s/lib%s_%s.so", directory, plugin, kind, plugin);
+  void* library = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
+  if (!CHECK(library != NULL)) exit(2);
+  void* address = dlsym(library, name);
+  dlclose(library);
+  if (!CHECK(address != NULL)) exit(2);
+  memcpy(function, &address, sizeof(address));
 }
 
 TRITONSERVER_Server* StartServer(const char* startup, bool strict_config, unsigned exit_timeout) {

@@ -29,6 +29,11 @@ void WriteFile(const char* path, const char* text);
 // An echo model that batches up to 8; `extra` is appended to its config.pbtxt.
 void WriteEchoModel(const char* name, const char* version, const char* extra);
 
+// Sets `function`, a pointer to one, to that of this name in a plug-in that has been loaded:
+// <directory>/<plugin>/lib<kind>_<plugin>.so.
+void FindFunction(const char* directory, const char* kind, const char* plugin, const char* name,
+                  void* function);
+
 // A server over the repository in explicit mode, with `startup` (may be null) loaded.
 TRITONSERVER_Server* StartServer(const char* startup, bool strict_config, unsigned exit_timeout);
 

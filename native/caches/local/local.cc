@@ -1,8 +1,7 @@
-// The response cache "local" as a plug-in, for any server with Triton's cache API: it keeps the
-// bytes of responses in this process's memory, at most as many as its configuration says, which is
-// {"size": <bytes>} as for Triton's cache of this name.
+// The response cache "local" as a plug-in, for any server with Triton's cache API: it keeps
+// responses in this process's memory, with what it takes to find them at most as many bytes as its
+// configuration says, which is {"size": <bytes>} as for Triton's cache of this name.
 
-#include <atomic>
 #include <chrono>
 #include <exception>
 #include <memory>
@@ -42,23 +41,6 @@ Attributes NewAttributes() {
   return Attributes(attributes);
 }
 
-// Adds the microseconds of its life to a count.
-class Stopwatch {
- public:
-  explicit Stopwatch(std::atomic<uint64_t>* total) : total_(total) {}
-  ~Stopwatch() {
-    const auto passed = std::chrono::steady_clock::now() - begin_;
-    *total_ += static_cast<uint64_t>(
-        std::chrono::duration_cast<std::chrono::microseconds>(passed).count());
-  }
-  Stopwatch(const Stopwatch&) = delete;
-  Stopwatch& operator=(const Stopwatch&) = delete;
-
- private:
-  std::atomic<uint64_t>* const total_;
-  const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-};
-
 // The object behind TRITONCACHE_Cache. Nothing is copied under its lock. Thread-safe.
 class LocalCachePlugin {
  public:
@@ -78,8 +60,9 @@ class LocalCachePlugin {
 
   void Insert(const std::string& key, TRITONCACHE_CacheEntry* entry,
               TRITONCACHE_Allocator* allocator) {
-    const Stopwatch stopwatch(&insertion_us_);
+    const auto begin = Clock::now();
     uint64_t byte_size = 0;
+    Count(sizeof(Responses::Entry) + key.size(), &byte_size);
     const Buffers buffers = MakeRoom(entry, &byte_size);
     Must(TRITONCACHE_Copy(allocator, entry));
     Responses::Entries added, evicted;
@@ -88,24 +71,36 @@ class LocalCachePlugin {
     if (!responses_.Insert(added, evicted)) {
       Fail(TRITONSERVER_ERROR_ALREADY_EXISTS, "key '" + key + "' already exists");
     }
+    counts_.insertion_time += Clock::now() - begin;
     Show();
   }
 
  private:
+  using Clock = std::chrono::steady_clock;
   // One for each buffer of an entry. Shared with those who read it while it is evicted.
   using Buffers = std::shared_ptr<std::vector<std::string>>;
   using Responses = LruStore<std::string, Buffers>;
 
   Buffers Find(const std::string& key) {
-    const Stopwatch stopwatch(&lookup_us_);
+    const auto begin = Clock::now();
     MutexLock lock(mutex_);
     const Buffers* const found = responses_.Find(key);
     ++(found == nullptr ? counts_.misses : counts_.hits);
+    counts_.lookup_time += Clock::now() - begin;
     Show();
     return found == nullptr ? nullptr : *found;
   }
 
-  // Memory for all buffers of `entry`, and their sizes together.
+  // Adds what a response takes; more than the cache has is an error.
+  void Count(uint64_t bytes, uint64_t* byte_size) const {
+    *byte_size += bytes;
+    if (*byte_size <= responses_.capacity_bytes()) return;
+    Fail(TRITONSERVER_ERROR_INTERNAL,
+         "Requested byte_size: " + std::to_string(*byte_size) +
+             " is greater than total cache size: " + std::to_string(responses_.capacity_bytes()));
+  }
+
+  // Memory for all buffers of `entry`; `byte_size` counts it.
   Buffers MakeRoom(TRITONCACHE_CacheEntry* entry, uint64_t* byte_size) const {
     size_t count = 0;
     Must(TRITONCACHE_CacheEntryBufferCount(entry, &count));
@@ -116,12 +111,7 @@ class LocalCachePlugin {
       size_t size = 0;
       Must(TRITONCACHE_CacheEntryGetBuffer(entry, i, &ignored, attributes.get()));
       Must(TRITONSERVER_BufferAttributesByteSize(attributes.get(), &size));
-      *byte_size += size;
-      if (*byte_size > responses_.capacity_bytes()) {
-        Fail(TRITONSERVER_ERROR_INTERNAL, "Requested byte_size: " + std::to_string(*byte_size) +
-                                              " is greater than total cache size: " +
-                                              std::to_string(responses_.capacity_bytes()));
-      }
+      Count(sizeof(std::string) + size, byte_size);
       (*buffers)[i].resize(size);
       Must(TRITONCACHE_CacheEntrySetBuffer(entry, i, (*buffers)[i].data(), nullptr));
     }
@@ -133,12 +123,9 @@ class LocalCachePlugin {
                           static_cast<double>(responses_.capacity_bytes());
     counts_.entries = responses_.count();
     counts_.evictions = responses_.evictions();
-    counts_.lookup_us = lookup_us_;
-    counts_.insertion_us = insertion_us_;
     metrics_.Show(counts_);
   }
 
-  std::atomic<uint64_t> lookup_us_{0}, insertion_us_{0};
   Mutex mutex_;
   Responses responses_;  // but for its capacity, used with the mutex held
   CacheCounts counts_ GUARDED_BY(mutex_);

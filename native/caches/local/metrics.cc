@@ -3,6 +3,10 @@
 namespace trident {
 namespace {
 
+double Microseconds(std::chrono::nanoseconds duration) {
+  return std::chrono::duration<double, std::micro>(duration).count();
+}
+
 struct GaugeKind {
   const char* name;
   const char* description;
@@ -23,9 +27,9 @@ constexpr GaugeKind kGauges[] = {
     {"nv_cache_num_evictions", "Responses that made room for others",
      [](const CacheCounts& counts) { return static_cast<double>(counts.evictions); }},
     {"nv_cache_lookup_duration", "Microseconds of all look-ups",
-     [](const CacheCounts& counts) { return static_cast<double>(counts.lookup_us); }},
+     [](const CacheCounts& counts) { return Microseconds(counts.lookup_time); }},
     {"nv_cache_insertion_duration", "Microseconds of all insertions",
-     [](const CacheCounts& counts) { return static_cast<double>(counts.insertion_us); }},
+     [](const CacheCounts& counts) { return Microseconds(counts.insertion_time); }},
 };
 
 }  // namespace

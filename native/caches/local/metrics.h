@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 
 #include "triton/core/tritonserver.h"
@@ -11,7 +12,7 @@ namespace trident {
 struct CacheCounts {
   double utilization = 0;
   uint64_t entries = 0, hits = 0, misses = 0, evictions = 0;
-  uint64_t lookup_us = 0, insertion_us = 0;
+  std::chrono::nanoseconds lookup_time{0}, insertion_time{0};
 };
 
 // The counts as gauges, with the names that Triton's local cache gives them. All of a process share
