@@ -2,25 +2,19 @@
 #include <nlohmann/json.hpp>
 
 #include "model/backend.h"
+#include "model/plugin_file.h"
 
 namespace trident {
 namespace {
 
 namespace fs = std::filesystem;
 
-// A library name comes from the model's configuration: it may only name a file, never a path.
-Status CheckLibraryName(const std::string& file, const std::string& model) {
-  if (file.find('/') == std::string::npos && file != ".." && file != ".") return Status::Ok();
-  return InvalidArg("backend library name '", file, "' of model '", model,
-                    "' is not a plain file name; check the model's runtime field");
-}
-
 Result<std::string> FindLibrary(const ModelConfig& config, const std::string& backend_directory,
                                 const std::string& model_directory, int64_t version) {
   const std::string file =
       config.runtime.empty() ? "libtriton_" + config.backend + ".so" : config.runtime;
-  TRIDENT_RETURN_IF_ERROR(CheckLibraryName(file, config.name));
-  TRIDENT_RETURN_IF_ERROR(CheckLibraryName(config.backend, config.name));
+  TRIDENT_RETURN_IF_ERROR(CheckPlainName("backend", config.backend));
+  TRIDENT_RETURN_IF_ERROR(CheckPlainName("runtime", file));
   const fs::path candidates[] = {
       fs::path(model_directory) / std::to_string(version),
       fs::path(model_directory),

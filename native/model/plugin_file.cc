@@ -6,11 +6,15 @@ namespace trident {
 
 namespace fs = std::filesystem;
 
+Status CheckPlainName(const std::string& kind, const std::string& name) {
+  const bool plain =
+      !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos;
+  return plain ? Status::Ok() : InvalidArg(kind, " name '", name, "' is not a plain name");
+}
+
 Result<std::string> FindPluginFile(const std::string& kind, const std::string& directory,
                                    const std::string& name, const std::string& file) {
-  if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos) {
-    return InvalidArg(kind, " name '", name, "' is not a plain name");
-  }
+  TRIDENT_RETURN_IF_ERROR(CheckPlainName(kind, name));
   const fs::path path = fs::path(directory) / name / file;
   std::error_code error;
   return fs::is_regular_file(path, error) ? fs::absolute(path).string() : std::string();
