@@ -35,6 +35,8 @@ class LoadOnce {
         promise.set_value(load());
       } catch (const std::exception& error) {
         promise.set_value(Unavailable("failed to load '", path, "': ", error.what()));
+      } catch (...) {
+        promise.set_value(Unavailable("failed to load '", path, "': it threw an exception"));
       }
     }
     Loaded loaded = loading.get();
