@@ -3,6 +3,7 @@
 // Parameters, texts and codes are those of Triton's agent of this name, which knows MD5 only.
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <exception>
@@ -21,7 +22,8 @@ TRITONSERVER_Error* Fail(TRITONSERVER_Error_Code code, const std::string& messag
 
 // Null for a name it does not have.
 const HashFunction* FindFunction(std::string name) {
-  std::transform(name.begin(), name.end(), name.begin(), toupper);
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char letter) { return static_cast<char>(std::toupper(letter)); });
   for (const HashFunction* function : {&Md5(), &Sha256()}) {
     if (name == function->name) return function;
   }
@@ -41,7 +43,7 @@ TRITONSERVER_Error* CheckFile(const std::string& directory, const std::string& k
     return Fail(TRITONSERVER_ERROR_UNSUPPORTED, "Unsupported checksum algorithm: " + algorithm);
   }
   std::ifstream in(directory + "/" + file, std::ios::binary);
-  Digest digest(*function);
+  FileDigest digest(*function);
   std::vector<char> chunk(1 << 16);
   while (in) {
     in.read(chunk.data(), static_cast<std::streamsize>(chunk.size()));

@@ -13,7 +13,7 @@ int Shift(std::endian order, size_t index, size_t count) {
 
 }  // namespace
 
-void Digest::Add(const char* bytes, size_t count) {
+void FileDigest::Add(const char* bytes, size_t count) {
   while (count > 0) {
     const size_t filled = byte_count_ % buffer_.size();
     const size_t taken = std::min(count, buffer_.size() - filled);
@@ -25,7 +25,7 @@ void Digest::Add(const char* bytes, size_t count) {
   }
 }
 
-void Digest::MixBuffer() {
+void FileDigest::MixBuffer() {
   std::array<uint32_t, 16> block = {};
   for (size_t i = 0; i < buffer_.size(); ++i) {
     block[i / 4] |= uint32_t{buffer_[i]} << Shift(function_.byte_order, i % 4, 4);
@@ -33,7 +33,7 @@ void Digest::MixBuffer() {
   function_.mix(block, state_.data());
 }
 
-std::string Digest::Finish() {
+std::string FileDigest::Finish() {
   // A set bit, zeros up to the last 8 bytes of a block, and there the number of bits.
   const uint64_t bits = byte_count_ * 8;
   Add("\x80", 1);

@@ -20,9 +20,9 @@ const HashFunction& Md5();
 const HashFunction& Sha256();
 
 // What a hash function makes of some bytes. Externally synchronised by its owner.
-class Digest {
+class FileDigest {
  public:
-  explicit Digest(const HashFunction& function) : function_(function), state_(function.start) {}
+  explicit FileDigest(const HashFunction& function) : function_(function), state_(function.start) {}
 
   void Add(const char* bytes, size_t count);
   // Of all that was added, in hexadecimal. To be called once, as the last.

@@ -6,7 +6,7 @@ namespace trident {
 namespace {
 
 std::string Of(const HashFunction& function, const std::string& text) {
-  Digest digest(function);
+  FileDigest digest(function);
   digest.Add(text.data(), text.size());
   return digest.Finish();
 }
@@ -34,7 +34,7 @@ TEST(Sha256Test, HasTheSumsOfItsDefinition) {
 TEST(DigestTest, DoesNotDependOnHowBytesAreGiven) {
   const std::string text(200, 'x');
   for (const HashFunction* function : {&Md5(), &Sha256()}) {
-    Digest digest(*function);
+    FileDigest digest(*function);
     for (size_t begin = 0, count = 1; begin < text.size(); begin += count, count *= 3) {
       digest.Add(text.data() + begin, std::min(count, text.size() - begin));
     }
