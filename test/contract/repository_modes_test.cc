@@ -1,6 +1,7 @@
 // The three model control modes, what a server does at its start, and polls.
 
 #include <filesystem>
+#include <thread>
 
 #include "environment.h"
 #include "life.h"
@@ -206,7 +207,8 @@ TEST_F(Modes, APollAppliesAddsChangesAndRemovals) {
   ASSERT_TRUE(Succeeded(Poll(server)));
   EXPECT_TRUE(Answers(server, "three"));
   EXPECT_FALSE(server.Knows("two").ok());
-  EXPECT_EQ(Index(server).find("\"two\""), std::string::npos);
+  // It leaves the index when it has drained, which a poll does not wait for.
+  while (Index(server).find("\"two\"") != std::string::npos) std::this_thread::yield();
   EXPECT_EQ(EchoRequest(server, "one", {1}).Infer().version, 2);
   EXPECT_TRUE(IsReady(server));
 }
