@@ -279,6 +279,9 @@ void ModelRepository::Finish(Job* job) {
   Change* const change = job->change;
   const ModelIdentity& model = job->plan->model;
   Status outcome = Outcome(*job);
+  // Before it serves: from then on another thread may unload it.
+  ModelAgents* const agents = job->plan->agents.get();
+  if (agents != nullptr && outcome.ok()) agents->Complete();
   std::vector<RetiredModel> retired;
   {
     MutexLock lock(mutex_);
@@ -308,11 +311,9 @@ void ModelRepository::Finish(Job* job) {
     if (!outcome.ok() && !version.kept && version.model != nullptr) version.model->Drain();
     version.model.reset();
   }
-  ModelAgents* const agents = job->plan->agents.get();
   if (agents != nullptr && !outcome.ok()) agents->Fail();
   TellEvents();
   Retire(model, std::move(retired));
-  if (agents != nullptr) agents->Complete();
 }
 
 }  // namespace trident
