@@ -2,12 +2,11 @@
 
 #include "base/log.h"
 #include "capi/handles.h"
+#include "capi/in_callback.h"
 #include "inference/response.h"
 
 namespace trident {
 namespace {
-
-thread_local int deliveries = 0;  // on this thread, one within the other
 
 TRITONSERVER_ResponseAllocator* Handle(ResponseAllocator* allocator) {
   return HandleOf<TRITONSERVER_ResponseAllocator>(allocator);
@@ -84,11 +83,8 @@ Status CallbackSink::Query(const char* output_name, uint64_t* byte_size,
 }
 
 void CallbackSink::Deliver(ResponsePtr response, uint32_t flags) {
-  ++deliveries;
+  const InCallback mark;
   complete_(HandleOf<TRITONSERVER_InferenceResponse>(response.release()), flags, complete_userp_);
-  --deliveries;
 }
-
-bool CallbackSink::IsDelivering() { return deliveries > 0; }
 
 }  // namespace trident

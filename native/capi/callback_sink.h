@@ -34,9 +34,6 @@ class CallbackSink : public ResponseSink {
   Status Query(const char* output_name, uint64_t* byte_size, BufferAttributes* attributes) override;
   void Deliver(ResponsePtr response, uint32_t flags) override;
 
-  // Whether this thread is in a client's response callback.
-  static bool IsDelivering();
-
  private:
   ResponseAllocator* const allocator_;
   void* const allocator_userp_;

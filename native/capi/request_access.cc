@@ -3,7 +3,7 @@
 #include <chrono>
 #include <thread>
 
-#include "capi/callback_sink.h"
+#include "capi/in_callback.h"
 
 namespace trident {
 namespace {
@@ -24,7 +24,7 @@ bool IsAnswered(const InferenceRequest& request) {
 
 bool AwaitRelease(const InferenceRequest& request) {
   if (request.state() == State::kIdle) return true;
-  if (!IsAnswered(request) || CallbackSink::IsDelivering()) return false;
+  if (!IsAnswered(request) || InCallback::Now()) return false;
   const Time::time_point end = Time::now() + kPatience;
   while (request.state() != State::kIdle) {
     if (Time::now() > end) return false;

@@ -7,7 +7,8 @@ namespace trident {
 
 // Whether the client has `request`, or has it in a moment: clients that have got the final response
 // often go on without waiting for the release, which a backend owes them right after it. Waits for
-// that, but not on a thread that is calling a client's response callback, and not for ever.
+// that, but not in a callback of the client, which may be what the release waits for, and not for
+// ever.
 bool AwaitRelease(const InferenceRequest& request);
 
 // Guard for what changes a request: INVALID_ARG while it is in flight, for then it belongs to the

@@ -1,6 +1,7 @@
 // TRITONSERVER_InferenceRequest: all but its tensors.
 
 #include "capi/callback_sink.h"
+#include "capi/in_callback.h"
 #include "capi/request_access.h"
 #include "server/server.h"
 
@@ -226,6 +227,7 @@ TRITONSERVER_Error* TRITONSERVER_InferenceRequestSetReleaseCallback(
   return ChangeRequest(__func__, inference_request, [&](InferenceRequest* request) {
     request->on_release = [request_release_fn, request_release_userp](InferenceRequest* released,
                                                                       uint32_t flags) {
+      const InCallback mark;
       request_release_fn(HandleOf<TRITONSERVER_InferenceRequest>(released), flags,
                          request_release_userp);
     };

@@ -1,6 +1,8 @@
 // TRITONSERVER_InferenceTrace.
 
+#include "base/log.h"
 #include "capi/handles.h"
+#include "capi/in_callback.h"
 #include "inference/request.h"
 
 using namespace trident;  // NOLINT: C functions live outside every namespace
@@ -10,6 +12,23 @@ namespace {
 // Deprecated levels, which mean TIMESTAMPS.
 constexpr uint32_t kMinOrMax = TRITONSERVER_TRACE_LEVEL_MIN | TRITONSERVER_TRACE_LEVEL_MAX;
 
+void LogThrown(std::string_view what) {
+  TRIDENT_LOG(*Logger::Current(), LogLevel::kError, "a trace callback threw an exception", what);
+}
+
+// Calls a function of a client's, which may throw: what is traced goes on all the same.
+template <typename Function, typename... Arguments>
+void Tell(Function* function, Arguments... arguments) noexcept {
+  const InCallback mark;
+  try {
+    function(arguments...);
+  } catch (const std::exception& error) {
+    LogThrown(StrCat(": ", error.what()));
+  } catch (...) {
+    LogThrown("");
+  }
+}
+
 class CallbackListener : public TraceListener {
  public:
   CallbackListener(TRITONSERVER_InferenceTraceActivityFn_t activity,
@@ -18,23 +37,22 @@ class CallbackListener : public TraceListener {
       : activity_(activity), tensor_(tensor), release_(release), userp_(userp) {}
 
   void OnActivity(InferenceTrace* trace, TraceActivity activity, uint64_t ns) override {
-    activity_(HandleOf<TRITONSERVER_InferenceTrace>(trace),
-              static_cast<TRITONSERVER_InferenceTraceActivity>(activity), ns, userp_);
+    Tell(activity_, HandleOf<TRITONSERVER_InferenceTrace>(trace),
+         static_cast<TRITONSERVER_InferenceTraceActivity>(activity), ns, userp_);
   }
 
   void OnTensor(InferenceTrace* trace, TraceActivity activity,
                 const TracedTensor& tensor) override {
     const BufferAttributes& memory = tensor.bytes.attributes;
-    tensor_(HandleOf<TRITONSERVER_InferenceTrace>(trace),
-            static_cast<TRITONSERVER_InferenceTraceActivity>(activity), tensor.name,
-            static_cast<TRITONSERVER_DataType>(tensor.datatype), tensor.bytes.data,
-            memory.byte_size, tensor.shape.data(), tensor.shape.size(),
-            static_cast<TRITONSERVER_MemoryType>(memory.memory_type), memory.memory_type_id,
-            userp_);
+    Tell(tensor_, HandleOf<TRITONSERVER_InferenceTrace>(trace),
+         static_cast<TRITONSERVER_InferenceTraceActivity>(activity), tensor.name,
+         static_cast<TRITONSERVER_DataType>(tensor.datatype), tensor.bytes.data, memory.byte_size,
+         tensor.shape.data(), tensor.shape.size(),
+         static_cast<TRITONSERVER_MemoryType>(memory.memory_type), memory.memory_type_id, userp_);
   }
 
   void OnRelease(InferenceTrace* trace) override {
-    release_(HandleOf<TRITONSERVER_InferenceTrace>(trace), userp_);
+    Tell(release_, HandleOf<TRITONSERVER_InferenceTrace>(trace), userp_);
   }
 
  private:
@@ -51,7 +69,7 @@ extern "C" {
 // Names -------------------------------------------------------------------------------------------
 
 const char* TRITONSERVER_InferenceTraceLevelString(TRITONSERVER_InferenceTraceLevel level) {
-  switch (level) {
+  switch (ReadEnum<int>(level)) {
     case TRITONSERVER_TRACE_LEVEL_DISABLED:
       return "DISABLED";
     case TRITONSERVER_TRACE_LEVEL_MIN:
@@ -68,7 +86,7 @@ const char* TRITONSERVER_InferenceTraceLevelString(TRITONSERVER_InferenceTraceLe
 
 const char* TRITONSERVER_InferenceTraceActivityString(
     TRITONSERVER_InferenceTraceActivity activity) {
-  switch (activity) {
+  switch (ReadEnum<int>(activity)) {
     case TRITONSERVER_TRACE_REQUEST_START:
       return "REQUEST_START";
     case TRITONSERVER_TRACE_QUEUE_START:

@@ -47,8 +47,8 @@ struct TracedTensor {
   ConstBuffer bytes;
 };
 
-// Whom a trace and its children tell. Called on whichever thread it happens, never under a lock.
-// Thread-safe.
+// Whom a trace and its children tell. Called on whichever thread it happens, never under a lock;
+// must not throw, for a request is on its way meanwhile. Thread-safe.
 class TraceListener {
  public:
   virtual ~TraceListener() = default;

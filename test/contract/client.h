@@ -171,6 +171,8 @@ class Request {
   Request& Sequence(const std::string& id, uint32_t flags = 0);
   Request& Priority(uint64_t level);
   Request& Timeout(uint64_t microseconds);
+  // Of the next submission; null: none.
+  Request& Trace(TRITONSERVER_InferenceTrace* trace);
   // Expects any number of responses rather than one.
   Request& Stream();
   // Runs inside of each response callback, before Wait returns.

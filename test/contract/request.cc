@@ -228,6 +228,11 @@ Request& Request::Sequence(const std::string& id, uint32_t flags) {
   return *this;
 }
 
+Request& Request::Trace(TRITONSERVER_InferenceTrace* trace) {
+  Must(TRITONSERVER_TridentInferenceRequestSetTrace(state_->request, trace));
+  return *this;
+}
+
 Request& Request::Stream() {
   state_->stream = true;
   return *this;

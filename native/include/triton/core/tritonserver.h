@@ -603,9 +603,10 @@ TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_InferenceRequestNew(
     TRITONSERVER_InferenceRequest** inference_request, TRITONSERVER_Server* server,
     const char* model_name, int64_t model_version);
 
-// Only while the caller owns the request: before a submission and from the release callback on. Once
-// the final response has come, this and all that changes or submits a request wait for the release,
-// at most a second; elsewhere than in the response callback itself.
+// Only while the caller owns the request: before a submission and from the release callback on.
+// Once the final response has come, this and all that changes or submits a request wait for the
+// release, at most a second; but not in a callback of a request or a trace, for which the release
+// may be waiting.
 TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_InferenceRequestDelete(
     TRITONSERVER_InferenceRequest* inference_request);
 
