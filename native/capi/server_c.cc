@@ -229,16 +229,15 @@ TRITONSERVER_Error* TRITONSERVER_ServerModelConfig(TRITONSERVER_Server* server,
 TRITONSERVER_Error* TRITONSERVER_ServerInferAsync(TRITONSERVER_Server* server,
                                                   TRITONSERVER_InferenceRequest* inference_request,
                                                   TRITONSERVER_InferenceTrace* trace) {
+  const TraceHold hold(Core(trace));  // which gives it back when nothing else has come to hold it
   TRIDENT_REQUIRE(server, inference_request);
-  return Guard([&] {
-    InferenceRequest* const request = Core(inference_request);
-    // One in flight is refused, and keeps the trace it has.
-    const bool traced = AwaitRelease(*request) && trace != nullptr;
-    if (traced) request->set_trace(Core(trace));
-    Status status = Core(server)->InferAsync(request);
-    if (traced && !status.ok()) request->set_trace(nullptr);
-    return status;
-  });
+  InferenceRequest* const request = Core(inference_request);
+  // One in flight is refused, and keeps the trace it has.
+  const bool traced = AwaitRelease(*request) && trace != nullptr;
+  if (traced) request->set_trace(Core(trace));
+  TRITONSERVER_Error* const error = Guard([&] { return Core(server)->InferAsync(request); });
+  if (traced && error != nullptr) request->EndTrace();
+  return error;
 }
 
 }  // extern "C"

@@ -205,13 +205,14 @@ class InferenceRequest {
   Sequence* sequence = nullptr;
 
   // What the next submission is told to; null: to nobody. The server has `trace` from when that is
-  // accepted; a refused request has it still.
+  // accepted; a refused request names it still.
   void set_trace(InferenceTrace* trace) {
     trace_ = trace;
     trace_begun_ = false;
   }
   // Null in a request that is over.
   InferenceTrace* trace() const { return trace_; }
+  bool trace_begun() const { return trace_begun_; }
   // Nothing more is told to the trace, which is not null, about the request itself.
   void EndTrace();
 

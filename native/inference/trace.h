@@ -141,7 +141,7 @@ class TraceHold {
   void LetGo() {
     if (trace_ != nullptr) std::exchange(trace_, nullptr)->LetGo();
   }
-  // The only part ends as if it had never been: the trace is the client's, who is not told.
+  // The part ends as if it had never been: when it was the last, the client is not told.
   void Forget();
 
  private:

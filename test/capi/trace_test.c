@@ -192,15 +192,23 @@ static void TestQueue(TRITONSERVER_Server* server) {
   OK(TRITONSERVER_ServerInferAsync(server, holding, NewTrace(record, kTimes)));
   WaitUntilHeld(&held);
   OK(TRITONSERVER_ServerInferAsync(server, queued, NewTrace(record, kTimes)));
-  TRITONSERVER_InferenceTrace* trace = NewTrace(record, kTimes);
-  FAILS(TRITONSERVER_ServerInferAsync(server, third, trace), unavailable, "is full");
-  CheckStory(record, 2, "SQ");  // and the trace is ours
+  FAILS(TRITONSERVER_ServerInferAsync(server, third, NewTrace(record, kTimes)), unavailable,
+        "is full");
+  CheckStory(record, 2, "SQR.");
 
   // One in flight keeps the trace it has.
-  FAILS(TRITONSERVER_ServerInferAsync(server, queued, trace), TRITONSERVER_ERROR_INVALID_ARG,
-        "in flight");
+  FAILS(TRITONSERVER_ServerInferAsync(server, queued, NewTrace(record, kTimes)),
+        TRITONSERVER_ERROR_INVALID_ARG, "in flight");
+  CheckStory(record, 3, ".");
+
+  // What the request was told to name stays ours.
+  TRITONSERVER_InferenceTrace* trace = NewTrace(record, kTimes);
   FAILS(TRITONSERVER_TridentInferenceRequestSetTrace(queued, trace), TRITONSERVER_ERROR_INVALID_ARG,
         "has not been released yet");
+  OK(TRITONSERVER_TridentInferenceRequestSetTrace(third, trace));
+  FAILS(TRITONSERVER_ServerInferAsync(server, third, NULL), unavailable, "is full");
+  CheckStory(record, 4, "SQ");
+  OK(TRITONSERVER_TridentInferenceRequestSetTrace(third, NULL));
   OK(TRITONSERVER_InferenceTraceDelete(trace));
 
   // A step that is refused has a whole story all the same.
@@ -225,24 +233,24 @@ static void TestQueue(TRITONSERVER_Server* server) {
   ClearOutcome(&held);
   CheckWholeStory(record, 0, "SQCIOER");
   CheckWholeStory(record, 1, "SQR");
-  CHECK(record->count == 3);
+  CHECK(record->count == 5);
   OK(TRITONSERVER_InferenceRequestDelete(holding));
   OK(TRITONSERVER_InferenceRequestDelete(queued));
   OK(TRITONSERVER_InferenceRequestDelete(third));
   DeleteRecord(record);
 }
 
-// What is no legal request is not told of at all.
+// Of what is no legal request nothing is told, but the trace comes back.
 static void TestIllegal(TRITONSERVER_Server* server) {
   Outcome outcome;
   InitOutcome(&outcome);
   Record* record = NewRecord();
-  TRITONSERVER_InferenceTrace* trace = NewTrace(record, kTimes);
   TRITONSERVER_InferenceRequest* request = NewRequest(server, "single", &outcome);
-  FAILS(TRITONSERVER_ServerInferAsync(server, request, trace), TRITONSERVER_ERROR_INVALID_ARG,
-        "missing required input");
-  CHECK(record->count == 0);
-  OK(TRITONSERVER_InferenceTraceDelete(trace));
+  FAILS(TRITONSERVER_ServerInferAsync(server, request, NewTrace(record, kTimes)),
+        TRITONSERVER_ERROR_INVALID_ARG, "missing required input");
+  CheckStory(record, 0, ".");
+  LACKS("server", TRITONSERVER_ServerInferAsync(NULL, request, NewTrace(record, kTimes)));
+  CheckStory(record, 1, ".");
   OK(TRITONSERVER_InferenceRequestDelete(request));
   DeleteRecord(record);
 }

@@ -513,7 +513,8 @@ TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_ServerModelConfig(
 
 // Starts an inference and returns. On success the request belongs to the server until its release
 // callback runs, and responses arrive at its response callback; on failure the caller keeps the
-// request. A trace, which may be null, belongs to the server until its own release callback.
+// request. A trace, which may be null, belongs to the server until its own release callback, on
+// failure too: then it may have come back before this returns.
 TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_ServerInferAsync(
     TRITONSERVER_Server* server, TRITONSERVER_InferenceRequest* inference_request,
     TRITONSERVER_InferenceTrace* trace);
@@ -774,17 +775,18 @@ TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_InferenceResponseOutputCl
 
 // --- Traces: what happened to a request, and when ----------------------------------------------
 //
-// A trace given to ServerInferAsync with a request is the server's until it comes back through the
-// release callback, when the request and all its responses are over. When the call fails it is
-// still its caller's. Callbacks run on whichever thread gets there, several at once for different
-// traces, and may call the server.
+// A trace given to ServerInferAsync with a request is the server's, whatever that returns, until it
+// comes back through the release callback: when the request and all its responses are over, or when
+// the request was refused. Callbacks run on whichever thread gets there, several at once for
+// different traces, and may call the server. An exception out of one is logged and goes no further.
 //
 // What is told of a request: REQUEST_START, QUEUE_START, one TENSOR_QUEUE_INPUT for each input,
 // one TENSOR_BACKEND_INPUT for each input when a backend gets it; COMPUTE_START to COMPUTE_END when
 // the backend reports them, and TENSOR_BACKEND_OUTPUT for each output when it sends a response,
 // whichever comes first; at last, once and however it ends, REQUEST_END. Responses may follow that
-// where a backend releases the request before them. A request that is refused because its queue is
-// full or its model is being unloaded has been told of up to there; an illegal one not at all.
+// where a backend releases the request before them. Of a request that is refused because its queue
+// is full or its model is being unloaded all up to there is told, and its REQUEST_END; of an
+// illegal one nothing.
 
 // Bits, combined with |.
 typedef enum tritonserver_tracelevel_enum {
