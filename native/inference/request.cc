@@ -216,7 +216,7 @@ bool InferenceRequest::Claim() {
 }
 
 void InferenceRequest::Submit(uint64_t now_ns) {
-  if (trace_ != nullptr) trace_->Describe(target_->signature(), id);
+  if (trace_ != nullptr && !trace_begun_) trace_->Describe(target_->signature(), id);
   // A channel may outlive the request it served (a backend kept a factory); otherwise it is used
   // again, so that a steady client allocates nothing here.
   if (channel_ != nullptr && channel_->reusable() && channel_.use_count() == 1) {

@@ -1,9 +1,9 @@
 #include "inference/trace.h"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/clock.h"
+#include "base/status.h"
 
 namespace trident {
 namespace {
@@ -11,6 +11,19 @@ namespace {
 uint64_t NextId() {
   static std::atomic<uint64_t> next{1};  // 0 is nobody's: it means "no parent"
   return next.fetch_add(1, std::memory_order_relaxed);
+}
+
+// `text`, a JSON object or nothing, with one more member at its end; any other text as it is.
+std::string WithMember(std::string text, const std::string& key, const std::string& value) {
+  using Json = nlohmann::json;
+  static constexpr char kSpace[] = " \t\r\n";
+  if (text.empty()) text = "{}";
+  const size_t begin = text.find_first_not_of(kSpace);
+  if (begin == std::string::npos || text[begin] != '{' || !Json::accept(text)) return text;
+  const size_t end = text.rfind('}');
+  const bool first = text.find_first_not_of(kSpace, begin + 1) == end;
+  const std::string member = Json(value).dump(-1, ' ', false, Json::error_handler_t::replace);
+  return text.insert(end, StrCat(first ? "" : ",", "\"", key, "\":", member));
 }
 
 }  // namespace
@@ -52,43 +65,48 @@ void InferenceTrace::ReportTensor(TraceActivity activity, const TracedTensor& te
   if (wants_tensors()) listener_->OnTensor(this, activity, tensor);
 }
 
+// A custom activity while this thread reports it, and the context meanwhile.
+class InferenceTrace::CustomReport {
+ public:
+  CustomReport(const InferenceTrace* trace, std::string context)
+      : trace_(trace), context_(std::move(context)), outer_(innermost_) {
+    innermost_ = this;
+  }
+  ~CustomReport() { innermost_ = outer_; }
+  CustomReport(const CustomReport&) = delete;
+  CustomReport& operator=(const CustomReport&) = delete;
+
+  // Null where this thread reports none to `trace`.
+  static const char* ContextOf(const InferenceTrace* trace) {
+    const CustomReport* report = innermost_;
+    while (report != nullptr && report->trace_ != trace) report = report->outer_;
+    return report == nullptr ? nullptr : report->context_.c_str();
+  }
+
+ private:
+  static inline thread_local const CustomReport* innermost_ = nullptr;
+  const InferenceTrace* const trace_;
+  const std::string context_;
+  const CustomReport* const outer_;
+};
+
 void InferenceTrace::ReportCustom(uint64_t ns, const std::string& name) {
   if ((level_ & kTraceTimestamps) == 0) return;
-  const std::pair<uint64_t, std::string> entry(ns, name);
-  {
-    MutexLock lock(mutex_);
-    being_reported_.push_back(entry);
-    ComposeContext();
-  }
+  const CustomReport report(this, WithMember(context(), std::to_string(ns), name));
   Report(TraceActivity::kCustom, ns);
-  MutexLock lock(mutex_);
-  being_reported_.erase(std::find(being_reported_.begin(), being_reported_.end(), entry));
-  ComposeContext();
 }
 
 // Context -----------------------------------------------------------------------------------------
 
 void InferenceTrace::SetContext(std::string context) {
   MutexLock lock(mutex_);
-  clients_context_ = &contexts_.emplace_back(std::move(context));
-  ComposeContext();
+  contexts_.push_back(std::move(context));
 }
 
 const char* InferenceTrace::context() const {
+  if (const char* const reported = CustomReport::ContextOf(this)) return reported;
   MutexLock lock(mutex_);
-  return context_->c_str();
-}
-
-void InferenceTrace::ComposeContext() {
-  using Json = nlohmann::ordered_json;
-  context_ = clients_context_;
-  if (being_reported_.empty()) return;
-  Json object = clients_context_->empty()
-                    ? Json::object()
-                    : Json::parse(*clients_context_, nullptr, /*allow_exceptions=*/false);
-  if (!object.is_object()) return;
-  for (const auto& [ns, name] : being_reported_) object[std::to_string(ns)] = name;
-  context_ = &contexts_.emplace_back(object.dump(-1, ' ', false, Json::error_handler_t::replace));
+  return contexts_.back().c_str();
 }
 
 // Holders -----------------------------------------------------------------------------------------

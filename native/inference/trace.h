@@ -8,7 +8,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "base/datatype.h"
 #include "base/mutex.h"
@@ -72,7 +71,7 @@ class InferenceTrace {
   // A trace of what is done on behalf of this one, told to the same listener.
   std::unique_ptr<InferenceTrace> SpawnChild() const;
 
-  // Of which request it is; before that is submitted.
+  // Of which request it is; once, before that is submitted for the first time.
   void Describe(const ModelSignature& model, const std::string& request_id);
 
   uint64_t id() const { return id_; }
@@ -85,16 +84,18 @@ class InferenceTrace {
   void ReportNow(TraceActivity activity);
   // Of an execution; a moment that a backend gives as 0 has not been.
   void ReportCompute(const ExecutionTimes& times);
-  // An activity that the core has no name for. The listener finds `name` in the context.
+  // An activity that the core has no name for. The listener finds `name` in the context, for as
+  // long as it is called.
   void ReportCustom(uint64_t ns, const std::string& name);
 
   bool wants_tensors() const { return (level_ & kTraceTensors) != 0; }
   void ReportTensor(TraceActivity activity, const TracedTensor& tensor);
 
-  // The client's own text. While a custom activity is reported and that text is a JSON object, or
-  // empty, the object has a member more: the activity's name, under its time.
+  // The client's own text.
   void SetContext(std::string context);
-  // Good as long as the trace.
+  // The last text set, which is good as long as the trace. On a thread that reports a custom
+  // activity it is what was set when the report began and, if that is a JSON object or empty, a
+  // member more: the activity's name, under its time. That is good until the report ends.
   const char* context() const;
 
  private:
@@ -102,7 +103,7 @@ class InferenceTrace {
   void Hold() { holders_.fetch_add(1, std::memory_order_relaxed); }
   // The last one gives the trace back.
   void LetGo();
-  void ComposeContext() REQUIRES(mutex_);
+  class CustomReport;
 
   const uint32_t level_;
   const uint64_t id_;
@@ -115,11 +116,8 @@ class InferenceTrace {
   std::string request_id_;
 
   mutable Mutex mutex_;
-  // Every context there has been: whoever has asked may still read it.
+  // Every text the client has set: whoever has asked may still read it.
   std::deque<std::string> contexts_ GUARDED_BY(mutex_) = {""};
-  const std::string* clients_context_ GUARDED_BY(mutex_) = &contexts_.front();
-  const std::string* context_ GUARDED_BY(mutex_) = clients_context_;
-  std::vector<std::pair<uint64_t, std::string>> being_reported_ GUARDED_BY(mutex_);
 };
 
 // A part in a trace that the server has; none by default.

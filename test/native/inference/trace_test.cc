@@ -2,11 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstring>
 #include <functional>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "inference/trace_tensors.h"
@@ -94,23 +96,55 @@ TEST_F(Trace, NamesOfCustomActivitiesAreInTheContextWhileTheyAreTold) {
     }
   };
   trace_.ReportCustom(8, "outer");
-  EXPECT_EQ(listener_->contexts.back(), R"({"a":1,"8":"outer","9":"inner \"quoted\""})");
+  EXPECT_EQ(listener_->contexts.back(), R"({"a": 1,"8":"outer","9":"inner \"quoted\""})");
   EXPECT_STREQ(trace_.context(), R"({"a": 1})");
   EXPECT_STREQ(before, R"({"a": 1})");  // what was asked for earlier is still there
-
-  listener_->inside = nullptr;
-  trace_.SetContext("{ no object");
-  trace_.ReportCustom(10, "hidden");
-  EXPECT_EQ(listener_->contexts.back(), "{ no object");
 }
 
-TEST_F(Trace, ContextsMayBeReadWhileOthersReport) {
-  InferenceTrace quiet(kTraceTimestamps, 0, std::make_shared<RecordingListener>());
-  std::thread reader([&] {
-    for (int i = 0; i < 1000; ++i) EXPECT_LT(strlen(quiet.context()), 100u);
-  });
-  for (uint64_t i = 1; i <= 1000; ++i) quiet.ReportCustom(i, "one of many");
-  reader.join();
+TEST_F(Trace, OnlyJsonObjectsGetNamesOfCustomActivities) {
+  const std::string deep(100'000, '[');
+  const std::vector<std::pair<std::string, std::string>> texts = {
+      {"{ }", R"({ "7":"x"})"},
+      {" \n{\"a\":{}} ", " \n{\"a\":{},\"7\":\"x\"} "},
+      {"{ no object", "{ no object"},
+      {"[1]", "[1]"},
+      {" ", " "},
+      {"{} {}", "{} {}"},
+      {deep, deep}};
+  for (const auto& [text, seen] : texts) {
+    trace_.SetContext(text);
+    trace_.ReportCustom(7, "x");
+    EXPECT_EQ(listener_->contexts.back(), seen);
+  }
+  trace_.SetContext("");
+  trace_.ReportCustom(7, "no\xFFUTF-8");
+  EXPECT_EQ(listener_->contexts.back(), "{\"7\":\"no\uFFFDUTF-8\"}");
+}
+
+// Counts contexts that are not this thread's.
+struct Comparing : TraceListener {
+  void OnActivity(InferenceTrace* trace, TraceActivity, uint64_t) override {
+    if (expected != trace->context()) ++wrong;
+  }
+  void OnTensor(InferenceTrace*, TraceActivity, const TracedTensor&) override {}
+  void OnRelease(InferenceTrace*) override {}
+
+  static inline thread_local std::string expected;
+  std::atomic<int> wrong{0};
+};
+
+TEST_F(Trace, ThreadsThatReportAtOnceSeeTheirOwnNames) {
+  const auto listener = std::make_shared<Comparing>();
+  InferenceTrace trace(kTraceTimestamps, 0, listener);
+  const auto report = [&](const std::string& name) {
+    Comparing::expected = R"({"7":")" + name + R"("})";
+    for (int i = 0; i < 1000; ++i) trace.ReportCustom(7, name);
+  };
+  std::thread one(report, "one"), other(report, "other");
+  for (int i = 0; i < 1000; ++i) EXPECT_STREQ(trace.context(), "");
+  one.join();
+  other.join();
+  EXPECT_EQ(listener->wrong, 0);
 }
 
 TEST_F(Trace, LastHolderGivesItBack) {
@@ -169,7 +203,10 @@ TEST_F(Trace, WithdrawnRequestKeepsItAndBeginsOnce) {
   fake_.request.set_trace(&trace_);
   fake_.Submit(1).release()->Withdraw();
   EXPECT_EQ(listener_->told, "start queue in");
+  const std::string& request_id = trace_.request_id();
+  fake_.request.id = "another, of which nothing has been told";
   RespondError(fake_.Submit(2), Unavailable("no"));
+  EXPECT_EQ(request_id, "seven");
   fake_.sink->responses.clear();
   EXPECT_EQ(listener_->told, "start queue in end released");
 }

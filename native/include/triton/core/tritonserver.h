@@ -848,9 +848,9 @@ TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_InferenceTraceTensorNew(
 TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_InferenceTraceDelete(
     TRITONSERVER_InferenceTrace* trace);
 
-// Reports an activity of the caller's own, as CUSTOM_ACTIVITY. Meanwhile the context, when it is a
-// JSON object or empty, has it as one more member: {"<timestamp>": "<name>"}. Null for `trace` is
-// nobody to tell.
+// Reports an activity of the caller's own, as CUSTOM_ACTIVITY. In that callback, on its thread, the
+// context, when it is a JSON object or empty, has it as one more member: {"<timestamp>": "<name>"}.
+// Null for `trace` is nobody to tell.
 TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_InferenceTraceReportActivity(
     TRITONSERVER_InferenceTrace* trace, uint64_t timestamp, const char* activity_name);
 
@@ -860,6 +860,8 @@ TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_InferenceTraceId(
 TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_InferenceTraceParentId(
     TRITONSERVER_InferenceTrace* trace, uint64_t* parent_id);
 
+// What these three tell is settled when the request is submitted, and the texts are good as long as
+// the trace. A reload in that moment may have the next version execute the request.
 TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_InferenceTraceModelName(
     TRITONSERVER_InferenceTrace* trace, const char** model_name);
 
@@ -875,7 +877,7 @@ TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_InferenceTraceSpawnChildT
     TRITONSERVER_InferenceTrace* trace, TRITONSERVER_InferenceTrace** child_trace);
 
 // The caller's own text, carried along for distributed tracing. What is returned is good as long as
-// the trace.
+// the trace; with a custom activity in it, during the callback.
 TRITONSERVER_DECLSPEC TRITONSERVER_Error* TRITONSERVER_InferenceTraceContext(
     TRITONSERVER_InferenceTrace* trace, const char** trace_context);
 
