@@ -152,7 +152,10 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   Status SubmitAll(std::span<InferenceRequest* const> requests, uint64_t now_ns,
                    std::vector<RequestPtr>& submitted);
   void KeepTimeOfFirstResponse(InferenceRequest* request) const;
-  void SubmitThroughCache(std::span<InferenceRequest*> requests, std::span<Status> outcomes);
+  static void WithdrawAll(std::span<RequestPtr> submitted);
+  void Enqueue(std::span<RequestPtr> submitted, std::span<Status> outcomes);
+  // What the cache has no answer to. What it can answer ends at once.
+  void EnqueueMissed(std::span<RequestPtr> submitted, std::span<Status> outcomes);
 
   const std::string name_;
   const std::string space_;

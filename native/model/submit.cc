@@ -9,6 +9,11 @@
 #include "scheduler/first_response_sink.h"
 
 namespace trident {
+namespace {
+
+Status NoMemory() { return Unavailable("not enough memory to submit a request"); }
+
+}  // namespace
 
 // Submits all claimed `requests` into `submitted` or, when memory runs out, none: they are idle.
 Status Model::SubmitAll(std::span<InferenceRequest* const> requests, uint64_t now_ns,
@@ -20,12 +25,13 @@ Status Model::SubmitAll(std::span<InferenceRequest* const> requests, uint64_t no
       request->Submit(now_ns);
       submitted[done++].reset(request);
       if (first_response_ != nullptr) KeepTimeOfFirstResponse(request);
+      if (order_ != nullptr) order_->Reserve(request);
     }
     return Status::Ok();
   } catch (const std::bad_alloc&) {
-    for (size_t i = 0; i < done; ++i) submitted[i].release()->Withdraw();
+    WithdrawAll(submitted);
     for (InferenceRequest* request : requests.subspan(done)) request->Unclaim();
-    return Unavailable("not enough memory to submit a request");
+    return NoMemory();
   }
 }
 
@@ -35,17 +41,13 @@ void Model::Submit(std::span<InferenceRequest*> requests, std::span<Status> outc
     for (InferenceRequest* request : requests) request->Unclaim();
     return;
   }
-  if (cache_ != nullptr) return SubmitThroughCache(requests, outcomes);
   const uint64_t now = NowNs();
   Scratch<RequestPtr> submitted;
   if (Status status = SubmitAll(requests, now, *submitted); !status.ok()) {
     std::fill(outcomes.begin(), outcomes.end(), status);
     return;
   }
-  scheduler_->Enqueue(*submitted, outcomes);
-  for (size_t i = 0; i < requests.size(); ++i) {
-    if (submitted[i] != nullptr) submitted[i].release()->Withdraw();
-  }
+  cache_ != nullptr ? EnqueueMissed(*submitted, outcomes) : Enqueue(*submitted, outcomes);
 }
 
 void Model::KeepTimeOfFirstResponse(InferenceRequest* request) const {
@@ -54,32 +56,48 @@ void Model::KeepTimeOfFirstResponse(InferenceRequest* request) const {
       std::make_shared<FirstResponseSink>(channel.sink(), first_response_, request->start_ns()));
 }
 
-void Model::SubmitThroughCache(std::span<InferenceRequest*> requests, std::span<Status> outcomes) {
-  const uint64_t now = NowNs();
+// Takes back what nobody has taken of the `submitted` requests.
+void Model::WithdrawAll(std::span<RequestPtr> submitted) {
+  for (RequestPtr& request : submitted) {
+    if (request != nullptr) request.release()->Withdraw();
+  }
+}
+
+void Model::Enqueue(std::span<RequestPtr> submitted, std::span<Status> outcomes) {
+  scheduler_->Enqueue(submitted, outcomes);
+  WithdrawAll(submitted);
+}
+
+void Model::EnqueueMissed(std::span<RequestPtr> submitted, std::span<Status> outcomes) {
+  std::vector<std::optional<ModelCache::Hit>> hits;
   std::vector<RequestPtr> missed;
   std::vector<size_t> places;
-  std::vector<std::pair<RequestPtr, ModelCache::Hit>> hits;
-  for (size_t i = 0; i < requests.size(); ++i) {
-    requests[i]->Submit(now);
-    RequestPtr request(requests[i]);
-    if (first_response_ != nullptr) KeepTimeOfFirstResponse(request.get());
-    if (order_ != nullptr) order_->Reserve(request.get());
-    if (auto hit = cache_->Find(request.get())) {
-      outcomes[i] = Status::Ok();
-      hits.emplace_back(std::move(request), std::move(*hit));
-    } else {
-      missed.push_back(std::move(request));
-      places.push_back(i);
-    }
+  std::vector<Status> missed_outcomes;
+  try {
+    missed.reserve(submitted.size());
+    places.reserve(submitted.size());
+    missed_outcomes.reserve(submitted.size());
+    hits.reserve(submitted.size());
+    for (const RequestPtr& request : submitted) hits.push_back(cache_->Find(request.get()));
+  } catch (const std::bad_alloc&) {
+    WithdrawAll(submitted);
+    std::fill(outcomes.begin(), outcomes.end(), NoMemory());
+    return;
   }
-  std::vector<Status> missed_outcomes(missed.size());
-  scheduler_->Enqueue(missed, missed_outcomes);
-  for (size_t i = 0; i < missed.size(); ++i) {
-    outcomes[places[i]] = std::move(missed_outcomes[i]);
-    if (missed[i] != nullptr) missed[i].release()->Withdraw();
+  for (size_t i = 0; i < submitted.size(); ++i) {
+    if (hits[i]) continue;
+    missed.push_back(std::move(submitted[i]));
+    places.push_back(i);
   }
+  missed_outcomes.resize(missed.size());
+  Enqueue(missed, missed_outcomes);
+  for (size_t i = 0; i < missed.size(); ++i) outcomes[places[i]] = std::move(missed_outcomes[i]);
   // Last, because clients are called back.
-  for (auto& [request, hit] : hits) cache_->Answer(std::move(request), hit);
+  for (size_t i = 0; i < submitted.size(); ++i) {
+    if (!hits[i]) continue;
+    outcomes[i] = Status::Ok();
+    cache_->Answer(std::move(submitted[i]), *hits[i]);
+  }
 }
 
 bool Model::RunInline(std::span<InferenceRequest* const> requests, uint64_t budget_ns,
