@@ -125,7 +125,7 @@ void ModelInstance::Execute(Batch* batch) {
     handed_over_.push_back(reinterpret_cast<TRITONBACKEND_Request*>(request.release()));
   }
   batch->clear();
-  const ReleaseLog log(&released_);
+  const ReleaseLog log(handed_over_, &released_);
   const Status status = CallPlugin(model_->backend().entry_points().instance_execute, handle(),
                                    handed_over_.data(), static_cast<uint32_t>(handed_over_.size()));
   if (status.ok()) return;

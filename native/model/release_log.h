@@ -1,20 +1,23 @@
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "triton/core/tritonbackend.h"
 
 namespace trident {
 
-// The requests that backends release on this thread while one of them executes: those may be gone,
-// and are not to be answered again when it fails. One per execution, on the stack; they nest when a
-// backend has another model run on its thread.
+// The requests of one execution that its backend releases on this thread: those may be gone, and
+// are not to be answered again when it fails. On the stack; executions nest when a backend has
+// another model run on its thread.
 class ReleaseLog {
  public:
-  // `memory` is reused from batch to batch.
-  explicit ReleaseLog(std::vector<TRITONBACKEND_Request*>* memory)
-      : released_(*memory), outer_(innermost_) {
+  // `given`: those that are executed. `memory` is reused from batch to batch.
+  ReleaseLog(std::span<TRITONBACKEND_Request* const> given,
+             std::vector<TRITONBACKEND_Request*>* memory)
+      : given_(given), released_(*memory), outer_(innermost_) {
     released_.clear();
+    released_.reserve(given.size());
     innermost_ = this;
   }
   ~ReleaseLog() { innermost_ = outer_; }
@@ -22,17 +25,26 @@ class ReleaseLog {
   ReleaseLog& operator=(const ReleaseLog&) = delete;
 
   bool Has(TRITONBACKEND_Request* request) const;
-  // To be called before the release.
+  // To be called before the release. An execution that has released a request may be given it again
+  // further in, so the innermost is the one that it is noted for.
   static void Add(TRITONBACKEND_Request* request) {
-    for (ReleaseLog* log = innermost_; log != nullptr; log = log->outer_) {
-      log->released_.push_back(request);
-    }
+    ReleaseLog* log = innermost_;
+    while (log != nullptr && !log->WasGiven(request)) log = log->outer_;
+    if (log != nullptr) log->released_.push_back(request);
   }
 
  private:
+  // Backends mostly release in the order in which they are given, where one look tells.
+  bool WasGiven(TRITONBACKEND_Request* request) const {
+    const size_t next = released_.size();
+    return (next < given_.size() && given_[next] == request) || IsAmongGiven(request);
+  }
+  bool IsAmongGiven(TRITONBACKEND_Request* request) const;
+
   // At a known distance from the thread's pointer, so that a release costs no call to find it.
   [[gnu::tls_model("initial-exec")]] static constinit thread_local ReleaseLog* innermost_;
 
+  const std::span<TRITONBACKEND_Request* const> given_;
   std::vector<TRITONBACKEND_Request*>& released_;
   ReleaseLog* const outer_;
 };
