@@ -114,7 +114,9 @@ void EnsembleRun::Finish() {
                               *totals_);
     if (request->compute_totals != nullptr) request->compute_totals->Add(*totals_);
   } else {
-    statistics.RecordFailure(FailureReason::kOther, request->start_ns(), now);
+    const bool cancelled = status.code() == StatusCode::kCancelled;
+    statistics.RecordFailure(cancelled ? FailureReason::kCanceled : FailureReason::kOther,
+                             request->start_ns(), now);
     responses.push_back(InferenceResponse::New(request->channel()));
     responses.back()->set_status(status);
   }

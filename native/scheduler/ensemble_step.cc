@@ -14,10 +14,16 @@ void SpawnTrace(const EnsembleRun& run, InferenceRequest& request) {
   if (parent != nullptr) request.set_trace(parent->SpawnChild().release());
 }
 
-// Nobody else has a child trace of the server's own making.
+// Nobody else has a child trace of the server's own making. Of one that was never told of nobody
+// hears.
 void EndRefusedTrace(InferenceRequest& request) {
+  if (request.trace() == nullptr) return;
+  if (!request.trace_begun()) {
+    delete request.trace();
+    return request.set_trace(nullptr);
+  }
   const TraceHold trace(request.trace());
-  if (trace.get() != nullptr) request.EndTrace();
+  request.EndTrace();
 }
 
 void SubmitTogether(const StepCalls& calls) {

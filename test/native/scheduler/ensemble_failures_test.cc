@@ -1,5 +1,7 @@
 // How requests to ensembles end when something goes wrong, and what they may not take along.
 
+#include <set>
+
 #include "ensemble_fixture.h"
 
 namespace trident::ensemble_test {
@@ -23,6 +25,9 @@ class Diamond : public testing::Test {
     client_.request.id = "r1";
     client_.Input("X", {1});
   }
+  uint64_t FailuresFor(FailureReason reason) const {
+    return ensemble_.target->statistics().Read().failures[static_cast<size_t>(reason)];
+  }
 
   Ensemble ensemble_;
   FakeStep& l_ = ensemble_.Add("l");
@@ -44,6 +49,7 @@ TEST_F(Diamond, TheFirstErrorIsTheEnsemblesError) {
   EXPECT_EQ(client_.sink->received.size(), 1u);
   EXPECT_TRUE(join_.group_sizes.empty());
   EXPECT_EQ(ensemble_.target->statistics().Read().fail.count, 1u);
+  EXPECT_EQ(FailuresFor(FailureReason::kOther), 1u);
   EXPECT_EQ(ensemble_.target->statistics().Read().success.count, 0u);
 }
 
@@ -72,6 +78,35 @@ TEST_F(Diamond, AModelThatRefusesTheRequest) {
   Ensemble::AnswerPlus(l_.Next(), 1);
   EXPECT_TRUE(FailedWith(client_.last(), StatusCode::kUnavailable,
                          "in ensemble 'E', the queue of r is full"));
+}
+
+// Deletes what is released to it.
+struct TraceIds : TraceListener {
+  void OnActivity(InferenceTrace* trace, TraceActivity, uint64_t) override {
+    told.insert(trace->id());
+  }
+  void OnTensor(InferenceTrace*, TraceActivity, const TracedTensor&) override {}
+  void OnRelease(InferenceTrace* trace) override {
+    released.insert(trace->id());
+    delete trace;
+  }
+
+  std::set<uint64_t> told, released;
+};
+
+TEST_F(Diamond, TracesOfRefusedStepsEndIfTheyHaveBegun) {
+  for (const bool begun : {true, false}) {
+    const auto listener = std::make_shared<TraceIds>();
+    Client client(&ensemble_);
+    client.Input("X", {1});
+    client.request.set_trace(new InferenceTrace(kTraceTimestamps, 0, listener));
+    r_.refuse = Unavailable("not today");
+    r_.has_no_threads = !begun;
+    client.Send();
+    EXPECT_TRUE(FailedWith(client.last(), StatusCode::kUnavailable, "not today"));
+    EXPECT_EQ(listener->told.size(), begun ? 3u : 2u);
+    EXPECT_EQ(listener->told, listener->released);
+  }
 }
 
 TEST_F(Diamond, TheNextRequestIsFine) {
@@ -115,6 +150,7 @@ TEST_F(Diamond, CancelledWhileTheFirstStepsWait) {
                          "in ensemble 'E', [request id: r1] request was cancelled"));
   EXPECT_EQ(l_.cancels, 1);
   EXPECT_EQ(r_.cancels, 1);
+  EXPECT_EQ(FailuresFor(FailureReason::kCanceled), 1u);
 }
 
 TEST_F(Diamond, CancelledWhileStepsRunReachesTheirBackends) {

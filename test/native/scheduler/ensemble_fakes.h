@@ -110,8 +110,12 @@ class FakeStep : public InferenceTarget {
   void Submit(std::span<InferenceRequest*> requests, std::span<Status> outcomes) override {
     std::vector<RequestPtr> accepted;
     for (size_t i = 0; i < requests.size(); ++i) {
-      requests[i]->Submit(1);
       outcomes[i] = refuse;
+      if (!refuse.ok() && has_no_threads) {
+        requests[i]->Unclaim();
+        continue;
+      }
+      requests[i]->Submit(1);
       if (!refuse.ok()) {
         requests[i]->Withdraw();
         continue;
@@ -165,6 +169,7 @@ class FakeStep : public InferenceTarget {
   // Set by the test.
   std::function<void(RequestPtr)> on_submit;
   Status refuse;
+  bool has_no_threads = false;  // refuses before anything is submitted
   bool closed = false;
   bool ends_cancelled = true;  // what waits ends when it is cancelled
 
