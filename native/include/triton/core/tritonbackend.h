@@ -473,8 +473,8 @@ TRITONBACKEND_ISPEC TRITONSERVER_Error* TRITONBACKEND_ModelInstanceFinalize(
     TRITONBACKEND_ModelInstance* instance);
 
 // Runs a batch. On success the backend owns the requests, and answers and releases each one, now
-// or later; on failure the server answers with the error all those that the backend has not released
-// on this thread. The array itself is valid during the call only.
+// or later; on failure the server answers with the error all those that the backend has not
+// released on this thread. The array itself is valid during the call only.
 TRITONBACKEND_ISPEC TRITONSERVER_Error* TRITONBACKEND_ModelInstanceExecute(
     TRITONBACKEND_ModelInstance* instance, TRITONBACKEND_Request** requests,
     uint32_t request_count);
