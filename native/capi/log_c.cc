@@ -43,7 +43,7 @@ TRITONSERVER_Error* TRITONSERVER_TridentServerSetLogSettings(TRITONSERVER_Server
   TRIDENT_REQUIRE(server);
   return Guard([&] {
     LogDetail detail{info, warn, error, verbose_level};
-    TRIDENT_ASSIGN_OR_RETURN(detail.iso8601, IsIso8601(format));
+    TRIDENT_ASSIGN_OR_RETURN(detail.iso8601, IsIso8601(ReadEnum<int>(format)));
     Core(server)->logger().SetDetail(detail);
     return Status::Ok();
   });

@@ -51,7 +51,7 @@ TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetLogFormat(TRITONSERVER_ServerOp
                                                            TRITONSERVER_LogFormat format) {
   TRIDENT_REQUIRE(options);
   return Guard([&] {
-    TRIDENT_ASSIGN_OR_RETURN(Core(options)->log.iso8601, IsIso8601(format));
+    TRIDENT_ASSIGN_OR_RETURN(Core(options)->log.iso8601, IsIso8601(ReadEnum<int>(format)));
     return Status::Ok();
   });
 }

@@ -62,6 +62,22 @@ class CallbackListener : public TraceListener {
   void* const userp_;
 };
 
+TRITONSERVER_Error* MakeTrace(uint32_t level, uint64_t parent_id,
+                              TRITONSERVER_InferenceTraceActivityFn_t activity,
+                              TRITONSERVER_InferenceTraceTensorActivityFn_t tensor,
+                              TRITONSERVER_InferenceTraceReleaseFn_t release, void* userp,
+                              TRITONSERVER_InferenceTrace** trace) {
+  return Guard([&] {
+    auto listener = std::make_shared<CallbackListener>(activity, tensor, release, userp);
+    if ((level & kMinOrMax) != 0) level |= kTraceTimestamps;
+    if (activity == nullptr) level &= ~kTraceTimestamps;
+    if (tensor == nullptr) level &= ~kTraceTensors;
+    *trace = HandleOf<TRITONSERVER_InferenceTrace>(
+        new InferenceTrace(level, parent_id, std::move(listener)));
+    return Status::Ok();
+  });
+}
+
 }  // namespace
 
 extern "C" {
@@ -119,8 +135,9 @@ TRITONSERVER_Error* TRITONSERVER_InferenceTraceNew(
     TRITONSERVER_InferenceTrace** trace, TRITONSERVER_InferenceTraceLevel level, uint64_t parent_id,
     TRITONSERVER_InferenceTraceActivityFn_t activity_fn,
     TRITONSERVER_InferenceTraceReleaseFn_t release_fn, void* trace_userp) {
-  return TRITONSERVER_InferenceTraceTensorNew(trace, level, parent_id, activity_fn, nullptr,
-                                              release_fn, trace_userp);
+  TRIDENT_REQUIRE(trace, release_fn);
+  return MakeTrace(ReadEnum<uint32_t>(level), parent_id, activity_fn, nullptr, release_fn,
+                   trace_userp, trace);
 }
 
 TRITONSERVER_Error* TRITONSERVER_InferenceTraceTensorNew(
@@ -129,17 +146,8 @@ TRITONSERVER_Error* TRITONSERVER_InferenceTraceTensorNew(
     TRITONSERVER_InferenceTraceTensorActivityFn_t tensor_activity_fn,
     TRITONSERVER_InferenceTraceReleaseFn_t release_fn, void* trace_userp) {
   TRIDENT_REQUIRE(trace, release_fn);
-  return Guard([&] {
-    auto listener = std::make_shared<CallbackListener>(activity_fn, tensor_activity_fn, release_fn,
-                                                       trace_userp);
-    uint32_t wanted = ReadEnum<uint32_t>(level);
-    if ((wanted & kMinOrMax) != 0) wanted |= kTraceTimestamps;
-    if (activity_fn == nullptr) wanted &= ~kTraceTimestamps;
-    if (tensor_activity_fn == nullptr) wanted &= ~kTraceTensors;
-    *trace = HandleOf<TRITONSERVER_InferenceTrace>(
-        new InferenceTrace(wanted, parent_id, std::move(listener)));
-    return Status::Ok();
-  });
+  return MakeTrace(ReadEnum<uint32_t>(level), parent_id, activity_fn, tensor_activity_fn,
+                   release_fn, trace_userp, trace);
 }
 
 TRITONSERVER_Error* TRITONSERVER_InferenceTraceDelete(TRITONSERVER_InferenceTrace* trace) {
