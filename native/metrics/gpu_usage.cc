@@ -69,8 +69,9 @@ struct GpuUsage::Device {
   GpuReading Read(const Library& library) const {
     GpuReading reading{uuid};
     NvmlUtilization utilization;
-    if (library.utilization(handle, &utilization) == 0)
+    if (library.utilization(handle, &utilization) == 0) {
       reading.utilization = utilization.gpu / 100.0;
+    }
     NvmlMemory memory;
     if (library.memory(handle, &memory) == 0) {
       reading.memory_total_bytes = memory.total;
