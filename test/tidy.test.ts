@@ -37,6 +37,7 @@ function includes(path: string): string[] {
 
 const rooms = [
   'base',
+  'cuda',
   'memory',
   'metrics',
   'config',
@@ -70,16 +71,17 @@ describe('include directions', () => {
     expect(strays(`native/${room}`, [...left, ...abi])).toEqual([])
   })
 
-  it('native/node includes the public headers, memory and base', () => {
-    expect(strays('native/node', ['node', 'memory', 'base', ...publicHeaders])).toEqual([])
+  it('native/node includes the public headers, memory, cuda and base', () => {
+    expect(strays('native/node', ['node', 'memory', 'cuda', 'base', ...publicHeaders])).toEqual([])
   })
 
   it('plug-ins include the public headers and their own files', () => {
     for (const kind of ['backends', 'repoagents', 'caches']) {
       const names = readdirSync(join(root, 'native', kind)).filter((name) => !name.includes('.'))
       for (const name of names) {
-        // What a cache keeps its responses in is header only, and the core's own cache too.
-        const shared = kind === 'caches' ? ['base'] : []
+        // What a cache keeps its responses in is header only, and the core's own cache too. A backend
+        // reaches devices as the core does.
+        const shared = { caches: ['base'], backends: ['cuda', 'base'] }[kind] ?? []
         const own = [`${kind}/${name}`, `${kind}/common`, ...shared, ...publicHeaders]
         expect(strays(`native/${kind}/${name}`, own)).toEqual([])
       }
