@@ -1,23 +1,23 @@
-/* A CUDA driver library without a GPU: the entry points that Trident calls (native/cuda/driver_api.h)
- * over host memory. TRIDENT_CUDA_LIBRARY names it instead of the real one.
+/* A CUDA driver library without a GPU: the entry points that Trident calls
+ * (native/cuda/driver_api.h), over host memory. Where TRIDENT_CUDA_LIBRARY names it, it is used.
  *
  * - Device addresses can't be read or written: whoever uses one on the host dies at once. Behind
  *   each lies memory that only this library reaches (FakeCudaHostAlias).
  * - Each stream does its work in order on a thread of its own, some time after it was asked. What a
  *   copy uses must last until then: memory freed too early is counted as a violation, and the copy
  *   not made.
- * - Pageable host memory is copied from at once, and copied to before the call returns, as CUDA does.
- * - Handles of memory can be opened by other processes of this user while the exporter lives, not by
- *   the exporter itself.
+ * - Pageable host memory is copied from at once, and copied to before the call returns.
+ * - Handles of memory can be opened by other processes of this user while the exporter has the
+ *   memory, not by the exporter itself.
  *
  * The environment at the first call: FAKE_CUDA_DEVICES (2), FAKE_CUDA_MEMORY_BYTES per device
- * (1 GiB), FAKE_CUDA_COMPUTE ("9.0", or one per device: "9.0,7.0"), FAKE_CUDA_PEER (1: devices reach
- * each other's memory), FAKE_CUDA_CONTROL (path of the file below; absent: private memory).
+ * (1 GiB), FAKE_CUDA_COMPUTE ("9.0", or one per device: "9.0,7.0"), FAKE_CUDA_PEER (1: devices
+ * reach each other's memory), FAKE_CUDA_CONTROL (path of the file below; absent: private memory).
  *
  * Counts and faults lie in a table of rows which is mapped from the file FAKE_CUDA_CONTROL, so that
  * a test in another language, or of several processes, reads and writes them there: little-endian,
  * FAKE_CUDA_ROWS rows of FAKE_CUDA_ROW_BYTES. Row i is the i-th function of
- * TRIDENT_CUDA_FUNCTIONS; after them come the special rows. The names are written at the first call.
+ * TRIDENT_CUDA_FUNCTIONS; after them come the special rows. The first call writes the names.
  */
 #ifndef TEST_CUDA_FAKE_CUDA_H_
 #define TEST_CUDA_FAKE_CUDA_H_
@@ -28,6 +28,8 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+#define FAKE_CUDA_API __attribute__((visibility("default")))
 
 #define FAKE_CUDA_ROWS 96
 #define FAKE_CUDA_ROW_BYTES 64
@@ -41,7 +43,7 @@ struct FakeCudaRow {
   uint64_t bytes;      /* copied, or allocated */
 };
 
-/* Special rows:
+/* Special rows, in this order:
  *   "violations"  calls: uses of memory that was freed, or of a stream of another device
  *   "hold"        result not 0: streams stand still until it is 0 again
  *   "lose"        result not 0: each device d with bit d in `bytes` answers it from now on
@@ -49,17 +51,22 @@ struct FakeCudaRow {
  *   "device"      calls, bytes: device memory allocated and not freed
  *   "opened"      calls: handles open
  *   "contexts"    calls: primary contexts retained and not released
+ *   "lead"        result: so many bytes lie before each new allocation in what other processes open
+ *                 of it, as when a driver cuts small allocations out of larger ones
+ *   "slow"        result: microseconds that each piece of a stream's work waits before it is done
+ *
+ * On a lost device, what lets go of something answers the error too, but lets go of it.
  */
 
 /* The row with this name; null when there is none. In this process, for tests in C++. */
-struct FakeCudaRow* FakeCudaFind(const char* name);
+FAKE_CUDA_API struct FakeCudaRow* FakeCudaFind(const char* name);
 
 /* Where the host can reach the byte behind a device address; null when that is no such address. */
-void* FakeCudaHostAlias(uint64_t device_pointer);
+FAKE_CUDA_API void* FakeCudaHostAlias(uint64_t device_pointer);
 
 /* Work of other fakes (of ONNX Runtime, of a kernel): `work` runs on the stream's thread, in order.
  * A CUresult. */
-int FakeCudaEnqueue(void* stream, void (*work)(void* data), void* data);
+FAKE_CUDA_API int FakeCudaEnqueue(void* stream, void (*work)(void* data), void* data);
 
 #ifdef __cplusplus
 }
