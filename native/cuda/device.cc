@@ -104,10 +104,15 @@ Result<uint64_t> Device::FreeBytes() {
 }
 
 Status Device::Probe() {
-  if (context_.load(std::memory_order_acquire) == nullptr) return Status::Ok();
-  const ScopedDevice scope(this);
-  TRIDENT_RETURN_IF_ERROR(scope.status());
-  const CuResult result = api_->cuStreamQuery(nullptr);
+  const CuContext context = context_.load(std::memory_order_acquire);
+  if (context == nullptr) return Status::Ok();
+  CuResult result = api_->cuCtxPushCurrent_v2(context);
+  if (result == kSuccess) {
+    result = api_->cuStreamQuery(nullptr);
+    CuContext popped = nullptr;
+    api_->cuCtxPopCurrent_v2(&popped);
+  }
+  // Another failure says nothing of the next call.
   return IsLost(result) ? ToStatus(result, StrCat("use device ", id_)) : Status::Ok();
 }
 

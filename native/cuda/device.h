@@ -15,7 +15,7 @@ namespace trident::cuda {
 // context). Lives as long as the process. Thread-safe.
 class Device {
  public:
-  // UNSUPPORTED as Driver.
+  // UNSUPPORTED as Driver; another error when the driver can't describe a device.
   static Result<std::span<Device* const>> All();
   // INVALID_ARG when there is no such device.
   static Result<Device*> Find(int64_t id);

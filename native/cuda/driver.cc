@@ -1,5 +1,6 @@
 #include "cuda/driver.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <memory>
 
@@ -26,11 +27,10 @@ Status FindFunctions(const DynamicLibrary& library, DriverApi* api) {
 }
 
 // Does not go through ToStatus, which needs a driver that works.
-Status Refused(const DriverApi& api, const DriverReport& report, const char* call,
-               CuResult result) {
+Status RefusedToStart(const DriverApi& api, const DriverReport& report, CuResult result) {
   const char* text = nullptr;
   if (api.cuGetErrorString(result, &text) != kSuccess) text = nullptr;
-  return Unsupported("the CUDA driver '", report.library, "' can't be used: ", call, " answered ",
+  return Unsupported("the CUDA driver '", report.library, "' can't be used: cuInit answered ",
                      result, text == nullptr ? "" : ", ", text == nullptr ? "" : text);
 }
 
@@ -44,22 +44,18 @@ Status Load(DriverApi* api, DriverReport* report) {
   }
   TRIDENT_RETURN_IF_ERROR(FindFunctions(**library, api));
   (void)api->cuDriverGetVersion(&report->version);
-  if (CuResult result = api->cuInit(0); result != kSuccess) {
-    return Refused(*api, *report, "cuInit", result);
-  }
-  int count = 0;
-  if (CuResult result = api->cuDeviceGetCount(&count); result != kSuccess) {
-    return Refused(*api, *report, "cuDeviceGetCount", result);
-  }
-  if (count > 0) return Status::Ok();
-  return Unsupported("the CUDA driver '", report->library, "' has no device");
+  const CuResult result = api->cuInit(0);  // fails where there is no device
+  return result == kSuccess ? Status::Ok() : RefusedToStart(*api, *report, result);
 }
+
+std::atomic<bool> is_loaded{false};
 
 // Lives as long as the process, as what the driver gives does.
 const Loaded& TheDriver() {
   static const Loaded* const loaded = [] {
     auto* driver = new Loaded;
     driver->report.status = Load(&driver->api, &driver->report);
+    is_loaded.store(driver->report.status.ok(), std::memory_order_release);
     return driver;
   }();
   return *loaded;
@@ -94,6 +90,8 @@ Result<const DriverApi*> Driver() {
 
 const DriverReport& ReportDriver() { return TheDriver().report; }
 
+bool DriverIsLoaded() { return is_loaded.load(std::memory_order_acquire); }
+
 Status ToStatus(CuResult result, const std::string& doing) {
   if (result == kSuccess) return Status::Ok();
   const DriverApi& api = TheDriver().api;
@@ -110,6 +108,7 @@ bool IsLost(CuResult result) {
   switch (result) {
     case kEccUncorrectable:
     case kNvlinkUncorrectable:
+    case kContained:
     case kIllegalAddress:
     case kLaunchTimeout:
     case kContextIsDestroyed:
@@ -120,6 +119,9 @@ bool IsLost(CuResult result) {
     case kInvalidAddressSpace:
     case kInvalidPc:
     case kLaunchFailed:
+    case kTensorMemoryLeak:
+    case kMpsClientTerminated:
+    case kExternalDevice:
       return true;
     default:
       return false;

@@ -22,6 +22,8 @@ struct DriverReport {
 // symbol is missing, or the driver has no device. Thread-safe.
 Result<const DriverApi*> Driver();
 const DriverReport& ReportDriver();
+// Whether one of the above has found a driver; looks for none.
+bool DriverIsLoaded();
 
 // OK, or what a call of the driver answered, behind `doing`: "copy 64 bytes to device 0".
 // UNAVAILABLE: out of memory, or the device is lost (IsLost). INVALID_ARG: the driver does not know

@@ -46,24 +46,21 @@ DeviceMemory::~DeviceMemory() {
   (void)(opened_ ? api.cuIpcCloseMemHandle(pointer_) : api.cuMemFree_v2(pointer_));
 }
 
-Result<IpcHandle> DeviceMemory::Export() const {
-  const ScopedDevice scope(device_);
-  TRIDENT_RETURN_IF_ERROR(scope.status());
-  IpcHandle handle{};
-  TRIDENT_RETURN_IF_ERROR(ToStatus(device_->api().cuIpcGetMemHandle(&handle, pointer_),
-                                   StrCat("export memory of device ", device_->id())));
-  return handle;
-}
-
 Result<std::unique_ptr<PinnedMemory>> PinnedMemory::Allocate(uint64_t byte_size) {
-  TRIDENT_ASSIGN_OR_RETURN(Device* const device, Device::Find(0));
-  const ScopedDevice scope(device);
-  TRIDENT_RETURN_IF_ERROR(scope.status());
-  void* data = nullptr;
-  TRIDENT_RETURN_IF_ERROR(
-      ToStatus(device->api().cuMemHostAlloc(&data, byte_size, kHostAllocPortable),
-               StrCat("allocate ", byte_size, " bytes of pinned memory")));
-  return std::unique_ptr<PinnedMemory>(new PinnedMemory(device, data, byte_size));
+  TRIDENT_ASSIGN_OR_RETURN(const auto devices, Device::All());
+  Status failed = Unsupported("there is no device to pin memory for");
+  for (Device* const device : devices) {
+    const ScopedDevice scope(device);
+    TRIDENT_RETURN_IF_ERROR(scope.status());
+    void* data = nullptr;
+    const CuResult result = device->api().cuMemHostAlloc(&data, byte_size, kHostAllocPortable);
+    if (result == kSuccess) {
+      return std::unique_ptr<PinnedMemory>(new PinnedMemory(device, data, byte_size));
+    }
+    failed = ToStatus(result, StrCat("allocate ", byte_size, " bytes of pinned memory"));
+    if (!IsLost(result)) break;  // the others can still be served
+  }
+  return failed;
 }
 
 PinnedMemory::~PinnedMemory() {
@@ -94,6 +91,15 @@ Result<AddressRange> FindRange(Device* device, const void* pointer) {
   TRIDENT_RETURN_IF_ERROR(
       ToStatus(api.cuMemGetAddressRange_v2(&base, &byte_size, Address(pointer)), doing));
   return AddressRange{reinterpret_cast<void*>(base), byte_size};
+}
+
+Result<IpcHandle> Export(Device* device, const void* pointer) {
+  const ScopedDevice scope(device);
+  TRIDENT_RETURN_IF_ERROR(scope.status());
+  IpcHandle handle{};
+  TRIDENT_RETURN_IF_ERROR(ToStatus(device->api().cuIpcGetMemHandle(&handle, Address(pointer)),
+                                   StrCat("export memory of device ", device->id())));
+  return handle;
 }
 
 }  // namespace trident::cuda

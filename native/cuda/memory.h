@@ -27,8 +27,6 @@ class DeviceMemory {
   void* data() const { return reinterpret_cast<void*>(pointer_); }
   // What may be used from data() on.
   uint64_t byte_size() const { return byte_size_; }
-  // What another process opens it by; only of memory allocated here.
-  Result<IpcHandle> Export() const;
 
  private:
   DeviceMemory(Device* device, DevicePointer pointer, uint64_t byte_size, bool opened)
@@ -43,7 +41,8 @@ class DeviceMemory {
 // Memory of the host that devices copy from and to without a detour. Externally synchronised.
 class PinnedMemory {
  public:
-  // UNSUPPORTED without a driver, UNAVAILABLE when there is not that much.
+  // For all devices, allocated through the first that is not lost. UNSUPPORTED without a driver,
+  // UNAVAILABLE when there is not that much.
   static Result<std::unique_ptr<PinnedMemory>> Allocate(uint64_t byte_size);
   ~PinnedMemory();
   PinnedMemory(const PinnedMemory&) = delete;
@@ -69,5 +68,8 @@ struct AddressRange {
 
 // The allocation that `pointer` is inside of. INVALID_ARG when it is not memory of `device`.
 Result<AddressRange> FindRange(Device* device, const void* pointer);
+
+// What other processes open the allocation that begins at `pointer` by, one made in this process.
+Result<IpcHandle> Export(Device* device, const void* pointer);
 
 }  // namespace trident::cuda

@@ -17,7 +17,7 @@
  * Counts and faults lie in a table of rows which is mapped from the file FAKE_CUDA_CONTROL, so that
  * a test in another language, or of several processes, reads and writes them there: little-endian,
  * FAKE_CUDA_ROWS rows of FAKE_CUDA_ROW_BYTES. Row i is the i-th function of
- * TRIDENT_CUDA_FUNCTIONS; after them come the special rows. The first call writes the names.
+ * TRIDENT_CUDA_FUNCTIONS; after them come those of table.h. The first call writes the names.
  */
 #ifndef TEST_CUDA_FAKE_CUDA_H_
 #define TEST_CUDA_FAKE_CUDA_H_
@@ -51,6 +51,7 @@ struct FakeCudaRow {
  *   "device"      calls, bytes: device memory allocated and not freed
  *   "opened"      calls: handles open
  *   "contexts"    calls: primary contexts retained and not released
+ *   "modules"     calls: modules of kernels loaded and not unloaded
  *   "lead"        result: so many bytes lie before each new allocation in what other processes open
  *                 of it, as when a driver cuts small allocations out of larger ones
  *   "slow"        result: microseconds that each piece of a stream's work waits before it is done

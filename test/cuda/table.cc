@@ -34,6 +34,7 @@ FakeCudaRow* Table() {
 #define FAKE_CUDA_NAME(function, parameters) \
   strncpy((row++)->name, #function, sizeof(FakeCudaRow::name) - 1);
     TRIDENT_CUDA_FUNCTIONS(FAKE_CUDA_NAME)
+    FAKE_CUDA_KERNEL_ROWS(FAKE_CUDA_NAME)
     FAKE_CUDA_SPECIAL_ROWS(FAKE_CUDA_NAME)
 #undef FAKE_CUDA_NAME
     return rows;

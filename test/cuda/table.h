@@ -8,6 +8,13 @@
 
 namespace trident::cuda::fake {
 
+// The driver's functions for kernels, which Trident itself does not call.
+#define FAKE_CUDA_KERNEL_ROWS(F) \
+  F(cuModuleLoadData, )          \
+  F(cuModuleUnload, )            \
+  F(cuModuleGetFunction, )       \
+  F(cuLaunchKernel, )
+
 // What has a row but is no function of the driver.
 #define FAKE_CUDA_SPECIAL_ROWS(F) \
   F(violations, )                 \
@@ -18,14 +25,16 @@ namespace trident::cuda::fake {
   F(opened, )                     \
   F(contexts, )                   \
   F(lead, )                       \
-  F(slow, )
+  F(slow, )                       \
+  F(modules, )
 
 // The rows of the table, in order.
 enum class Row {
 #define FAKE_CUDA_ROW(name, parameters) name,
-  TRIDENT_CUDA_FUNCTIONS(FAKE_CUDA_ROW) FAKE_CUDA_SPECIAL_ROWS(FAKE_CUDA_ROW)
+  TRIDENT_CUDA_FUNCTIONS(FAKE_CUDA_ROW) FAKE_CUDA_KERNEL_ROWS(FAKE_CUDA_ROW)
+      FAKE_CUDA_SPECIAL_ROWS(FAKE_CUDA_ROW)
 #undef FAKE_CUDA_ROW
-      kCount
+          kCount
 };
 static_assert(static_cast<int>(Row::kCount) <= FAKE_CUDA_ROWS);
 static_assert(sizeof(FakeCudaRow) == FAKE_CUDA_ROW_BYTES);
