@@ -25,9 +25,17 @@ Result<InstanceGroupKind> ToConfigKind(const TRITONSERVER_InstanceGroupKind& kin
   return InvalidArg("unknown instance group kind '", ReadEnum<int>(kind), "'");
 }
 
-Status CheckHostMemory(MemoryType memory_type) {
-  if (memory_type == MemoryType::kCpu) return Status::Ok();
-  return Unsupported("memory of type ", MemoryTypeName(memory_type), " is not available");
+// Null for memory that is in no pool.
+Result<MemoryPool*> PoolFor(TRITONBACKEND_MemoryManager* manager,
+                            const TRITONSERVER_MemoryType& memory_type, int64_t memory_type_id) {
+  const auto type = ReadEnum<MemoryType>(memory_type);
+  if (type == MemoryType::kCpu) return nullptr;
+  if (manager == nullptr) {
+    return InvalidArg("memory of type ", MemoryTypeName(type), " needs a memory manager");
+  }
+  if (type == MemoryType::kCpuPinned) return &Core(manager)->pinned();
+  if (type == MemoryType::kGpu) return Core(manager)->OnDevice(memory_type_id);
+  return InvalidArg("unknown memory type '", ReadEnum<int>(memory_type), "'");
 }
 
 }  // namespace
@@ -77,11 +85,10 @@ TRITONSERVER_Error* TRITONBACKEND_BackendArtifacts(TRITONBACKEND_Backend* backen
   return nullptr;
 }
 
-// The memory manager has no state of its own; its handle only must not be null.
 TRITONSERVER_Error* TRITONBACKEND_BackendMemoryManager(TRITONBACKEND_Backend* backend,
                                                        TRITONBACKEND_MemoryManager** manager) {
   TRIDENT_REQUIRE(backend, manager);
-  *manager = reinterpret_cast<TRITONBACKEND_MemoryManager*>(backend);
+  *manager = HandleOf<TRITONBACKEND_MemoryManager>(Core(backend)->pools().get());
   return nullptr;
 }
 
@@ -125,14 +132,18 @@ TRITONSERVER_Error* TRITONBACKEND_BackendAttributeSetParallelModelInstanceLoadin
 
 // Memory manager ----------------------------------------------------------------------------------
 
-TRITONSERVER_Error* TRITONBACKEND_MemoryManagerAllocate(TRITONBACKEND_MemoryManager* /*manager*/,
+TRITONSERVER_Error* TRITONBACKEND_MemoryManagerAllocate(TRITONBACKEND_MemoryManager* manager,
                                                         void** buffer,
                                                         TRITONSERVER_MemoryType memory_type,
-                                                        int64_t /*memory_type_id*/,
+                                                        int64_t memory_type_id,
                                                         uint64_t byte_size) {
   TRIDENT_REQUIRE(buffer);
-  return Guard([&] {
-    TRIDENT_RETURN_IF_ERROR(CheckHostMemory(ReadEnum<MemoryType>(memory_type)));
+  return Guard([&]() -> Status {
+    TRIDENT_ASSIGN_OR_RETURN(MemoryPool* const pool, PoolFor(manager, memory_type, memory_type_id));
+    if (pool != nullptr) {
+      TRIDENT_ASSIGN_OR_RETURN(*buffer, pool->Allocate(byte_size));
+      return Status::Ok();
+    }
     *buffer = malloc(byte_size);
     if (*buffer == nullptr && byte_size > 0) {
       return Unavailable("no memory for a buffer of ", byte_size, " bytes");
@@ -141,12 +152,13 @@ TRITONSERVER_Error* TRITONBACKEND_MemoryManagerAllocate(TRITONBACKEND_MemoryMana
   });
 }
 
-TRITONSERVER_Error* TRITONBACKEND_MemoryManagerFree(TRITONBACKEND_MemoryManager* /*manager*/,
+TRITONSERVER_Error* TRITONBACKEND_MemoryManagerFree(TRITONBACKEND_MemoryManager* manager,
                                                     void* buffer,
                                                     TRITONSERVER_MemoryType memory_type,
-                                                    int64_t /*memory_type_id*/) {
-  return Guard([&] {
-    TRIDENT_RETURN_IF_ERROR(CheckHostMemory(ReadEnum<MemoryType>(memory_type)));
+                                                    int64_t memory_type_id) {
+  return Guard([&]() -> Status {
+    TRIDENT_ASSIGN_OR_RETURN(MemoryPool* const pool, PoolFor(manager, memory_type, memory_type_id));
+    if (pool != nullptr) return pool->Free(buffer);
     free(buffer);
     return Status::Ok();
   });

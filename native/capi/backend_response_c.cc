@@ -131,6 +131,7 @@ TRITONSERVER_Error* TRITONBACKEND_ResponseSend(TRITONBACKEND_Response* response,
   TRIDENT_REQUIRE(response);
   return Guard([&] {
     ResponsePtr owned(Core(response));
+    if (error != nullptr) owned->target().BackendFailed();
     owned->set_status(ReadError(error));
     return InferenceResponse::Send(std::move(owned), send_flags);
   });

@@ -12,16 +12,13 @@ TRITONSERVER_ResponseAllocator* Handle(ResponseAllocator* allocator) {
   return HandleOf<TRITONSERVER_ResponseAllocator>(allocator);
 }
 
-// Every reader of a response would have to copy from the device, and none can yet.
-Status CheckReachable(const char* output_name, const OutputBuffer& buffer) {
-  if (buffer.attributes.memory_type == MemoryType::kGpu) {
-    return Unsupported("output '", output_name, "' was given GPU memory");
-  }
+Status CheckGiven(const char* output_name, const OutputBuffer& buffer) {
   if (buffer.data == nullptr && buffer.attributes.byte_size > 0) {
     return Unavailable("output '", output_name, "' was given no memory for its ",
                        buffer.attributes.byte_size, " bytes");
   }
-  return Status::Ok();
+  const Status fit = CheckBuffer(buffer.data, buffer.attributes);
+  return fit.ok() ? fit : fit.WithPrefix(StrCat("output '", output_name, "': "));
 }
 
 }  // namespace
@@ -51,7 +48,7 @@ Status CallbackSink::Allocate(const char* output_name, uint64_t byte_size, Outpu
                                               allocator_userp_, buffer->sink_data));
     attributes.byte_size = byte_size;
   }
-  if (status.ok()) status = CheckReachable(output_name, *buffer);
+  if (status.ok()) status = CheckGiven(output_name, *buffer);
   if (!status.ok()) Free(*buffer);
   return status;
 }

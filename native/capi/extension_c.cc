@@ -3,6 +3,7 @@
 #include "base/scratch.h"
 #include "capi/handles.h"
 #include "capi/request_access.h"
+#include "cuda/health.h"
 #include "model/model.h"
 #include "server/server.h"
 #include "trident/extension.h"
@@ -139,6 +140,30 @@ TRITONSERVER_Error* TRITONSERVER_TridentServerOptionsSetModelEventFn(
           event.total};
       event_fn(&plain, userp);
     };
+    return Status::Ok();
+  });
+}
+
+TRITONSERVER_Error* TRITONSERVER_TridentServerOptionsSetDeviceEventFn(
+    TRITONSERVER_ServerOptions* options, TRITONSERVER_TridentDeviceEventFn_t event_fn,
+    void* userp) {
+  TRIDENT_REQUIRE(options);
+  return Guard([&] {
+    Core(options)->device_event_listener = nullptr;
+    if (event_fn == nullptr) return Status::Ok();
+    Core(options)->device_event_listener = [event_fn, userp](const DeviceEvent& event) {
+      const TRITONSERVER_TridentDeviceEvent plain = {event.device_id, event.lost,
+                                                     event.reason.c_str()};
+      event_fn(&plain, userp);
+    };
+    return Status::Ok();
+  });
+}
+
+TRITONSERVER_Error* TRITONSERVER_TridentServerCheckDevices(TRITONSERVER_Server* server) {
+  TRIDENT_REQUIRE(server);
+  return Guard([] {
+    cuda::CheckDevices();
     return Status::Ok();
   });
 }

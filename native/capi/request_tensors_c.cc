@@ -6,29 +6,13 @@ using namespace trident;  // NOLINT: C functions live outside every namespace
 
 namespace {
 
-Status CheckBuffer(const InferenceRequest& request, const char* input, const ConstBuffer& buffer) {
-  switch (buffer.attributes.memory_type) {
-    case MemoryType::kCpu:
-    case MemoryType::kCpuPinned:
-      break;
-    case MemoryType::kGpu:
-      return Unsupported(request.LogPrefix(), "data of input '", input, "' is in GPU memory");
-    default:
-      return InvalidArg(request.LogPrefix(), "data of input '", input, "' has unknown memory type ",
-                        static_cast<int>(buffer.attributes.memory_type));
-  }
-  if (buffer.data == nullptr && buffer.attributes.byte_size > 0) {
-    return InvalidArg(request.LogPrefix(), "data of input '", input, "' is null");
-  }
-  return Status::Ok();
-}
-
 // `host_policy` null: for every instance.
 TRITONSERVER_Error* AppendData(const char* function, TRITONSERVER_InferenceRequest* handle,
                                const char* name, const char* host_policy,
                                const ConstBuffer& buffer) {
   return ChangeRequest(function, handle, [&](InferenceRequest* request) {
-    TRIDENT_RETURN_IF_ERROR(CheckBuffer(*request, name, buffer));
+    const Status fit = CheckBuffer(buffer.data, buffer.attributes);
+    if (!fit.ok()) return fit.WithPrefix(StrCat(request->LogPrefix(), "input '", name, "': "));
     TRIDENT_ASSIGN_OR_RETURN(InputTensor* const input, request->FindInput(name));
     return host_policy == nullptr ? input->Append(buffer)
                                   : input->AppendForHostPolicy(host_policy, buffer);

@@ -36,7 +36,8 @@ TRITONSERVER_Error* TRITONBACKEND_StateBuffer(TRITONBACKEND_State* state, void**
   TRIDENT_REQUIRE(state, buffer, memory_type, memory_type_id);
   *buffer = nullptr;
   return Guard([&] {
-    BufferAttributes attributes;
+    BufferAttributes attributes = {.memory_type = ReadEnum<MemoryType>(*memory_type),
+                                   .memory_type_id = *memory_type_id};
     TRIDENT_RETURN_IF_ERROR(Core(state)->Buffer(buffer_byte_size, buffer, &attributes));
     *memory_type = static_cast<TRITONSERVER_MemoryType>(attributes.memory_type);
     *memory_type_id = attributes.memory_type_id;

@@ -52,12 +52,24 @@ InstanceGroup ImplicitGroup(const std::string& model_name,
   return group;
 }
 
-// KIND_AUTO means GPU where every listed GPU, or any when none is listed, can be used; else CPU,
-// where the list has no meaning.
-void ResolveKind(const std::vector<int32_t>& usable_gpus, InstanceGroup* group) {
+bool IsForGpus(const InstanceGroup& group) {
+  return group.kind == InstanceGroupKind::kGpu || group.kind == InstanceGroupKind::kAuto;
+}
+
+// Whether a backend with these preferences wants to be on the CPU unless it is told otherwise.
+bool AvoidsGpus(const std::vector<InstanceGroup>& preferred) {
+  return std::any_of(preferred.begin(), preferred.end(),
+                     [](const auto& wish) { return wish.kind == InstanceGroupKind::kCpu; }) &&
+         std::none_of(preferred.begin(), preferred.end(), IsForGpus);
+}
+
+// KIND_AUTO means GPU where every listed GPU, or any when none is listed, can be used, and the
+// backend does not avoid them; else CPU, where the list has no meaning.
+void ResolveKind(const std::vector<InstanceGroup>& preferred,
+                 const std::vector<int32_t>& usable_gpus, InstanceGroup* group) {
   if (group->kind != InstanceGroupKind::kAuto) return;
   const bool all_usable = UsableOf(group->gpus, usable_gpus).size() == group->gpus.size();
-  if (!usable_gpus.empty() && all_usable) {
+  if (!AvoidsGpus(preferred) && !usable_gpus.empty() && all_usable) {
     group->kind = InstanceGroupKind::kGpu;
   } else {
     group->kind = InstanceGroupKind::kCpu;
@@ -86,7 +98,7 @@ int32_t DefaultCount(const InstanceGroup& group, const std::string& backend) {
 void NormalizeGroup(const ModelConfig& config, const std::vector<InstanceGroup>& preferred,
                     const std::vector<int32_t>& usable_gpus, size_t index, InstanceGroup* group) {
   if (group->name.empty()) group->name = config.name + "_" + std::to_string(index);
-  ResolveKind(usable_gpus, group);
+  ResolveKind(preferred, usable_gpus, group);
   ApplyPreference(preferred, usable_gpus, group);
   if (group->count < 1) group->count = DefaultCount(*group, config.backend);
   if (group->kind == InstanceGroupKind::kGpu && group->gpus.empty()) group->gpus = usable_gpus;
@@ -119,6 +131,17 @@ void Normalize(ModelConfig* config) {
     if (!optimization.input_pinned_memory) optimization.input_pinned_memory = {true};
     if (!optimization.output_pinned_memory) optimization.output_pinned_memory = {true};
   }
+}
+
+bool MayUseGpus(const std::vector<InstanceGroup>& preferred, const ModelConfig& config) {
+  if (config.ensemble_scheduling) return false;
+  const auto may = [avoids = AvoidsGpus(preferred)](const InstanceGroup& group) {
+    return group.kind == InstanceGroupKind::kGpu ||
+           (group.kind == InstanceGroupKind::kAuto && !avoids);
+  };
+  const std::vector<InstanceGroup>& groups = config.instance_group;
+  if (!groups.empty()) return std::any_of(groups.begin(), groups.end(), may);
+  return preferred.empty() || IsForGpus(preferred.front());
 }
 
 void NormalizeInstanceGroups(const std::vector<InstanceGroup>& preferred,

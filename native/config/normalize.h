@@ -12,6 +12,10 @@ namespace trident {
 // Idempotent.
 void Normalize(ModelConfig* config);
 
+// Whether NormalizeInstanceGroups gives `config` other groups where there are GPUs than where there
+// are none, or it has groups for GPUs.
+bool MayUseGpus(const std::vector<InstanceGroup>& preferred, const ModelConfig& config);
+
 // Resolves instance groups: an implicit group when none is given, names, KIND_AUTO, counts, GPUs
 // and host policies. `preferred` are the groups of the backend's attributes, best first;
 // `usable_gpus` the device ids that instances may use, none when there is no CUDA device. Leaves

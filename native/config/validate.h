@@ -14,6 +14,13 @@ namespace trident {
 // its chance to complete them, instance groups once they are resolved against the backend.
 Status Validate(const ModelConfig& config);
 Status ValidateTensors(const ModelConfig& config);  // input, output, batch_input, batch_output
-Status ValidateInstanceGroups(const ModelConfig& config, const std::vector<int32_t>& usable_gpus);
+
+// The GPUs that instances may be on.
+struct UsableGpus {
+  std::vector<int32_t> ids;
+  Status why_none = InvalidArg("there are none");  // what is missing where there are no ids
+};
+// With that reason's code where a group wants a GPU and there is none.
+Status ValidateInstanceGroups(const ModelConfig& config, const UsableGpus& usable_gpus);
 
 }  // namespace trident

@@ -11,22 +11,24 @@ namespace {
 std::string Join(const std::vector<int32_t>& numbers) {
   std::string text;
   for (int32_t number : numbers) text += (text.empty() ? "" : ", ") + std::to_string(number);
-  return text.empty() ? "none" : text;
+  return text;
 }
 
-Status ValidateGpus(const InstanceGroup& group, const std::vector<int32_t>& usable_gpus) {
-  if (usable_gpus.empty()) return InvalidArg("has kind KIND_GPU but no GPUs are available");
+Status ValidateGpus(const InstanceGroup& group, const UsableGpus& usable) {
+  if (usable.ids.empty()) {
+    return usable.why_none.WithPrefix("has kind KIND_GPU but no GPUs are available: ");
+  }
   if (group.gpus.empty()) return InvalidArg("has kind KIND_GPU but specifies no GPUs");
   for (int32_t gpu : group.gpus) {
-    if (std::find(usable_gpus.begin(), usable_gpus.end(), gpu) == usable_gpus.end()) {
+    if (std::find(usable.ids.begin(), usable.ids.end(), gpu) == usable.ids.end()) {
       return InvalidArg("specifies invalid or unsupported GPU ", gpu,
-                        "; usable GPUs are: ", Join(usable_gpus));
+                        "; usable GPUs are: ", Join(usable.ids));
     }
   }
   return Status::Ok();
 }
 
-Status ValidateKind(const InstanceGroup& group, const std::vector<int32_t>& usable_gpus) {
+Status ValidateKind(const InstanceGroup& group, const UsableGpus& usable_gpus) {
   switch (group.kind) {
     case InstanceGroupKind::kGpu:
       return ValidateGpus(group, usable_gpus);
@@ -57,7 +59,7 @@ Status ValidateProfiles(const InstanceGroup& group, const std::string& platform)
 
 }  // namespace
 
-Status ValidateInstanceGroups(const ModelConfig& config, const std::vector<int32_t>& usable_gpus) {
+Status ValidateInstanceGroups(const ModelConfig& config, const UsableGpus& usable_gpus) {
   if (config.ensemble_scheduling) return Status::Ok();
   const std::string model = "model '" + config.name + "': ";
   if (config.instance_group.empty()) {

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "base/status.h"
+
 namespace trident {
 
 // Where bytes live; values equal TRITONSERVER_memorytype_enum.
@@ -21,5 +23,14 @@ struct ConstBuffer {
   const void* data = nullptr;
   BufferAttributes attributes;
 };
+
+// Whether `data` can be memory as `attributes` describe it. INVALID_ARG for an unknown memory type,
+// a device this process does not see, and null for more than no bytes; UNSUPPORTED for a device
+// without a driver. What an address points to is for who gave it.
+Status CheckUnusualBuffer(const void* data, const BufferAttributes& attributes);
+inline Status CheckBuffer(const void* data, const BufferAttributes& attributes) {
+  if (attributes.memory_type == MemoryType::kCpu && data != nullptr) return Status::Ok();
+  return CheckUnusualBuffer(data, attributes);
+}
 
 }  // namespace trident

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "inference/copy_buffer.h"
 #include "inference/request.h"
 
 namespace trident {
@@ -27,11 +28,9 @@ uint64_t ZeroBytes(const InputTensor& input) {
 }
 
 std::shared_ptr<const void> CopyOf(const InputTensor& input) {
-  auto copy = std::make_shared<std::vector<char>>();
-  for (const ConstBuffer& buffer : input.buffers()) {
-    const char* bytes = static_cast<const char*>(buffer.data);
-    copy->insert(copy->end(), bytes, bytes + buffer.attributes.byte_size);
-  }
+  auto copy = std::make_shared<std::vector<char>>(input.byte_size());
+  // On failure zeros, as all else of a null request: nobody wants its outputs.
+  (void)CopyBlocks(input.buffers(), copy->data(), {});
   return {copy, copy->data()};
 }
 

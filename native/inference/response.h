@@ -129,6 +129,7 @@ class InferenceResponse {
 
   std::vector<Parameter>& parameters() { return parameters_; }
   const std::vector<Parameter>& parameters() const { return parameters_; }
+  InferenceTarget& target() const { return *target_; }
   const ModelSignature& model() const { return target_->signature(); }
   const std::string& request_id() const { return request_id_; }
   const std::shared_ptr<ResponseSink>& sink() const { return sink_; }

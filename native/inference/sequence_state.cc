@@ -4,14 +4,15 @@
 #include <cstring>
 #include <new>
 
+#include "inference/copy_buffer.h"
+
 namespace trident {
 namespace {
 
-constexpr std::align_val_t kAlignment{64};  // a cache line, and the widest vector register
-
-std::shared_ptr<void> Allocate(uint64_t byte_size) {
-  return {::operator new(byte_size, kAlignment),
-          [](void* memory) { ::operator delete(memory, kAlignment); }};
+bool IsWhere(const BufferAttributes& wished, const BufferAttributes& there) {
+  const bool on_device = there.memory_type == MemoryType::kGpu;
+  if (wished.memory_type != MemoryType::kGpu) return !on_device;
+  return on_device && there.memory_type_id == wished.memory_type_id;
 }
 
 }  // namespace
@@ -33,7 +34,11 @@ StateTensor::StateTensor(const StateSpec& spec) : spec_(spec), same_buffer_(spec
       current_.memory = {growable_, growable_->data()};
     }
   }
-  if (current_.memory == nullptr) current_.memory = Allocate(byte_size);
+  if (current_.memory == nullptr) {
+    Result<OwnedBuffer> buffer = AllocateBuffer(byte_size);
+    if (!buffer.ok()) throw std::bad_alloc();
+    current_.memory = std::move(buffer->memory);
+  }
   memcpy(current_.memory.get(), spec.initial->data(), byte_size);
 }
 
@@ -78,13 +83,17 @@ Result<uint64_t> StateTensor::DescribedBytes() const {
   return TensorByteSize(next_.datatype, next_.shape.data(), next_.shape.size());
 }
 
-void StateTensor::Reallocate(uint64_t byte_size) {
-  std::shared_ptr<void> memory = Allocate(byte_size);
+Status StateTensor::Reallocate(uint64_t byte_size, const BufferAttributes& wished) {
+  TRIDENT_ASSIGN_OR_RETURN(OwnedBuffer buffer, AllocateBuffer(byte_size, wished, pools_));
   if (spec_.growable && same_buffer_) {
-    memcpy(memory.get(), current_.memory.get(), std::min(byte_size, current_.attributes.byte_size));
+    TRIDENT_RETURN_IF_ERROR(CopyBuffer(buffer.memory.get(), buffer.attributes,
+                                       current_.memory.get(), current_.attributes,
+                                       std::min(byte_size, current_.attributes.byte_size)));
   }
-  next_.memory = std::move(memory);
+  next_.memory = std::move(buffer.memory);
+  next_.attributes = buffer.attributes;
   next_.tensor = nullptr;
+  return Status::Ok();
 }
 
 Status StateTensor::Buffer(uint64_t byte_size, void** data, BufferAttributes* attributes) {
@@ -103,14 +112,16 @@ Status StateTensor::Buffer(uint64_t byte_size, void** data, BufferAttributes* at
     }
     if (growable_ != nullptr || byte_size == current_.attributes.byte_size) {
       next_.memory = current_.memory;
+      next_.attributes = current_.attributes;
+      next_.attributes.byte_size = byte_size;
       next_.tensor = nullptr;
     } else {
-      Reallocate(byte_size);
+      TRIDENT_RETURN_IF_ERROR(Reallocate(byte_size, *attributes));
     }
-  } else if (next_.memory == nullptr || next_.attributes.byte_size != byte_size) {
-    Reallocate(byte_size);
+  } else if (next_.memory == nullptr || next_.attributes.byte_size != byte_size ||
+             !IsWhere(*attributes, next_.attributes)) {
+    TRIDENT_RETURN_IF_ERROR(Reallocate(byte_size, *attributes));
   }
-  next_.attributes.byte_size = byte_size;
   buffered_ = true;
   *data = next_.memory.get();
   *attributes = next_.attributes;
@@ -157,7 +168,11 @@ uint64_t SequenceStates::largest_state() const {
 
 void SequenceStates::Attach(const std::shared_ptr<SequenceStates>& states,
                             InferenceRequest* request) {
-  for (const auto& state : states->states_) request->AddOverrideInput(state->CurrentInput());
+  const std::shared_ptr<MemoryPools> pools = request->target()->memory_pools();
+  for (const auto& state : states->states_) {
+    state->set_pools(pools);
+    request->AddOverrideInput(state->CurrentInput());
+  }
   request->states = states;
 }
 

@@ -6,6 +6,7 @@
 
 #include "inference/request.h"
 #include "memory/growable_memory.h"
+#include "memory/memory_pools.h"
 
 namespace trident {
 
@@ -44,11 +45,15 @@ class StateTensor {
   const Shape& current_shape() const { return current_.shape; }
   // Bytes of a dummy of this form.
   uint64_t zero_bytes() const;
+  // Where memory comes from that is not of the host's heap.
+  void set_pools(std::shared_ptr<MemoryPools> pools) { pools_ = std::move(pools); }
 
   // The backend's side ----------------------------------------------------------------------------
   // What the backend is about to write.
   Status Describe(DataType datatype, Shape shape);
-  // Memory of exactly the described size; the same again when nothing has changed.
+  // Memory of exactly the described size; the same again when nothing has changed. On the device
+  // that `attributes` wish for, unless it is to be that of the input, or the device is full; on
+  // return they say where it is.
   Status Buffer(uint64_t byte_size, void** data, BufferAttributes* attributes);
   Result<BufferAttributes*> attributes();
   Status Update();
@@ -63,10 +68,11 @@ class StateTensor {
     std::shared_ptr<InputTensor> tensor;  // of these bytes; made when first asked for
   };
   Result<uint64_t> DescribedBytes() const;
-  void Reallocate(uint64_t byte_size);
+  Status Reallocate(uint64_t byte_size, const BufferAttributes& wished);
 
   const StateSpec& spec_;
   const bool same_buffer_;
+  std::shared_ptr<MemoryPools> pools_;
   std::shared_ptr<GrowableMemory> growable_;  // null where address space is short: then it moves
   Value current_;
   Value next_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <span>
 
 #include "base/status.h"
@@ -10,6 +11,7 @@
 namespace trident {
 
 class InferenceRequest;
+class MemoryPools;
 
 // The model version a request is for, as far as requests and responses need to know it; the model
 // room implements it. Kept alive by every request made for it and every response it gave.
@@ -34,6 +36,13 @@ class InferenceTarget {
   // requests even if it is unloaded meanwhile.
   virtual bool Reserve() = 0;
   virtual void Unreserve() = 0;
+
+  // The backend has answered an error, or is about to: what it runs on may be broken. Called
+  // without a lock, before the client hears of the error.
+  virtual void BackendFailed() {}
+
+  // Where memory of devices comes from for what the backend writes; null: nowhere.
+  virtual std::shared_ptr<MemoryPools> memory_pools() const { return nullptr; }
 
   // Ends `request` with CANCELLED if it still waits in the queue.
   virtual void CancelQueued(InferenceRequest* request) = 0;

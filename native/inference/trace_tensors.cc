@@ -1,37 +1,30 @@
 #include "inference/trace_tensors.h"
 
-#include <algorithm>
-#include <cstring>
-#include <memory>
-#include <new>
+#include <span>
+#include <utility>
 
+#include "inference/copy_buffer.h"
 #include "inference/request.h"
 
 namespace trident {
 namespace {
 
-// Whoever listens wants one block: several are put together for the time of the call, if there is
-// memory for that.
-void TraceInput(InferenceTrace* trace, TraceActivity activity, const InputTensor& input,
-                const Shape& shape, const std::vector<ConstBuffer>& blocks) {
-  TracedTensor tensor{input.name().c_str(), input.datatype(), shape, {}};
-  std::unique_ptr<char[]> whole;
-  if (blocks.size() == 1) {
+// Whoever listens wants one block that the CPU can read: what is none is copied for the time of the
+// call, and left out where that can't be.
+void TraceTensor(InferenceTrace* trace, TraceActivity activity, const std::string& name,
+                 DataType datatype, const Shape& shape, std::span<const ConstBuffer> blocks) {
+  TracedTensor tensor{name.c_str(), datatype, shape, {}};
+  OwnedBuffer whole;
+  if (blocks.size() == 1 && OnHost(blocks)) {
     tensor.bytes = blocks[0];
   } else if (!blocks.empty()) {
-    uint64_t& total = tensor.bytes.attributes.byte_size;
-    for (const ConstBuffer& block : blocks) {
-      if (block.attributes.memory_type == MemoryType::kGpu) return;
-      total += block.attributes.byte_size;
-    }
-    whole.reset(new (std::nothrow) char[total]);
-    if (whole == nullptr) return;
-    char* end = whole.get();
-    for (const ConstBuffer& block : blocks) {
-      memcpy(end, block.data, block.attributes.byte_size);
-      end += block.attributes.byte_size;
-    }
-    tensor.bytes.data = whole.get();
+    uint64_t total = 0;
+    for (const ConstBuffer& block : blocks) total += block.attributes.byte_size;
+    Result<OwnedBuffer> copy = AllocateBuffer(total);
+    if (!copy.ok()) return;
+    whole = std::move(copy).value();
+    if (!CopyBlocks(blocks, whole.memory.get(), whole.attributes).ok()) return;
+    tensor.bytes = {whole.memory.get(), whole.attributes};
   }
   trace->ReportTensor(activity, tensor);
 }
@@ -41,8 +34,8 @@ void TraceInput(InferenceTrace* trace, TraceActivity activity, const InputTensor
 void TraceQueuedInputs(const InferenceRequest& request) {
   if (!request.trace()->wants_tensors()) return;
   for (const auto& input : request.inputs()) {
-    TraceInput(request.trace(), TraceActivity::kTensorQueueInput, *input, input->shape(),
-               input->buffers());
+    TraceTensor(request.trace(), TraceActivity::kTensorQueueInput, input->name(), input->datatype(),
+                input->shape(), input->buffers());
   }
 }
 
@@ -50,8 +43,8 @@ void TraceBackendInputs(const InferenceRequest& request, const char* host_policy
   if (!request.trace()->wants_tensors()) return;
   for (size_t i = 0; i < request.backend_input_count(); ++i) {
     const InputTensor& input = *request.backend_input(i);
-    TraceInput(request.trace(), TraceActivity::kTensorBackendInput, input, input.backend_shape(),
-               input.BuffersFor(host_policy));
+    TraceTensor(request.trace(), TraceActivity::kTensorBackendInput, input.name(), input.datatype(),
+                input.backend_shape(), input.BuffersFor(host_policy));
   }
 }
 
@@ -59,11 +52,9 @@ void TraceOutputs(InferenceTrace* trace, const InferenceResponse& response) {
   if (!trace->wants_tensors() || !response.status().ok()) return;
   for (const auto& output : response.outputs()) {
     if (!output->has_buffer()) continue;
-    const OutputBuffer& buffer = output->buffer();
-    trace->ReportTensor(TraceActivity::kTensorBackendOutput, {output->name().c_str(),
-                                                              output->datatype(),
-                                                              output->shape(),
-                                                              {buffer.data, buffer.attributes}});
+    const ConstBuffer bytes{output->buffer().data, output->buffer().attributes};
+    TraceTensor(trace, TraceActivity::kTensorBackendOutput, output->name(), output->datatype(),
+                output->shape(), {&bytes, 1});
   }
 }
 

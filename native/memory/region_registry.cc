@@ -11,9 +11,10 @@ namespace {
 
 constexpr size_t kMaxNameBytes = 255;
 
-Status CheckRegionName(const std::string& name) {
+Status CheckRegionName(const std::string& name, RegionKind kind) {
   if (name.empty()) {
-    return InvalidArg("'region name' is necessary to register system shared memory region");
+    return InvalidArg("'region name' is necessary to register ",
+                      kind == RegionKind::kCuda ? "cuda" : "system", " shared memory region");
   }
   if (name.size() > kMaxNameBytes) {
     return InvalidArg("the shared memory region's name has ", name.size(), " bytes, the limit is ",
@@ -49,6 +50,16 @@ Status CheckRange(std::string_view name, uint64_t region_bytes, uint64_t offset,
   return Status::Ok();
 }
 
+Status AlreadyRegistered(const std::string& name) {
+  return AlreadyExists("shared memory region '", name, "' already in manager");
+}
+
+Status OfOtherKind(std::string_view name, RegionKind asked) {
+  const bool cuda = asked == RegionKind::kCuda;
+  return NotFound("The region named '", name, "' is registered as ", cuda ? "system" : "CUDA",
+                  " shared memory, not ", cuda ? "CUDA" : "system", " shared memory");
+}
+
 }  // namespace
 
 // Leases
@@ -63,6 +74,7 @@ RegionLease& RegionLease::operator=(RegionLease&& other) noexcept {
     registered_ = std::exchange(other.registered_, nullptr);
     data_ = std::exchange(other.data_, nullptr);
     byte_size_ = std::exchange(other.byte_size_, 0);
+    place_ = other.place_;
   }
   return *this;
 }
@@ -82,9 +94,20 @@ Result<RegionLease> RegionLease::Direct(std::shared_ptr<SharedMemoryRegion> regi
   return lease;
 }
 
+Result<RegionLease> RegionLease::Direct(const CudaMemory& memory, uint64_t offset,
+                                        uint64_t byte_size) {
+  TRIDENT_RETURN_IF_ERROR(CheckRange("CUDA memory", memory.byte_size(), offset, byte_size));
+  RegionLease lease;
+  lease.data_ = memory.data() + offset;
+  lease.byte_size_ = byte_size;
+  lease.place_ = memory.place();
+  lease.direct_ = memory.hold();
+  return lease;
+}
+
 Status RegionLease::Finish() {
-  if (region_ == nullptr) return Status::Ok();
-  const Status status = region_->poisoned() ? region_->CheckUsable() : Status::Ok();
+  const bool lost = region_ != nullptr && region_->poisoned();
+  const Status status = lost ? region_->CheckUsable() : Status::Ok();
   Release();
   return status;
 }
@@ -111,9 +134,21 @@ void RegionLease::Release() {
 RegionRegistry::RegionRegistry(AllowedKeys allowed)
     : allowed_(std::move(allowed)), table_(std::make_shared<RegionTable>()) {}
 
+Status RegionRegistry::CheckFree(const std::string& name) const {
+  MutexLock lock(table_->mutex);
+  return table_->regions.contains(name) ? AlreadyRegistered(name) : Status::Ok();
+}
+
+Status RegionRegistry::Add(const std::string& name, RegisteredRegion region) {
+  MutexLock lock(table_->mutex);
+  const auto [position, added] = table_->regions.try_emplace(name, std::move(region));
+  position->second.name = &position->first;
+  return added ? Status::Ok() : AlreadyRegistered(name);
+}
+
 Status RegionRegistry::Register(const std::string& name, const std::string& key, uint64_t offset,
                                 uint64_t byte_size) {
-  TRIDENT_RETURN_IF_ERROR(CheckRegionName(name));
+  TRIDENT_RETURN_IF_ERROR(CheckRegionName(name, RegionKind::kSystem));
   const std::string context = StrCat("failed to register shared memory region '", name, "': ");
   TRIDENT_RETURN_IF_ERROR(CheckSharedMemoryKey(key).WithPrefix(
       StrCat("cannot register shared memory region '", name, "': ")));
@@ -121,11 +156,7 @@ Status RegionRegistry::Register(const std::string& name, const std::string& key,
     return Unsupported(context, "key '", key, "' was neither created by this process nor allowed ",
                        "by its host");
   }
-  const Status taken = AlreadyExists("shared memory region '", name, "' already in manager");
-  {
-    MutexLock lock(table_->mutex);
-    if (table_->regions.contains(name)) return taken;
-  }
+  TRIDENT_RETURN_IF_ERROR(CheckFree(name));
   if (byte_size == 0) return InvalidArg(context, "invalid args: byte size 0");
   auto object = table_->MapObject(key, offset, byte_size);
   if (!object.ok()) {
@@ -139,45 +170,72 @@ Status RegionRegistry::Register(const std::string& name, const std::string& key,
   region.object = std::move(object).value();
   region.offset = offset;
   region.byte_size = byte_size;
-  MutexLock lock(table_->mutex);
-  const auto [position, added] = table_->regions.try_emplace(name, std::move(region));
-  position->second.name = &position->first;
-  return added ? Status::Ok() : taken;
+  return Add(name, std::move(region));
 }
 
-void RegionRegistry::Unregister(std::string_view name) {
+Status RegionRegistry::RegisterCuda(const std::string& name, std::span<const uint8_t> handle,
+                                    int64_t device_id, uint64_t byte_size) {
+  TRIDENT_RETURN_IF_ERROR(CheckRegionName(name, RegionKind::kCuda));
+  TRIDENT_RETURN_IF_ERROR(cuda::ReportDriver().status.WithPrefix(
+      StrCat("failed to register CUDA shared memory region: '", name, "', GPUs not supported: ")));
+  if (handle.size() != sizeof(cuda::IpcHandle)) {
+    return InvalidArg("'raw_handle' must be a valid base64 encoded cudaIpcMemHandle_t, of ",
+                      sizeof(cuda::IpcHandle), " bytes, not ", handle.size());
+  }
+  TRIDENT_RETURN_IF_ERROR(CheckFree(name));
+  const std::string context = StrCat("failed to register shared memory region '", name, "': ");
+  if (byte_size == 0) return InvalidArg(context, "invalid args: byte size 0");
+  auto memory = CudaMemory::Open(handle, device_id, 0, byte_size);
+  if (!memory.ok()) return memory.status().WithPrefix(context);
+  RegisteredRegion region;
+  region.device_memory = std::move(memory).value();
+  region.byte_size = byte_size;
+  return Add(name, std::move(region));
+}
+
+Status RegionRegistry::Unregister(std::string_view name, RegionKind kind) {
   RegionTable::Map::node_type dropped;
   MutexLock lock(table_->mutex);
   const auto position = table_->regions.find(name);
-  if (position != table_->regions.end()) dropped = table_->Unregister(position);
+  if (position == table_->regions.end()) return Status::Ok();
+  if (position->second.kind() != kind) return OfOtherKind(name, kind);
+  dropped = table_->Unregister(position);
+  return Status::Ok();
 }
 
-void RegionRegistry::UnregisterAll() {
+void RegionRegistry::UnregisterAll(RegionKind kind) {
   std::vector<RegionTable::Map::node_type> dropped;
   MutexLock lock(table_->mutex);
   dropped.reserve(table_->regions.size());
   for (auto next = table_->regions.begin(); next != table_->regions.end();) {
-    dropped.push_back(table_->Unregister(next++));
+    const auto position = next++;
+    if (position->second.kind() == kind) dropped.push_back(table_->Unregister(position));
   }
 }
 
-std::vector<RegionStatus> RegionRegistry::List() const {
+std::vector<RegionStatus> RegionRegistry::List(RegionKind kind) const {
   std::vector<RegionStatus> list;
   {
     MutexLock lock(table_->mutex);
     list.reserve(table_->regions.size());
-    for (const auto& [name, region] : table_->regions) list.push_back(region.status());
+    for (const auto& [name, region] : table_->regions) {
+      if (region.kind() == kind) list.push_back(region.status());
+    }
   }
   std::sort(list.begin(), list.end(),
             [](const RegionStatus& a, const RegionStatus& b) { return a.name < b.name; });
   return list;
 }
 
-Result<RegionStatus> RegionRegistry::Find(std::string_view name) const {
+Result<RegionStatus> RegionRegistry::Find(std::string_view name, RegionKind kind) const {
   MutexLock lock(table_->mutex);
   const auto position = table_->regions.find(name);
-  if (position != table_->regions.end()) return position->second.status();
-  return NotFound("Unable to find system shared memory region: '", name, "'");
+  if (position == table_->regions.end()) {
+    return NotFound("Unable to find ", kind == RegionKind::kCuda ? "cuda" : "system",
+                    " shared memory region: '", name, "'");
+  }
+  if (position->second.kind() != kind) return OfOtherKind(name, kind);
+  return position->second.status();
 }
 
 Result<RegionLease> RegionRegistry::Acquire(std::string_view name, uint64_t offset,
@@ -197,8 +255,9 @@ Result<RegionLease> RegionRegistry::Acquire(std::string_view name, uint64_t offs
   lease.table_ = table_;
   lease.region_ = lease.registered_->object.get();
   TRIDENT_RETURN_IF_ERROR(lease.registered_->CheckUsable());
-  lease.data_ = lease.region_->data() + lease.registered_->offset + offset;
+  lease.data_ = lease.registered_->data() + offset;
   lease.byte_size_ = byte_size;
+  lease.place_ = lease.registered_->place();
   return lease;
 }
 

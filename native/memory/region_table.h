@@ -10,13 +10,15 @@
 #include <utility>
 
 #include "base/mutex.h"
+#include "memory/cuda_memory.h"
 #include "memory/region_registry.h"
 
 namespace trident {
 
-// One registration: a name for a part of an object.
+// One registration: a name for a part of an object, or for memory of a device.
 struct RegisteredRegion {
-  std::shared_ptr<SharedMemoryRegion> object;  // all of it
+  std::shared_ptr<SharedMemoryRegion> object;  // all of it; null for a CUDA region
+  CudaMemory device_memory;
   uint64_t offset = 0;
   uint64_t byte_size = 0;
   // These two change, under the table's mutex; the others stay as registered.
@@ -26,8 +28,13 @@ struct RegisteredRegion {
   const std::string* name = nullptr;  // of the table
   std::string key;
 
-  Status CheckUsable() const { return object->CheckUsable(offset + byte_size); }
-  RegionStatus status() const { return {*name, key, offset, byte_size}; }
+  RegionKind kind() const { return device_memory ? RegionKind::kCuda : RegionKind::kSystem; }
+  Status CheckUsable() const {
+    return device_memory ? Status::Ok() : object->CheckUsable(offset + byte_size);
+  }
+  uint8_t* data() const { return device_memory ? device_memory.data() : object->data() + offset; }
+  cuda::Place place() const { return device_memory ? device_memory.place() : cuda::Place(); }
+  RegionStatus status() const { return {*name, key, offset, byte_size, place().device_id}; }
 };
 
 // The registrations of a server, which its leases share. Regions don't move: a lease points at its

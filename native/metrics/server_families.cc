@@ -49,6 +49,7 @@ constexpr std::array kFamilies = {
     &kGpuPowerUsage,
     &kGpuPowerLimit,
     &kGpuEnergy,
+    &kGpuLost,
 };
 
 }  // namespace

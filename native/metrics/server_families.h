@@ -106,6 +106,9 @@ inline constexpr FamilyHead kGpuEnergy = {
     "nv_energy_consumption", "counter",
     "What the GPU has taken since it was first asked, in joules"};
 
+inline constexpr FamilyHead kGpuLost = {
+    "trident_gpu_lost", "gauge", "1 when an error has made the GPU unusable for this process"};
+
 // Null for a name that no server uses.
 const FamilyHead* FindServerFamily(std::string_view name);
 

@@ -28,11 +28,13 @@ Status Backend::FindEntryPoints() {
 Result<std::shared_ptr<Backend>> Backend::Load(const std::string& name,
                                                const std::string& library_path,
                                                std::string config_json,
+                                               std::shared_ptr<MemoryPools> pools,
                                                std::shared_ptr<Logger> logger) {
   std::shared_ptr<Backend> backend(new Backend());
   backend->name_ = name;
   backend->directory_ = std::filesystem::path(library_path).parent_path().string();
   backend->config_json_ = std::move(config_json);
+  backend->pools_ = std::move(pools);
   backend->logger_ = std::move(logger);
   TRIDENT_ASSIGN_OR_RETURN(backend->library_, DynamicLibrary::Open(library_path));
   TRIDENT_RETURN_IF_ERROR(backend->FindEntryPoints());

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "config/model_config.h"
+#include "memory/memory_pools.h"
 #include "model/load_once.h"
 #include "triton/core/tritonbackend.h"
 
@@ -48,6 +49,7 @@ class Backend {
   static Result<std::shared_ptr<Backend>> Load(const std::string& name,
                                                const std::string& library_path,
                                                std::string config_json,
+                                               std::shared_ptr<MemoryPools> pools,
                                                std::shared_ptr<Logger> logger);
   ~Backend();
 
@@ -57,6 +59,7 @@ class Backend {
   std::string& config_json() { return config_json_; }
   const BackendEntryPoints& entry_points() const { return entry_points_; }
   const BackendAttribute& attribute() const { return attribute_; }
+  const std::shared_ptr<MemoryPools>& pools() const { return pools_; }
 
   TRITONBACKEND_Backend* handle() { return reinterpret_cast<TRITONBACKEND_Backend*>(this); }
 
@@ -71,6 +74,7 @@ class Backend {
   std::string directory_;
   std::string config_json_;
   std::unique_ptr<DynamicLibrary> library_;
+  std::shared_ptr<MemoryPools> pools_;
   std::shared_ptr<Logger> logger_;
   BackendEntryPoints entry_points_;
   BackendAttribute attribute_;
@@ -85,6 +89,7 @@ class BackendManager {
     BackendSettings settings;
     bool auto_complete_config = false;
     double min_compute_capability = 0;
+    std::shared_ptr<MemoryPools> pools;
   };
   BackendManager(Options options, std::shared_ptr<Logger> logger);
 

@@ -59,7 +59,7 @@ Result<std::shared_ptr<Backend>> BackendManager::Get(const ModelConfig& config,
                                                                model_directory, version));
   return loaded_.Get(path, [&] {
     return Backend::Load(config.backend, path, BackendConfigJson(options_, config.backend),
-                         logger_);
+                         options_.pools, logger_);
   });
 }
 

@@ -7,7 +7,7 @@
 namespace trident {
 
 // The instances a resolved configuration asks for, in order of creation: names as Triton gives them
-// (group name, underscore, number), one per count.
+// (group name, underscore, number), one per count, or per count and GPU.
 std::vector<ModelInstance::Description> DescribeInstances(const ModelConfig& config,
                                                           const HostPolicies& host_policies);
 

@@ -6,9 +6,11 @@
 
 namespace trident {
 
-ModelLabels MetricLabelsOf(const ModelConfig& config, const ModelIdentity& model, int64_t version) {
+ModelLabels MetricLabelsOf(const ModelConfig& config, const ModelIdentity& model, int64_t version,
+                           const std::string& gpu_uuid) {
   MetricLabels labels = {{"model", model.name}};
   if (!model.space.empty()) labels["namespace"] = model.space;
+  if (!gpu_uuid.empty()) labels["gpu_uuid"] = gpu_uuid;
   for (const auto& [tag, value] : config.metric_tags) labels["_" + tag] = value;
   return {LabelText(labels) + ",", LabelText({{"version", std::to_string(version)}})};
 }

@@ -32,6 +32,7 @@ Model::Model(ModelSource source)
       find_model_(std::move(source.find_model)),
       auto_complete_(source.auto_complete),
       host_policies_(std::move(source.host_policies)),
+      gpus_(std::move(source.gpus)),
       timer_(std::move(source.timer)),
       executors_(std::move(source.executors)),
       limiter_(std::move(source.limiter)),
@@ -72,7 +73,7 @@ Status Model::Initialize() {
     cache_ = std::make_shared<ModelCache>(server_cache_, StrCat(identity().Text(), " ", version_),
                                           statistics_, logger_);
   }
-  metric_labels_ = MetricLabelsOf(*complete, identity(), version_);
+  LabelMetrics(*complete);
   if (latency_histograms_) {
     first_response_ = std::make_shared<Histogram>(FirstResponseBounds(*complete, *logger_));
   }
@@ -136,9 +137,29 @@ std::shared_ptr<const ModelConfig> Model::config() const {
   return config_;
 }
 
+std::shared_ptr<const ModelLabels> Model::metric_labels() const {
+  MutexLock lock(labels_mutex_);
+  return metric_labels_;
+}
+
+void Model::LabelMetrics(const ModelConfig& config) {
+  auto labels = std::make_shared<const ModelLabels>(
+      MetricLabelsOf(config, identity(), version_, GpuUuidOf(config)));
+  MutexLock lock(labels_mutex_);
+  metric_labels_ = std::move(labels);
+}
+
+Mutex& Model::DeviceTurn(int32_t device_id) {
+  MutexLock lock(mutex_);
+  return device_turns_[device_id];
+}
+
 Status Model::CheckInstanceCount(const ModelConfig& config) const {
   int64_t count = 0;
-  for (const InstanceGroup& group : config.instance_group) count += group.count;
+  for (const InstanceGroup& group : config.instance_group) {
+    const bool on_gpus = group.kind == InstanceGroupKind::kGpu;
+    count += int64_t{group.count} * (on_gpus ? static_cast<int64_t>(group.gpus.size()) : 1);
+  }
   if (count <= kMaxInstances) return Status::Ok();
   return InvalidArg("model '", name_, "' asks for ", count,
                     " instances in its instance groups; at most ", kMaxInstances, " are allowed");
@@ -159,13 +180,23 @@ Status Model::CreateInstances(const ModelConfig& config) {
     AddActive(instances_.back().get());
     any_active = true;
   }
-  MutexLock lock(mutex_);
-  CountInstances();
-  if (any_active) return Status::Ok();
-  return InvalidArg("model '", name_, "' has no instance that is not passive");
+  if (!any_active) return InvalidArg("model '", name_, "' has no instance that is not passive");
+  std::vector<LostInstance> lost;
+  {
+    MutexLock lock(mutex_);
+    CountInstances();
+    lost = TakeOutLost();
+  }
+  Lose(lost);
+  return Health();
 }
 
 void Model::AddActive(ModelInstance* instance) {
+  const ModelInstance::Description& description = instance->description();
+  if (description.kind == TRITONSERVER_INSTANCEGROUPKIND_GPU) {
+    devices_.insert(description.device_id);
+    if (!on_devices_.exchange(true)) cuda::ListenToDevices(weak_from_this());
+  }
   if (!instance->may_run_inline()) may_run_inline_.store(false);
   if (active_tables_.empty() || active_tables_.back().size() == active_tables_.back().capacity()) {
     std::vector<ModelInstance*> table;
@@ -216,6 +247,10 @@ void Model::RequestEnded() {
     MutexLock lock(mutex_);
     drained_.NotifyAll();
   }
+}
+
+std::shared_ptr<MemoryPools> Model::memory_pools() const {
+  return backend_ == nullptr ? nullptr : backend_->pools();
 }
 
 void Model::CancelQueued(InferenceRequest* request) { scheduler_->Cancel(request); }
@@ -282,9 +317,10 @@ Status Model::Ready() {
     RequestStarted();
     instances = instances_;
   }
-  Status status;
+  Status status = Health();
   for (const auto& instance : instances) {
-    if (status.ok()) status = instance->Ready();
+    // The others go on without one whose device is lost.
+    if (status.ok() && instance->Health().ok()) status = instance->Ready();
   }
   instances.clear();
   RequestEnded();

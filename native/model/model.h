@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -13,10 +14,12 @@
 #include "base/mutex.h"
 #include "base/timer.h"
 #include "config/model_config.h"
+#include "cuda/health.h"
 #include "inference/target.h"
 #include "metrics/histogram.h"
 #include "model/backend.h"
 #include "model/executors.h"
+#include "model/gpus.h"
 #include "model/metric_labels.h"
 #include "model/model_identity.h"
 #include "model/model_instance.h"
@@ -45,6 +48,7 @@ struct ModelSource {
   FindModel find_model;              // for the steps of ensembles, whose namespaces are resolved
   bool auto_complete = false;
   HostPolicies host_policies;
+  std::shared_ptr<Gpus> gpus;
   std::shared_ptr<Timer> timer;
   std::shared_ptr<Executors> executors;
   std::shared_ptr<ExecutionLimiter> limiter;  // null: executions are not limited
@@ -61,7 +65,9 @@ struct ModelSource {
  *
  * After Drain the object stays valid for whoever still holds it, but refuses requests.
  * Thread-safe, except for what the plug-in touches while it initialises the model. */
-class Model : public InferenceTarget, public std::enable_shared_from_this<Model> {
+class Model : public InferenceTarget,
+              public cuda::DeviceListener,
+              public std::enable_shared_from_this<Model> {
  public:
   static Result<std::shared_ptr<Model>> Load(ModelSource source);
   ~Model() override;
@@ -80,6 +86,8 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   bool accepting() const { return accepting_.load(std::memory_order_acquire); }
   // OK, or the first instance's reason for not being ready.
   Status Ready();
+  // OK, or UNAVAILABLE when every instance is on a device that is lost: it refuses requests.
+  Status Health() const;
 
   // Takes over the instance groups and the version policy of `config`, while requests go on:
   // instances as they are wanted stay, others are added and removed. On failure nothing has
@@ -96,14 +104,20 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   void Submit(std::span<InferenceRequest*> requests, std::span<Status> outcomes) override;
   bool Reserve() override;
   void Unreserve() override;
+  void BackendFailed() override;
+  std::shared_ptr<MemoryPools> memory_pools() const override;
   void CancelQueued(InferenceRequest* request) override;
+
+  // DeviceListener
+  void OnDeviceLost(const cuda::Device& device, const Status& why) override;
 
   // For metrics
   uint64_t waiting_requests() const { return scheduler_->waiting(); }
   bool cached() const { return cache_ != nullptr; }
   const Histogram* first_response() const { return first_response_.get(); }  // null: not kept
   uint64_t load_ns() const { return load_ns_; }
-  const ModelLabels& metric_labels() const { return metric_labels_; }
+  // Replaced as a whole when only the instances change.
+  std::shared_ptr<const ModelLabels> metric_labels() const;
 
   // For the plug-in and the documents
   // -------------------------------------------------------------- Replaced as a whole when only
@@ -116,6 +130,9 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   Backend& backend() { return *backend_; }
   void* server() const { return server_; }
   ExecutionLimiter* limiter() const { return limiter_.get(); }
+  Gpus& gpus() const { return *gpus_; }
+  // What instances on this device hold while they execute, if they are to do so one at a time.
+  Mutex& DeviceTurn(int32_t device_id);
   Logger& logger() { return *logger_; }
   bool auto_complete() const { return auto_complete_; }
   // Only while the plug-in initialises the model.
@@ -141,12 +158,23 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   };
   Status CreateInstances(const ModelConfig& config);
   Status CheckInstanceCount(const ModelConfig& config) const;
+  void LabelMetrics(const ModelConfig& config);
   void AddActive(ModelInstance* instance) REQUIRES(mutex_);
   void CountInstances() REQUIRES(mutex_);
   void AddInstances(std::vector<std::shared_ptr<ModelInstance>> added) REQUIRES(mutex_);
   std::vector<LeavingInstance> TakeOut(const std::vector<const ModelInstance*>& stay)
       REQUIRES(mutex_);
   void AwaitEnd(const LeavingInstance& leaving);
+  // Whether one of them takes work from the scheduler.
+  bool AnyInService(const std::vector<const ModelInstance*>& instances) const REQUIRES(mutex_);
+  // Those on lost devices leave service while there are others; the scheduler is to be told of what
+  // comes back. Without others they stay, to answer what waits.
+  struct LostInstance {
+    size_t index = 0;
+    Status why;
+  };
+  std::vector<LostInstance> TakeOutLost() REQUIRES(mutex_);
+  void Lose(const std::vector<LostInstance>& lost);
   void Finalize();
   Status StartThreads();
   Status SubmitAll(std::span<InferenceRequest* const> requests, uint64_t now_ns,
@@ -165,6 +193,7 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   const FindModel find_model_;
   const bool auto_complete_;
   const HostPolicies host_policies_;
+  const std::shared_ptr<Gpus> gpus_;
   const std::shared_ptr<Timer> timer_;
   const std::shared_ptr<Executors> executors_;
   const std::shared_ptr<ExecutionLimiter> limiter_;
@@ -180,7 +209,6 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   std::unique_ptr<Scheduler> scheduler_;
   std::shared_ptr<ModelCache> cache_;          // null: off for this model
   std::shared_ptr<Histogram> first_response_;  // null: not kept
-  ModelLabels metric_labels_;
   uint64_t load_ns_ = 0;
   bool initialized_ = false;
   bool initializing_ = false;
@@ -196,13 +224,22 @@ class Model : public InferenceTarget, public std::enable_shared_from_this<Model>
   bool draining_ GUARDED_BY(mutex_) = false;
   // Shared with those who ask them something while they may be removed.
   std::vector<std::shared_ptr<ModelInstance>> instances_ GUARDED_BY(mutex_);
-  std::set<size_t> leaving_ GUARDED_BY(mutex_);      // indices whose threads are not to be started
+  // Indices of those that have left service, or are about to: their threads are not to be started.
+  std::set<size_t> leaving_ GUARDED_BY(mutex_);
+  std::set<int32_t> devices_ GUARDED_BY(mutex_);  // that instances are or have been on
+  std::atomic<bool> on_devices_{false};
+  // Null: some instance works. What it has pointed to goes with the model.
+  std::atomic<const Status*> out_of_service_{nullptr};
+  std::deque<Status> reasons_ GUARDED_BY(mutex_);
   size_t counted_instances_ GUARDED_BY(mutex_) = 0;  // at the executors
   // The instances the scheduler knows, by its index; null: removed. A full table is replaced by one
   // twice its size, so that the inline lane reads it without a lock; old tables go with the model.
   std::atomic<ModelInstance* const*> active_{nullptr};
   std::vector<std::vector<ModelInstance*>> active_tables_ GUARDED_BY(mutex_);
   std::map<const void*, std::vector<BufferAttributes>> memory_usage_ GUARDED_BY(mutex_);
+  std::map<int32_t, Mutex> device_turns_ GUARDED_BY(mutex_);
+  mutable Mutex labels_mutex_;  // apart, as a scrape takes no lock that requests take
+  std::shared_ptr<const ModelLabels> metric_labels_ GUARDED_BY(labels_mutex_);
 };
 
 }  // namespace trident

@@ -14,8 +14,11 @@ namespace trident {
 Result<std::unique_ptr<ModelInstance>> ModelInstance::Create(Model* model,
                                                              Description description) {
   std::unique_ptr<ModelInstance> instance(new ModelInstance(model, std::move(description)));
-  TRIDENT_RETURN_IF_ERROR(instance->Initialize());
-  return instance;
+  TRIDENT_RETURN_IF_ERROR(instance->Health());
+  const Status status = instance->Initialize();
+  if (status.ok()) return instance;
+  if (instance->on_device()) cuda::CheckDevice(instance->description_.device_id);
+  return status;
 }
 
 Status ModelInstance::Initialize() {
@@ -27,9 +30,15 @@ Status ModelInstance::Initialize() {
   }
   const ScopedHostPolicy scope(policy_);
   TRIDENT_RETURN_IF_ERROR(scope.status());
-  initialized_ = true;  // Triton finalises what failed to initialise, too
-  if (auto* initialize = model_->backend().entry_points().instance_initialize) {
-    TRIDENT_RETURN_IF_ERROR(CallPlugin(initialize, handle()));
+  if (description_.kind == TRITONSERVER_INSTANCEGROUPKIND_GPU) {
+    TRIDENT_ASSIGN_OR_RETURN(device_, model_->gpus().Enter(description_.device_id));
+    if (model_->backend().execution_policy == TRITONBACKEND_EXECUTION_DEVICE_BLOCKING) {
+      device_turn_ = &model_->DeviceTurn(description_.device_id);
+    }
+  }
+  TRIDENT_RETURN_IF_ERROR(CallInitialize());
+  if (device_ != nullptr) {
+    TRIDENT_RETURN_IF_ERROR(model_->gpus().CheckLoadLimit(description_.name, device_));
   }
   if (description_.passive) return Status::Ok();
   TRIDENT_RETURN_IF_ERROR(warmup.Run(model_->shared_from_this(), this));
@@ -40,10 +49,26 @@ Status ModelInstance::Initialize() {
   return Status::Ok();
 }
 
+Status ModelInstance::CallInitialize() {
+  std::optional<cuda::ScopedDevice> device;
+  TRIDENT_RETURN_IF_ERROR(EnterDevice(&device));
+  initialized_ = true;  // Triton finalises what failed to initialise, too
+  auto* initialize = model_->backend().entry_points().instance_initialize;
+  return initialize == nullptr ? Status::Ok() : CallPlugin(initialize, handle());
+}
+
+// While `scope` lives, the device that the instance is on, if any, is the calling thread's.
+Status ModelInstance::EnterDevice(std::optional<cuda::ScopedDevice>* scope) const {
+  if (device_ == nullptr) return Status::Ok();
+  return scope->emplace(device_).status();
+}
+
 ModelInstance::~ModelInstance() {
   EndService();
   auto* finalize = model_->backend().entry_points().instance_finalize;
   if (!initialized_ || finalize == nullptr) return;
+  std::optional<cuda::ScopedDevice> device;
+  (void)EnterDevice(&device);  // the plug-in frees what it can without one, too
   const Status status = CallPlugin(finalize, handle());
   if (!status.ok()) {
     TRIDENT_LOG(model_->logger(), LogLevel::kError, "instance '", description_.name,
@@ -115,6 +140,9 @@ void ModelInstance::EndService() {
 }
 
 void ModelInstance::Execute(Batch* batch) {
+  if (device_ != nullptr) {
+    if (const Status health = Health(); !health.ok()) return Refuse(batch, health);
+  }
   handed_over_.clear();
   handed_over_.reserve(batch->size());
   for (RequestPtr& request : *batch) {
@@ -126,15 +154,44 @@ void ModelInstance::Execute(Batch* batch) {
   }
   batch->clear();
   const ReleaseLog log(handed_over_, &released_);
-  const Status status = CallPlugin(model_->backend().entry_points().instance_execute, handle(),
-                                   handed_over_.data(), static_cast<uint32_t>(handed_over_.size()));
+  const Status status = device_ == nullptr ? CallExecute() : CallExecuteOnDevice();
   if (status.ok()) return;
+  model_->BackendFailed();
   // A backend that fails as a whole gives all requests back, but for those it has no more.
   for (TRITONBACKEND_Request* request : handed_over_) {
     if (log.Has(request)) continue;
     RespondError(RequestPtr(reinterpret_cast<InferenceRequest*>(request)), status,
                  FailureReason::kBackend);
   }
+}
+
+// What a lost device was to do is over.
+void ModelInstance::Refuse(Batch* batch, const Status& why) {
+  for (RequestPtr& request : *batch) {
+    RespondError(std::move(request), why, FailureReason::kBackend);
+  }
+  batch->clear();
+}
+
+Status ModelInstance::Health() const {
+  if (!on_device()) return Status::Ok();
+  const Status health = cuda::HealthOf(description_.device_id);
+  if (health.ok()) return health;
+  return health.WithPrefix(
+      StrCat("model '", model_->name(), "' can't run on device ", description_.device_id, ": "));
+}
+
+Status ModelInstance::CallExecute() {
+  return CallPlugin(model_->backend().entry_points().instance_execute, handle(),
+                    handed_over_.data(), static_cast<uint32_t>(handed_over_.size()));
+}
+
+Status ModelInstance::CallExecuteOnDevice() {
+  const cuda::ScopedDevice device(device_);
+  TRIDENT_RETURN_IF_ERROR(device.status());
+  if (device_turn_ == nullptr) return CallExecute();
+  const MutexLock turn(*device_turn_);
+  return CallExecute();
 }
 
 Status ModelInstance::Ready() {

@@ -7,8 +7,10 @@
 #include <thread>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/status.h"
 #include "config/model_config.h"
+#include "cuda/device.h"
 #include "model/executors.h"
 #include "model/host_policy.h"
 #include "model/rate_limiter.h"
@@ -61,9 +63,10 @@ class ModelInstance : private Driven {
   void Execute(Batch* batch);
 
   // False where threads other than its own must not execute it: its own are bound to cores or
-  // memory, have another priority, or wait for the rate limiter.
+  // memory, have another priority, wait for the rate limiter, or use a device, of which libraries
+  // keep handles and memory per thread.
   bool may_run_inline() const {
-    return gate_ == nullptr && policy_.empty() && description_.nice_step == 0;
+    return gate_ == nullptr && device_ == nullptr && policy_.empty() && description_.nice_step == 0;
   }
 
   // In service, and without threads of its own.
@@ -71,6 +74,8 @@ class ModelInstance : private Driven {
 
   // OK, or why the plug-in says it is not ready.
   Status Ready();
+  // OK, or UNAVAILABLE when the device it is on is lost.
+  Status Health() const;
 
   Model& model() { return *model_; }
   Description& description() { return description_; }
@@ -84,6 +89,12 @@ class ModelInstance : private Driven {
   ModelInstance(Model* model, Description description)
       : model_(model), description_(std::move(description)) {}
   Status Initialize();
+  void Refuse(Batch* batch, const Status& why);
+  bool on_device() const { return description_.kind == TRITONSERVER_INSTANCEGROUPKIND_GPU; }
+  Status EnterDevice(std::optional<cuda::ScopedDevice>* scope) const;
+  Status CallInitialize();
+  Status CallExecute();
+  Status CallExecuteOnDevice();
   bool RunBatch(uint64_t* look_again_ns) override;
   void Run();
   void RunGated();
@@ -91,6 +102,8 @@ class ModelInstance : private Driven {
   Model* const model_;
   Description description_;
   HostPolicy policy_;
+  cuda::Device* device_ = nullptr;  // null: it is on none
+  Mutex* device_turn_ = nullptr;    // null: it executes beside the others on its device
   std::unique_ptr<ExecutionLimiter::Gate> gate_;  // null: executions are not limited
   bool initialized_ = false;
   Scheduler* scheduler_ = nullptr;  // while it is in service

@@ -36,14 +36,16 @@ Status Model::SubmitAll(std::span<InferenceRequest* const> requests, uint64_t no
 }
 
 void Model::Submit(std::span<InferenceRequest*> requests, std::span<Status> outcomes) {
-  if (Status status = StartThreads(); !status.ok()) {
+  Status status = Health();
+  if (status.ok()) status = StartThreads();
+  if (!status.ok()) {
     std::fill(outcomes.begin(), outcomes.end(), status);
     for (InferenceRequest* request : requests) request->Unclaim();
     return;
   }
   const uint64_t now = NowNs();
   Scratch<RequestPtr> submitted;
-  if (Status status = SubmitAll(requests, now, *submitted); !status.ok()) {
+  if (status = SubmitAll(requests, now, *submitted); !status.ok()) {
     std::fill(outcomes.begin(), outcomes.end(), status);
     return;
   }
@@ -104,6 +106,7 @@ bool Model::RunInline(std::span<InferenceRequest* const> requests, uint64_t budg
                       std::span<Status> outcomes) {
   // What the cache knows needs no lane: Submit answers it on this thread.
   if (cache_ != nullptr || !may_run_inline_.load(std::memory_order_relaxed)) return false;
+  if (out_of_service_.load(std::memory_order_relaxed) != nullptr) return false;
   // This thread counts as a request of its own, so that a drain can't finalise the instance
   // between the end of the request and the end of Execute.
   Scratch<RequestPtr> batch;

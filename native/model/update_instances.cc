@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <system_error>
 
-#include "config/normalize.h"
-#include "config/validate.h"
 #include "model/instances.h"
 #include "model/model.h"
 #include "model/supported.h"
@@ -52,9 +50,7 @@ Status Model::UpdateInstances(const ModelConfig& config, std::function<void()>* 
   ModelConfig next = *this->config();
   next.version_policy = config.version_policy;
   next.instance_group = config.instance_group;
-  const std::vector<int32_t> no_gpus;
-  NormalizeInstanceGroups(backend_->attribute().preferred_groups, no_gpus, &next);
-  TRIDENT_RETURN_IF_ERROR(ValidateInstanceGroups(next, no_gpus));
+  TRIDENT_RETURN_IF_ERROR(gpus_->ResolveGroups(backend_->attribute().preferred_groups, &next));
   TRIDENT_RETURN_IF_ERROR(CheckSupported(next));
   TRIDENT_RETURN_IF_ERROR(CheckInstanceCount(next));
   const std::vector<ModelInstance::Description> wanted = DescribeInstances(next, host_policies_);
@@ -84,6 +80,7 @@ Status Model::UpdateInstances(const ModelConfig& config, std::function<void()>* 
     if (instance.ok()) added.push_back(std::move(instance).value());
   }
   std::vector<LeavingInstance> leaving;
+  std::vector<LostInstance> lost;
   if (status.ok()) {
     MutexLock lock(mutex_);
     for (const auto& instance : added) stay.push_back(instance.get());
@@ -93,7 +90,11 @@ Status Model::UpdateInstances(const ModelConfig& config, std::function<void()>* 
     if (threads_started_.load()) {
       status = StartThreadsFrom(first, active_tables_.back());
     }
+    if (status.ok() && !AnyInService(stay)) {
+      status = Unavailable("model '", name_, "' would only have instances on lost devices");
+    }
     leaving = TakeOut(status.ok() ? stay : former);
+    lost = TakeOutLost();
     CountInstances();
     if (status.ok()) config_ = std::make_shared<const ModelConfig>(std::move(next));
   } else {
@@ -101,6 +102,8 @@ Status Model::UpdateInstances(const ModelConfig& config, std::function<void()>* 
     MutexLock lock(mutex_);
     std::erase_if(memory_usage_, [&](const auto& row) { return reported.count(row.first) == 0; });
   }
+  Lose(lost);
+  if (status.ok()) LabelMetrics(*this->config());
   for (const LeavingInstance& one : leaving) {
     if (!one.instance->description().passive) scheduler_->RemoveInstance(one.index);
   }
@@ -114,6 +117,14 @@ Status Model::UpdateInstances(const ModelConfig& config, std::function<void()>* 
     RequestEnded();
   };
   return status;
+}
+
+bool Model::AnyInService(const std::vector<const ModelInstance*>& instances) const {
+  const std::vector<ModelInstance*>& active = active_tables_.back();
+  return std::any_of(instances.begin(), instances.end(), [&](const ModelInstance* instance) {
+    const auto at = std::find(active.begin(), active.end(), instance);
+    return at != active.end() && leaving_.count(static_cast<size_t>(at - active.begin())) == 0;
+  });
 }
 
 std::vector<Model::LeavingInstance> Model::TakeOut(const std::vector<const ModelInstance*>& stay) {

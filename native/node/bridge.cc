@@ -31,7 +31,7 @@ uint64_t InlineBudgetOf(const RequestSlot& slot) {
 
 }  // namespace
 
-Bridge::Bridge() : queue_(Wake, this) {}
+Bridge::Bridge() : queue_(Wake, this), copier_(&queue_, &pool_) {}
 Bridge::~Bridge() = default;
 
 napi_value Bridge::Create(napi_env env, napi_callback_info info) {
@@ -48,8 +48,9 @@ napi_value Bridge::Create(napi_env env, napi_callback_info info) {
   }
   napi_value object = nullptr;
   napi_create_object(env, &object);
-  for (const auto* methods : {&InferMethods(), &StreamMethods(), &ServerMethods(), &RegionMethods(),
-                              &MetricsMethods(), &TraceMethods()}) {
+  for (const auto* methods :
+       {&PlanMethods(), &InferMethods(), &StreamMethods(), &ServerMethods(), &RegionMethods(),
+        &CudaMethods(), &MetricsMethods(), &TraceMethods()}) {
     for (const Method& method : *methods) {
       napi_value function = nullptr;
       napi_create_function(env, method.name, NAPI_AUTO_LENGTH, method.call, bridge, &function);
@@ -87,6 +88,7 @@ bool Bridge::Start(napi_env env, napi_value callbacks, napi_value submissions,
   on_task_ = Reference(env, Property(env, callbacks, "task"));
   on_log_ = Reference(env, Property(env, callbacks, "log"));
   on_model_event_ = Reference(env, Property(env, callbacks, "modelEvent"));
+  on_device_event_ = Reference(env, Property(env, callbacks, "deviceEvent"));
   on_traces_ = Reference(env, Property(env, callbacks, "traces"));
   on_traced_ = Reference(env, Property(env, callbacks, "traced"));
   on_more_ = Reference(env, Property(env, callbacks, "more"));
@@ -110,7 +112,7 @@ napi_value Bridge::NewError(const Status& status) const {
 }
 
 Status Bridge::RunTask(int32_t task, std::function<Status()> work,
-                       std::function<void(const Status&)> finish) {
+                       std::function<void(Status*)> finish) {
   TRIDENT_RETURN_IF_ERROR(pool_.Run([this, task, work = std::move(work), finish] {
     queue_.Push(TaskResult{task, work(), finish});
   }));
@@ -324,6 +326,12 @@ void Bridge::Tell(const ModelEvent& event) {
   Call(on_model_event_, 7, arguments);
 }
 
+void Bridge::Tell(const DeviceEvent& event) {
+  napi_value arguments[] = {FromInt32(env_, event.server), FromInt32(env_, event.device),
+                            FromBool(env_, event.lost), FromString(env_, event.reason)};
+  Call(on_device_event_, 4, arguments);
+}
+
 void Bridge::Tell(const FinishedTraces& traces) {
   napi_value arguments[] = {FromInt32(env_, traces.server), FromInt32(env_, traces.destination),
                             ToJs(env_, *traces.tree)};
@@ -334,7 +342,7 @@ void Bridge::DrainTasks() {
   TaskResult result;
   while (queue_.NextTask(&result)) {
     --in_flight_;
-    if (result.finish) result.finish(result.status);
+    if (result.finish) result.finish(&result.status);
     napi_value arguments[] = {
         FromInt32(env_, result.task), FromInt32(env_, static_cast<int32_t>(result.status.code())),
         FromString(env_, result.status.ok() ? result.answer.text : result.status.message())};

@@ -7,21 +7,26 @@
 #include <string>
 #include <vector>
 
+#include "memory/cuda_blocks.h"
+#include "memory/cuda_memory.h"
 #include "memory/shared_memory.h"
 #include "node/completion_queue.h"
+#include "node/cuda_copier.h"
 #include "node/metric_handles.h"
 #include "node/request_slot.h"
 #include "node/server_handle.h"
+#include "node/staging.h"
 #include "node/table.h"
 #include "node/task_pool.h"
 #include "triton/core/tritonserver.h"
 
 namespace trident {
 
-// Memory that JS names by number: a shared-memory region, or the bytes of a SharedArrayBuffer,
-// which JS keeps alive for as long as it uses the number.
+// Memory that JS names by number: a shared-memory region, memory of a device, or else the bytes of
+// a SharedArrayBuffer, which JS keeps alive for as long as it uses the number.
 struct NamedMemory {
-  std::shared_ptr<SharedMemoryRegion> region;  // null for a SharedArrayBuffer
+  std::shared_ptr<SharedMemoryRegion> region;
+  CudaMemory device_memory;
   uint8_t* base = nullptr;
   uint64_t byte_size = 0;
 };
@@ -41,11 +46,18 @@ class Bridge {
   napi_value NewError(const Status& status) const;
 
   // Runs `work` on a pool thread, then `finish`, if any, on the JS thread, then tells the facade
-  // what `work` returned about its task number `task`.
+  // what `work` returned, or `finish` made of it, about its task number `task`.
   Status RunTask(int32_t task, std::function<Status()> work,
-                 std::function<void(const Status&)> finish = nullptr);
+                 std::function<void(Status*)> finish = nullptr);
   // The same for `work` that has an answer.
   Status AskTask(int32_t task, std::function<Result<TaskAnswer>()> work);
+
+  // Starts a copy, whose end is told as that of a task.
+  Status StartCopy(CudaCopy copy);
+  // [number, byteSize, pointer, deviceId]
+  napi_value AddDeviceMemory(CudaMemory memory);
+  // Has the servers look at their devices, after one has failed.
+  void CheckDevices();
 
   CompletionQueue& queue() { return queue_; }
 
@@ -67,6 +79,8 @@ class Bridge {
   OnceTable<MetricFamilyHandle> metric_family_table;
   OnceTable<MetricHandle> metric_table;
   TRITONSERVER_ResponseAllocator* allocator = nullptr;
+  Staging staging;
+  CudaBlocks blocks;
 
  private:
   static constexpr uint32_t kMaxPerTurn = 256;
@@ -85,6 +99,7 @@ class Bridge {
   void DrainSlots();
   void DrainEvents();
   void Tell(const ModelEvent& event);
+  void Tell(const DeviceEvent& event);
   void Tell(const FinishedTraces& traces);
   void DrainTasks();
   void DrainLogs();
@@ -103,6 +118,7 @@ class Bridge {
   napi_ref on_task_ = nullptr;
   napi_ref on_log_ = nullptr;
   napi_ref on_model_event_ = nullptr;
+  napi_ref on_device_event_ = nullptr;
   napi_ref on_traces_ = nullptr;
   napi_ref on_traced_ = nullptr;
   napi_ref on_tracing_over_ = nullptr;
@@ -123,6 +139,7 @@ class Bridge {
   std::vector<RequestSlot*> group_;  // armed, to be submitted together
   std::vector<TRITONSERVER_InferenceRequest*> group_requests_;
   std::vector<TRITONSERVER_Error*> group_errors_;
+  CudaCopier copier_;
   TaskPool pool_;
 };
 
@@ -131,10 +148,12 @@ struct Method {
   const char* name;
   napi_callback call;
 };
+const std::vector<Method>& PlanMethods();
 const std::vector<Method>& InferMethods();
 const std::vector<Method>& StreamMethods();
 const std::vector<Method>& ServerMethods();
 const std::vector<Method>& RegionMethods();
+const std::vector<Method>& CudaMethods();
 const std::vector<Method>& MetricsMethods();
 const std::vector<Method>& TraceMethods();
 

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "memory/cuda_ledger.h"
 #include "node/bridge.h"
 #include "node/triton_util.h"
 
@@ -25,7 +26,7 @@ void Bridge::End() {
     TaskResult result;
     while (queue_.NextTask(&result)) {
       --in_flight_;
-      if (result.finish) result.finish(result.status);
+      if (result.finish) result.finish(&result.status);
     }
     LogLine line;
     while (queue_.NextLog(&line)) {
@@ -54,13 +55,15 @@ void Bridge::End() {
   }
   server_table.Clear();
   memory_table.Clear();
+  blocks.Clear();
+  CudaLedger::Get().AwaitDisposal();
   metric_table.Clear();
   metric_family_table.Clear();
   (void)TakeError(TRITONSERVER_ResponseAllocatorDelete(allocator));
   napi_release_threadsafe_function(wake_, napi_tsfn_abort);
-  for (napi_ref reference :
-       {on_completions_, on_ready_, on_task_, on_log_, on_model_event_, on_traces_, on_traced_,
-        on_tracing_over_, on_more_, new_error_, shared_arrays_[0], shared_arrays_[1]}) {
+  for (napi_ref reference : {on_completions_, on_ready_, on_task_, on_log_, on_model_event_,
+                             on_device_event_, on_traces_, on_traced_, on_tracing_over_, on_more_,
+                             new_error_, shared_arrays_[0], shared_arrays_[1]}) {
     napi_delete_reference(env_, reference);
   }
 }

@@ -26,8 +26,8 @@ struct TaskAnswer {
 struct TaskResult {
   int32_t task = 0;
   Status status;
-  std::function<void(const Status&)> finish;
-  TaskAnswer answer;  // of a question that was answered
+  std::function<void(Status*)> finish;  // may change what the facade is told
+  TaskAnswer answer;                    // of a question that was answered
 };
 
 struct LogLine {
@@ -50,6 +50,14 @@ struct ModelEvent {
   uint32_t total = 0;
 };
 
+// A device of this process has been lost.
+struct DeviceEvent {
+  int32_t server = 0;
+  int32_t device = 0;
+  bool lost = false;
+  std::string reason;
+};
+
 struct FinishedTraces {
   int32_t server = 0;
   int32_t destination = 0;  // as in TraceRule
@@ -57,7 +65,7 @@ struct FinishedTraces {
 };
 
 // What a server has to tell that nobody waits for.
-using ServerEvent = std::variant<ModelEvent, FinishedTraces>;
+using ServerEvent = std::variant<ModelEvent, DeviceEvent, FinishedTraces>;
 
 // Carries finished work from any thread to the JS thread: producers append, the JS thread swaps the
 // whole list out and works through it. Only the first item after a swap wakes the JS thread, so

@@ -1,4 +1,4 @@
-// Requests, as the facade sees them: plans and slots are made once, bound, submitted and read.
+// Requests, as the facade sees them: slots are made once, bound, submitted and read.
 
 #include <algorithm>
 #include <cstring>
@@ -11,63 +11,10 @@
 namespace trident {
 namespace {
 
-Status NoSuch(const char* what) {
-  return Internal("the addon was given the number of no ", what, " it has");
-}
-
 // The slot numbered by argument 0, if the facade may touch it now.
 RequestSlot* IdleSlot(const JsCall& call) {
   RequestSlot* slot = call.bridge().slot_table.Find(call.Int32(0));
   return slot != nullptr && !slot->in_flight ? slot : nullptr;
-}
-
-PlanInput ReadPlanInput(napi_env env, napi_value item) {
-  PlanInput input;
-  input.name = ToString(env, Element(env, item, 0));
-  input.datatype = static_cast<TRITONSERVER_DataType>(ToInt32(env, Element(env, item, 1)));
-  input.shape = ToShape(env, Element(env, item, 2));
-  input.byte_size = static_cast<uint64_t>(ToInt64(env, Element(env, item, 3)));
-  input.slab_offset = ToInt64(env, Element(env, item, 4));
-  return input;
-}
-
-PlanOutput ReadPlanOutput(napi_env env, napi_value item) {
-  PlanOutput output;
-  output.name = ToString(env, Element(env, item, 0));
-  output.datatype = static_cast<TRITONSERVER_DataType>(ToInt32(env, Element(env, item, 1)));
-  napi_value shape = Element(env, item, 2);
-  if (TypeOf(env, shape) == napi_object) output.shape = ToShape(env, shape);
-  output.byte_size = static_cast<uint64_t>(ToInt64(env, Element(env, item, 3)));
-  output.slab_offset = ToInt64(env, Element(env, item, 4));
-  return output;
-}
-
-// createPlan(server, model, version, inputs, outputs, namesOutputs): number
-napi_value CreatePlan(napi_env env, napi_callback_info info) {
-  const JsCall call(env, info);
-  ServerHandle* server = call.bridge().server_table.Find(call.Int32(0));
-  if (server == nullptr) return call.Throw(NoSuch("server"));
-  auto plan = std::make_unique<RequestPlan>();
-  plan->server = server;
-  plan->model = call.String(1);
-  plan->version = call.Int64(2);
-  for (size_t i = 0; i < ArrayLength(env, call.value(3)); ++i) {
-    plan->inputs.push_back(ReadPlanInput(env, Element(env, call.value(3), i)));
-  }
-  for (size_t i = 0; i < ArrayLength(env, call.value(4)); ++i) {
-    plan->outputs.push_back(ReadPlanOutput(env, Element(env, call.value(4), i)));
-  }
-  plan->names_outputs = call.Bool(5);
-  return FromInt32(env, call.bridge().plan_table.Add(std::move(plan)));
-}
-
-// destroyPlan(plan): when none of its slots is left
-napi_value DestroyPlan(napi_env env, napi_callback_info info) {
-  const JsCall call(env, info);
-  const RequestPlan* plan = call.bridge().plan_table.Find(call.Int32(0));
-  if (plan == nullptr || plan->slot_count > 0) return call.Throw(NoSuch("unused plan"));
-  call.bridge().plan_table.Remove(call.Int32(0));
-  return nullptr;
 }
 
 bool FitsSlab(const RequestPlan& plan, uint64_t slab_bytes) {
@@ -95,7 +42,7 @@ napi_value CreateSlot(napi_env env, napi_callback_info info) {
   if (plan == nullptr || !slab.valid || !FitsSlab(*plan, slab.byte_size)) {
     return call.Throw(NoSuch("plan with a slab of this size"));
   }
-  auto slot = std::make_unique<RequestSlot>(plan, &bridge.queue());
+  auto slot = std::make_unique<RequestSlot>(plan, &bridge.queue(), &bridge.blocks);
   const Status status = slot->Create(bridge.allocator, slab.data);
   if (!status.ok()) return call.Throw(status);
   ++plan->slot_count;
@@ -149,8 +96,9 @@ Status BindSharedArray(RequestSlot* slot, bool is_output, size_t index, const Na
                    : slot->BindInput(index, memory.base + offset, byte_size);
 }
 
-// bindMemory(slot, isOutput, index, memory, offset, byteSize): `memory` is the number of a region
-// or SharedArrayBuffer, or the name of a region registered with the server
+// bindMemory(slot, isOutput, index, memory, offset, byteSize): `memory` is the number of a region,
+// of memory of a device or of a SharedArrayBuffer, or the name of a region registered with the
+// server
 napi_value BindMemory(napi_env env, napi_callback_info info) {
   const JsCall call(env, info);
   RequestSlot* slot = IdleSlot(call);
@@ -169,11 +117,12 @@ napi_value BindMemory(napi_env env, napi_callback_info info) {
   } else {
     const NamedMemory* memory = call.bridge().memory_table.Find(call.Int32(3));
     if (memory == nullptr) return call.Throw(NoSuch("memory"));
-    if (memory->region == nullptr) {
+    if (memory->region == nullptr && !memory->device_memory) {
       return call.ThrowIfError(
           BindSharedArray(slot, is_output, index, *memory, part.offset, part.byte_size));
     }
     part.region = memory->region;
+    part.device_memory = memory->device_memory;
   }
   return call.ThrowIfError(is_output ? slot->BindOutputPart(index, std::move(part))
                                      : slot->BindInputPart(index, std::move(part)));
@@ -339,8 +288,8 @@ napi_value CopyOutput(napi_env env, const OutputResult& result) {
 }
 
 // readOutputs(slot): for each output null, or [datatype, shape, byteSize, buffer]; no buffer when
-// the bytes are in the slab or in the memory given for them. Last, if the response has parameters,
-// these.
+// the bytes are in the slab or in the memory given for them. Instead of a buffer, what was left on
+// a device has memory, as AddDeviceMemory tells it. Last, if the response has parameters, these.
 napi_value ReadOutputs(napi_env env, napi_callback_info info) {
   const JsCall call(env, info);
   RequestSlot* slot = IdleSlot(call);
@@ -356,7 +305,8 @@ napi_value ReadOutputs(napi_env env, napi_callback_info info) {
       napi_set_element(env, item, 0, FromInt32(env, result.datatype));
       napi_set_element(env, item, 1, FromShape(env, *shape));
       napi_set_element(env, item, 2, FromNumber(env, static_cast<double>(result.byte_size)));
-      if (result.byte_size == 0 || result.base != slot->outputs[i].base) {
+      if (!result.device_memory &&
+          (result.byte_size == 0 || result.base != slot->outputs[i].base)) {
         napi_value buffer = CopyOutput(env, result);
         if (buffer == nullptr) {
           return call.Throw(Unavailable("no memory for the ", result.byte_size,
@@ -369,6 +319,13 @@ napi_value ReadOutputs(napi_env env, napi_callback_info info) {
     }
     napi_set_element(env, list, static_cast<uint32_t>(i), item);
   }
+  // Now that nothing fails any more, after which nobody would know the numbers.
+  for (size_t i = 0; i < slot->results.size(); ++i) {
+    CudaMemory memory = std::exchange(slot->results[i].device_memory, {});
+    if (!memory) continue;
+    napi_set_element(env, Element(env, list, i), 3,
+                     call.bridge().AddDeviceMemory(std::move(memory)));
+  }
   if (!slot->parameters.empty()) {
     napi_set_element(env, list, static_cast<uint32_t>(slot->results.size()),
                      ToJs(env, slot->parameters));
@@ -380,12 +337,12 @@ napi_value ReadOutputs(napi_env env, napi_callback_info info) {
 
 const std::vector<Method>& InferMethods() {
   static const auto* methods = new std::vector<Method>{
-      {"createPlan", CreatePlan},   {"destroyPlan", DestroyPlan}, {"createSlot", CreateSlot},
-      {"alignment", Alignment},     {"destroySlot", DestroySlot}, {"bindArray", BindArray},
-      {"bindMemory", BindMemory},   {"resizeInput", ResizeInput}, {"unbind", Unbind},
-      {"setTimeout", SetTimeout},   {"setDeadline", SetDeadline}, {"setOptions", SetOptions},
-      {"submit", Submit},           {"inferSync", InferSync},     {"cancel", Cancel},
-      {"takeError", TakeSlotError}, {"readOutputs", ReadOutputs}, {"tellMore", TellMore},
+      {"createSlot", CreateSlot}, {"alignment", Alignment},     {"destroySlot", DestroySlot},
+      {"bindArray", BindArray},   {"bindMemory", BindMemory},   {"resizeInput", ResizeInput},
+      {"unbind", Unbind},         {"setTimeout", SetTimeout},   {"setDeadline", SetDeadline},
+      {"setOptions", SetOptions}, {"submit", Submit},           {"inferSync", InferSync},
+      {"cancel", Cancel},         {"takeError", TakeSlotError}, {"readOutputs", ReadOutputs},
+      {"tellMore", TellMore},
   };
   return *methods;
 }

@@ -27,6 +27,10 @@ napi_value JsCall::Throw(const Status& status) const {
   return nullptr;
 }
 
+Status NoSuch(const char* what) {
+  return Internal("the addon was given the number of no ", what, " it has");
+}
+
 int32_t ToInt32(napi_env env, napi_value value) {
   int32_t result = 0;
   napi_get_value_int32(env, value, &result);
@@ -106,6 +110,15 @@ napi_value FromBool(napi_env env, bool value) {
 napi_value FromString(napi_env env, std::string_view value) {
   napi_value result = nullptr;
   napi_create_string_utf8(env, value.data(), value.size(), &result);
+  return result;
+}
+
+napi_value FromList(napi_env env, const std::vector<napi_value>& items) {
+  napi_value result = nullptr;
+  napi_create_array_with_length(env, items.size(), &result);
+  for (size_t i = 0; i < items.size(); ++i) {
+    napi_set_element(env, result, static_cast<uint32_t>(i), items[i]);
+  }
   return result;
 }
 

@@ -48,6 +48,9 @@ class JsCall {
   napi_value values_[kMaxArguments] = {};
 };
 
+// The error for a number that names nothing: INTERNAL, as only the facade gives numbers.
+Status NoSuch(const char* what);
+
 // Values in and out; the same leniency.
 int32_t ToInt32(napi_env env, napi_value value);
 int64_t ToInt64(napi_env env, napi_value value);
@@ -63,6 +66,7 @@ napi_value FromInt32(napi_env env, int32_t value);
 napi_value FromNumber(napi_env env, double value);
 napi_value FromBool(napi_env env, bool value);
 napi_value FromString(napi_env env, std::string_view value);
+napi_value FromList(napi_env env, const std::vector<napi_value>& items);
 napi_value FromShape(napi_env env, const std::vector<int64_t>& shape);
 
 // The bytes under a typed array. Null and 0 when `value` is none; for one of length 0 the pointer

@@ -107,56 +107,81 @@ napi_value RegisterRegion(napi_env env, napi_callback_info info) {
       server->regions.Register(call.String(1), call.String(2), call.Size(3), call.Size(4)));
 }
 
-// unregisterRegion(server, name | null): null is all
+// registerCudaRegion(server, name, rawHandle, deviceId, byteSize)
+napi_value RegisterCudaRegion(napi_env env, napi_callback_info info) {
+  const JsCall call(env, info);
+  ServerHandle* server = call.bridge().server_table.Find(call.Int32(0));
+  if (server == nullptr) return call.Throw(Unavailable("the server is closed"));
+  const ByteSpan handle = TypedArrayBytes(env, call.value(2));
+  const Status status = server->regions.RegisterCuda(
+      call.String(1), {handle.data, handle.byte_size}, call.Int64(3), call.Size(4));
+  if (!status.ok()) call.bridge().CheckDevices();
+  return call.ThrowIfError(status);
+}
+
+// unregisterRegion, unregisterCudaRegion(server, name | null): null is all of the kind
+template <RegionKind kind>
 napi_value UnregisterRegion(napi_env env, napi_callback_info info) {
   const JsCall call(env, info);
   ServerHandle* server = call.bridge().server_table.Find(call.Int32(0));
   if (server == nullptr) return call.Throw(Unavailable("the server is closed"));
   if (TypeOf(env, call.value(1)) == napi_string) {
-    server->regions.Unregister(call.String(1));
-  } else {
-    server->regions.UnregisterAll();
+    return call.ThrowIfError(server->regions.Unregister(call.String(1), kind));
   }
+  server->regions.UnregisterAll(kind);
   return nullptr;
 }
 
+napi_value ToJs(napi_env env, const RegionStatus& region, RegionKind kind) {
+  std::vector<napi_value> items = {FromString(env, region.name)};
+  if (kind == RegionKind::kCuda) {
+    items.push_back(FromInt32(env, region.device_id));
+  } else {
+    items.push_back(FromString(env, region.key));
+    items.push_back(FromNumber(env, static_cast<double>(region.offset)));
+  }
+  items.push_back(FromNumber(env, static_cast<double>(region.byte_size)));
+  return FromList(env, items);
+}
+
 // regionStatus(server, name | null): [[name, key, offset, byteSize], ...]
+// cudaRegionStatus(server, name | null): [[name, deviceId, byteSize], ...]
+template <RegionKind kind>
 napi_value RegionsStatus(napi_env env, napi_callback_info info) {
   const JsCall call(env, info);
   ServerHandle* server = call.bridge().server_table.Find(call.Int32(0));
   if (server == nullptr) return call.Throw(Unavailable("the server is closed"));
-  std::vector<RegionStatus> regions;
+  std::vector<napi_value> list;
   if (TypeOf(env, call.value(1)) == napi_string) {
-    Result<RegionStatus> found = server->regions.Find(call.String(1));
+    const Result<RegionStatus> found = server->regions.Find(call.String(1), kind);
     if (!found.ok()) return call.Throw(found.status());
-    regions.push_back(std::move(found).value());
+    list.push_back(ToJs(env, *found, kind));
   } else {
-    regions = server->regions.List();
+    for (const RegionStatus& region : server->regions.List(kind)) {
+      list.push_back(ToJs(env, region, kind));
+    }
   }
-  napi_value list = nullptr;
-  napi_create_array_with_length(env, regions.size(), &list);
-  for (size_t i = 0; i < regions.size(); ++i) {
-    napi_value item = nullptr;
-    napi_create_array_with_length(env, 4, &item);
-    napi_set_element(env, item, 0, FromString(env, regions[i].name));
-    napi_set_element(env, item, 1, FromString(env, regions[i].key));
-    napi_set_element(env, item, 2, FromNumber(env, static_cast<double>(regions[i].offset)));
-    napi_set_element(env, item, 3, FromNumber(env, static_cast<double>(regions[i].byte_size)));
-    napi_set_element(env, list, static_cast<uint32_t>(i), item);
-  }
-  return list;
+  return FromList(env, list);
 }
 
 }  // namespace
 
 const std::vector<Method>& RegionMethods() {
   static const auto* methods = new std::vector<Method>{
-      {"regionCreate", RegionCreate},     {"regionOpen", RegionOpen},
-      {"regionRead", RegionRead},         {"regionWrite", RegionWrite},
-      {"regionUnlink", RegionUnlink},     {"regionView", RegionView},
-      {"sharedArray", SharedArray},       {"forgetMemory", ForgetMemory},
-      {"registerRegion", RegisterRegion}, {"unregisterRegion", UnregisterRegion},
-      {"regionStatus", RegionsStatus},
+      {"regionCreate", RegionCreate},
+      {"regionOpen", RegionOpen},
+      {"regionRead", RegionRead},
+      {"regionWrite", RegionWrite},
+      {"regionUnlink", RegionUnlink},
+      {"regionView", RegionView},
+      {"sharedArray", SharedArray},
+      {"forgetMemory", ForgetMemory},
+      {"registerRegion", RegisterRegion},
+      {"unregisterRegion", UnregisterRegion<RegionKind::kSystem>},
+      {"regionStatus", RegionsStatus<RegionKind::kSystem>},
+      {"registerCudaRegion", RegisterCudaRegion},
+      {"unregisterCudaRegion", UnregisterRegion<RegionKind::kCuda>},
+      {"cudaRegionStatus", RegionsStatus<RegionKind::kCuda>},
   };
   return *methods;
 }

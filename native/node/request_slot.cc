@@ -78,15 +78,19 @@ Status RequestSlot::Create(TRITONSERVER_ResponseAllocator* allocator, uint8_t* s
 }
 
 Status RequestSlot::Append(size_t index) {
+  const Binding& input = inputs[index];
+  const MemoryOf memory(input.place);
   return TakeError(TRITONSERVER_InferenceRequestAppendInputData(
-      request, plan->inputs[index].name.c_str(), inputs[index].base, inputs[index].byte_size,
-      TRITONSERVER_MEMORY_CPU, 0));
+      request, plan->inputs[index].name.c_str(), input.base, input.byte_size, memory.type,
+      memory.id));
 }
 
-Status RequestSlot::BindInput(size_t index, void* base, uint64_t byte_size) {
+Status RequestSlot::BindInput(size_t index, void* base, uint64_t byte_size, cuda::Place place) {
   Binding& input = inputs[index];
-  const bool same = input.base == base && input.byte_size == byte_size && base != nullptr;
+  const bool same =
+      input.base == base && input.byte_size == byte_size && input.place == place && base != nullptr;
   input.base = base;
+  input.place = place;
   input.byte_size = byte_size;
   input.foreign = true;
   if (same) return Status::Ok();
@@ -95,9 +99,10 @@ Status RequestSlot::BindInput(size_t index, void* base, uint64_t byte_size) {
   return Append(index);
 }
 
-Status RequestSlot::BindOutput(size_t index, void* base, uint64_t byte_size) {
+Status RequestSlot::BindOutput(size_t index, void* base, uint64_t byte_size, cuda::Place place) {
   Binding& output = outputs[index];
   output.base = base;
+  output.place = place;
   output.byte_size = byte_size;
   output.foreign = true;
   if (!OverlapsOthers(output)) return Status::Ok();
@@ -106,24 +111,27 @@ Status RequestSlot::BindOutput(size_t index, void* base, uint64_t byte_size) {
 }
 
 Result<RegionLease> RequestSlot::Acquire(const RegionPart& part) const {
-  if (part.region == nullptr) {
-    return plan->server->regions.Acquire(part.name, part.offset, part.byte_size);
+  if (part.device_memory) {
+    return RegionLease::Direct(part.device_memory, part.offset, part.byte_size);
   }
-  return RegionLease::Direct(part.region, part.offset, part.byte_size, part.access);
+  if (part.region != nullptr) {
+    return RegionLease::Direct(part.region, part.offset, part.byte_size, part.access);
+  }
+  return plan->server->regions.Acquire(part.name, part.offset, part.byte_size);
 }
 
 Status RequestSlot::BindInputPart(size_t index, RegionPart part) {
   Binding& input = inputs[index];
   TRIDENT_ASSIGN_OR_RETURN(input.lease, Acquire(part));
   input.part = std::make_unique<RegionPart>(std::move(part));
-  return BindInput(index, input.lease.data(), input.part->byte_size);
+  return BindInput(index, input.lease.data(), input.part->byte_size, input.lease.place());
 }
 
 Status RequestSlot::BindOutputPart(size_t index, RegionPart part) {
   Binding& output = outputs[index];
   TRIDENT_ASSIGN_OR_RETURN(output.lease, Acquire(part));
   output.part = std::make_unique<RegionPart>(std::move(part));
-  return BindOutput(index, output.lease.data(), output.part->byte_size);
+  return BindOutput(index, output.lease.data(), output.part->byte_size, output.lease.place());
 }
 
 Status RequestSlot::RenewLeases() {
@@ -133,9 +141,9 @@ Status RequestSlot::RenewLeases() {
       if (binding.part == nullptr || binding.lease.active()) continue;
       TRIDENT_ASSIGN_OR_RETURN(binding.lease, Acquire(*binding.part));
       // Another region may be registered under the name by now.
-      TRIDENT_RETURN_IF_ERROR(bindings == &inputs
-                                  ? BindInput(i, binding.lease.data(), binding.byte_size)
-                                  : BindOutput(i, binding.lease.data(), binding.byte_size));
+      const auto bind = bindings == &inputs ? &RequestSlot::BindInput : &RequestSlot::BindOutput;
+      TRIDENT_RETURN_IF_ERROR(
+          (this->*bind)(i, binding.lease.data(), binding.byte_size, binding.lease.place()));
     }
   }
   return Status::Ok();
@@ -172,6 +180,7 @@ void RequestSlot::Unbind() {
       if (bindings == &outputs) {
         binding.base = nullptr;
         binding.byte_size = 0;
+        binding.place = {};
       }
     }
   }
@@ -180,7 +189,10 @@ void RequestSlot::Unbind() {
 Status RequestSlot::Arm() {
   trace = nullptr;
   TRIDENT_RETURN_IF_ERROR(RenewLeases());
-  for (OutputResult& result : results) result.present = false;
+  for (OutputResult& result : results) {
+    result.present = false;
+    result.device_memory = {};
+  }
   parameters.clear();
   outcome = SlotOutcome::kAsPlanned;
   responses = 0;

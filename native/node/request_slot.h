@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "memory/cuda_blocks.h"
 #include "memory/region_registry.h"
 #include "node/completion_queue.h"
 #include "node/response_parameters.h"
@@ -33,6 +34,7 @@ struct PlanOutput {
   std::optional<std::vector<int64_t>> shape;  // when it is known before the request runs
   uint64_t byte_size = 0;                     // of `shape`
   int64_t slab_offset = kNotInSlab;
+  bool on_device = false;  // left in new memory of the device it is made on
 };
 
 // What all requests of one model with the same tensors have in common, crossed from JS once.
@@ -63,10 +65,12 @@ class GrowingBuffer {
   size_t capacity_ = 0;
 };
 
-// A part of a shared-memory region, of which each run of a request takes a lease of its own.
+// A part of a shared-memory region or of a device's memory, of which each run of a request takes a
+// lease of its own.
 struct RegionPart {
-  std::shared_ptr<SharedMemoryRegion> region;  // null: the one registered as `name`
-  std::string name;
+  std::shared_ptr<SharedMemoryRegion> region;
+  CudaMemory device_memory;
+  std::string name;  // of a registered region, when it is neither
   uint64_t offset = 0;
   uint64_t byte_size = 0;
   RegionAccess access = RegionAccess::kRead;
@@ -76,6 +80,7 @@ struct RegionPart {
 struct Binding {
   void* base = nullptr;
   uint64_t byte_size = 0;
+  cuda::Place place;
   bool foreign = false;  // memory the user named: never replaced by memory of our own
   std::unique_ptr<RegionPart> part;
   RegionLease lease;  // of `part`
@@ -87,6 +92,7 @@ struct OutputResult {
   std::optional<std::vector<int64_t>> shape;  // none: the plan's
   const void* base = nullptr;
   uint64_t byte_size = 0;
+  CudaMemory device_memory;  // taken for an output to be left on its device
 };
 
 enum class SlotOutcome : int32_t { kAsPlanned = 0, kReadOutputs = 1, kFailed = 2 };
@@ -99,16 +105,17 @@ enum class SlotOutcome : int32_t { kAsPlanned = 0, kReadOutputs = 1, kFailed = 2
  * which the core never runs at the same time for one request. The step from "in flight" to "ended"
  * goes through CompletionQueue::Push. */
 struct RequestSlot {
-  RequestSlot(RequestPlan* plan, CompletionQueue* queue) : plan(plan), queue(queue) {}
+  RequestSlot(RequestPlan* plan, CompletionQueue* queue, CudaBlocks* blocks)
+      : plan(plan), queue(queue), blocks(blocks) {}
   ~RequestSlot();
 
   // Makes the core's request for `plan`, with the inputs and outputs that lie in `slab` bound.
   Status Create(TRITONSERVER_ResponseAllocator* allocator, uint8_t* slab);
 
   // Points an input or output elsewhere. INVALID_ARG when an output would overlap another tensor.
-  Status BindInput(size_t index, void* base, uint64_t byte_size);
-  Status BindOutput(size_t index, void* base, uint64_t byte_size);
-  // As those, for a region. Errors as RegionRegistry::Acquire.
+  Status BindInput(size_t index, void* base, uint64_t byte_size, cuda::Place place = {});
+  Status BindOutput(size_t index, void* base, uint64_t byte_size, cuda::Place place = {});
+  // As those, for leased memory. Errors as RegionRegistry::Acquire.
   Status BindInputPart(size_t index, RegionPart part);
   Status BindOutputPart(size_t index, RegionPart part);
   // The input's slab memory holds `byte_size` bytes this time.
@@ -123,6 +130,7 @@ struct RequestSlot {
 
   RequestPlan* const plan;
   CompletionQueue* const queue;
+  CudaBlocks* const blocks;  // for outputs left on their device
   int32_t id = -1;
   bool in_flight = false;  // from submission until the JS thread has taken the completion
   TRITONSERVER_InferenceRequest* request = nullptr;

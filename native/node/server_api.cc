@@ -39,6 +39,10 @@ napi_value ServerNew(napi_env env, napi_callback_info info) {
   std::shared_ptr<TRITONSERVER_ServerOptions> options = NewOptions();
   Status applied = TakeError(TRITONSERVER_TridentServerOptionsSetModelEventFn(
       options.get(), ServerHandle::OnModelEvent, handle));
+  if (applied.ok()) {
+    applied = TakeError(TRITONSERVER_TridentServerOptionsSetDeviceEventFn(
+        options.get(), ServerHandle::OnDeviceEvent, handle));
+  }
   if (applied.ok()) applied = ApplySettings(env, call.value(1), handle, options.get());
   if (!applied.ok()) return call.Throw(applied);
   handle->id = bridge.server_table.Add(std::move(owned));
@@ -50,8 +54,8 @@ napi_value ServerNew(napi_env env, napi_callback_info info) {
         handle->server = server;
         return Status::Ok();
       },
-      [&bridge, handle](const Status& status) {
-        if (!status.ok()) bridge.server_table.Remove(handle->id);
+      [&bridge, handle](const Status* status) {
+        if (!status->ok()) bridge.server_table.Remove(handle->id);
       });
   if (started.ok()) return FromInt32(env, handle->id);
   bridge.server_table.Remove(handle->id);
@@ -76,7 +80,8 @@ napi_value ServerDelete(napi_env env, napi_callback_info info) {
   return call.ThrowIfError(bridge.RunTask(
       call.Int32(0),
       [handle, server, deleted] {
-        handle->regions.UnregisterAll();
+        handle->regions.UnregisterAll(RegionKind::kSystem);
+        handle->regions.UnregisterAll(RegionKind::kCuda);
         // A first call that fails has stopped the server; the second one deletes it.
         Status status = TakeError(TRITONSERVER_ServerDelete(server));
         if (status.ok()) return status;
@@ -86,7 +91,7 @@ napi_value ServerDelete(napi_env env, napi_callback_info info) {
         return Status(status.code(),
                       StrCat(status.message(), "; the server stays in memory: ", second.message()));
       },
-      [&bridge, handle, server, deleted](const Status&) {
+      [&bridge, handle, server, deleted](const Status*) {
         if (*deleted) {
           bridge.server_table.Remove(handle->id);
         } else {
@@ -308,6 +313,11 @@ void ServerHandle::OnModelEvent(const TRITONSERVER_TridentModelEvent* event, voi
   handle->queue->Push(ModelEvent{handle->id, event->model, event->version,
                                  static_cast<int>(event->state), event->reason, event->completed,
                                  event->total});
+}
+
+void ServerHandle::OnDeviceEvent(const TRITONSERVER_TridentDeviceEvent* event, void* userp) {
+  const auto* handle = static_cast<const ServerHandle*>(userp);
+  handle->queue->Push(DeviceEvent{handle->id, event->device_id, event->lost, event->reason});
 }
 
 const std::vector<Method>& ServerMethods() {

@@ -41,8 +41,9 @@ struct ServerHandle {
   // What TRITONSERVER_ServerOptionsSetLogCallback calls; `userp` is the ServerHandle.
   static void OnLog(TRITONSERVER_LogLevel level, const char* file, int line, uint64_t timestamp_us,
                     const char* message, void* userp);
-  // What TRITONSERVER_TridentServerOptionsSetModelEventFn calls, as well.
+  // What TRITONSERVER_TridentServerOptionsSetModelEventFn and ...SetDeviceEventFn call, as well.
   static void OnModelEvent(const TRITONSERVER_TridentModelEvent* event, void* userp);
+  static void OnDeviceEvent(const TRITONSERVER_TridentDeviceEvent* event, void* userp);
 };
 
 }  // namespace trident

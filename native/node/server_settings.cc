@@ -112,6 +112,24 @@ constexpr Kind kKinds[] = {
            options, setting.at(0), static_cast<size_t>(setting.numbers[1]),
            static_cast<int>(setting.numbers[2]));
      }},
+    {"pinnedPoolBytes", Size<TRITONSERVER_ServerOptionsSetPinnedMemoryPoolByteSize>},
+    {"minComputeCapability",
+     [](const Setting& setting, ServerHandle*, Options* options) {
+       return TRITONSERVER_ServerOptionsSetMinSupportedComputeCapability(options,
+                                                                         setting.numbers[0]);
+     }},
+    {"peerAccess", Flag<TRITONSERVER_ServerOptionsSetEnablePeerAccess>},
+    {"cudaPoolBytes",
+     [](const Setting& setting, ServerHandle*, Options* options) {
+       return TRITONSERVER_ServerOptionsSetCudaMemoryPoolByteSize(
+           options, static_cast<int>(setting.count()), static_cast<uint64_t>(setting.numbers[1]));
+     }},
+    {"gpuLoadLimit",
+     [](const Setting& setting, ServerHandle*, Options* options) {
+       return TRITONSERVER_ServerOptionsSetModelLoadDeviceLimit(
+           options, TRITONSERVER_INSTANCEGROUPKIND_GPU, static_cast<int>(setting.count()),
+           setting.numbers[1]);
+     }},
     {"logError", Flag<TRITONSERVER_ServerOptionsSetLogError>},
     {"logWarn", Flag<TRITONSERVER_ServerOptionsSetLogWarn>},
     {"logInfo", Flag<TRITONSERVER_ServerOptionsSetLogInfo>},

@@ -39,8 +39,14 @@ napi_value CloseStream(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// [name, datatype, shape, byteSize, buffer]
+// [name, datatype, shape, byteSize, buffer]; no buffer for an output that was left on a device.
 Result<napi_value> NewOutput(napi_env env, const ResponseOutput& output) {
+  napi_value item = NewArray(env, 5);
+  napi_set_element(env, item, 0, FromString(env, output.name));
+  napi_set_element(env, item, 1, FromInt32(env, output.datatype));
+  napi_set_element(env, item, 2, FromShape(env, {output.shape, output.shape + output.rank}));
+  napi_set_element(env, item, 3, FromNumber(env, static_cast<double>(output.byte_size)));
+  if (output.on_device()) return item;
   napi_value buffer = nullptr;
   void* data = nullptr;
   if (napi_create_arraybuffer(env, output.byte_size, &data, &buffer) != napi_ok) {
@@ -48,24 +54,27 @@ Result<napi_value> NewOutput(napi_env env, const ResponseOutput& output) {
                        "'");
   }
   if (output.byte_size > 0) memcpy(data, output.base, output.byte_size);
-  napi_value item = NewArray(env, 5);
-  napi_set_element(env, item, 0, FromString(env, output.name));
-  napi_set_element(env, item, 1, FromInt32(env, output.datatype));
-  napi_set_element(env, item, 2, FromShape(env, {output.shape, output.shape + output.rank}));
-  napi_set_element(env, item, 3, FromNumber(env, static_cast<double>(output.byte_size)));
   napi_set_element(env, item, 4, buffer);
   return item;
 }
 
-Result<napi_value> NewOutputs(napi_env env, TRITONSERVER_InferenceResponse* response) {
+// For an output on a device its memory is last, as AddDeviceMemory tells it.
+Result<napi_value> NewOutputs(napi_env env, Bridge& bridge,
+                              TRITONSERVER_InferenceResponse* response) {
   uint32_t count = 0;
   TRIDENT_RETURN_IF_ERROR(TakeError(TRITONSERVER_InferenceResponseOutputCount(response, &count)));
+  std::vector<ResponseOutput> outputs(count);
   napi_value list = NewArray(env, count);
   for (uint32_t i = 0; i < count; ++i) {
-    ResponseOutput output;
-    TRIDENT_RETURN_IF_ERROR(ReadResponseOutput(response, i, &output));
-    TRIDENT_ASSIGN_OR_RETURN(napi_value item, NewOutput(env, output));
+    TRIDENT_RETURN_IF_ERROR(ReadResponseOutput(response, i, &outputs[i]));
+    TRIDENT_ASSIGN_OR_RETURN(napi_value item, NewOutput(env, outputs[i]));
     napi_set_element(env, list, i, item);
+  }
+  // Now that nothing fails any more, after which nobody would know the numbers.
+  for (uint32_t i = 0; i < count; ++i) {
+    if (!outputs[i].on_device()) continue;
+    napi_set_element(env, Element(env, list, i), 4,
+                     bridge.AddDeviceMemory(*static_cast<CudaMemory*>(outputs[i].owner)));
   }
   return list;
 }
@@ -89,7 +98,7 @@ napi_value TakeResponse(napi_env env, napi_callback_info info) {
     napi_set_element(env, result, 1, FromString(env, status.message()));
     return result;
   }
-  const Result<napi_value> outputs = NewOutputs(env, response.get());
+  const Result<napi_value> outputs = NewOutputs(env, call.bridge(), response.get());
   if (!outputs.ok()) return call.Throw(outputs.status());
   napi_set_element(env, result, 0, outputs.value());
   napi_set_element(env, result, 1, ToJs(env, ReadParameters(response.get())));

@@ -137,7 +137,8 @@ void Tracer::OnActivity(TRITONSERVER_InferenceTrace* trace,
 void Tracer::OnTensor(TRITONSERVER_InferenceTrace* trace,
                       TRITONSERVER_InferenceTraceActivity activity, const char* name,
                       TRITONSERVER_DataType datatype, const void* base, size_t byte_size,
-                      const int64_t* shape, uint64_t dim_count, TRITONSERVER_MemoryType memory_type,
+                      const int64_t* shape, uint64_t dim_count,
+                      TRITONSERVER_MemoryType /*memory_type: the core tells of host memory only*/,
                       int64_t /*memory_type_id*/, void* source) {
   Tracer* const self = static_cast<Source*>(source)->tracer;
   const Names names(trace);
@@ -146,7 +147,6 @@ void Tracer::OnTensor(TRITONSERVER_InferenceTrace* trace,
     {
       MutexLock lock(self->mutex_);
       OpenTrace& open = self->Open(names);
-      if (memory_type == TRITONSERVER_MEMORY_GPU) return;  // can't be read from here
       if (!self->HasRoom(open.tree.get(), sizeof(TraceTensor) + byte_size)) return;
       record = open.record;
     }

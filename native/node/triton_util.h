@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/status.h"
+#include "cuda/stream.h"
 #include "trident/extension.h"
 
 namespace trident {
@@ -21,6 +22,16 @@ inline TRITONSERVER_LogFormat LogFormat(bool iso8601) {
   return iso8601 ? TRITONSERVER_LOG_ISO8601 : TRITONSERVER_LOG_DEFAULT;
 }
 
+// How the C ABI says where memory is.
+struct MemoryOf {
+  explicit MemoryOf(cuda::Place place)
+      : type(place.on_device() ? TRITONSERVER_MEMORY_GPU : TRITONSERVER_MEMORY_CPU),
+        id(place.on_device() ? place.device_id : 0) {}
+
+  TRITONSERVER_MemoryType type;
+  int64_t id;
+};
+
 struct ParameterDeleter {
   void operator()(TRITONSERVER_Parameter* parameter) const {
     TRITONSERVER_ParameterDelete(parameter);
@@ -35,16 +46,18 @@ struct ResponseOutput {
   uint64_t rank = 0;
   const void* base = nullptr;
   size_t byte_size = 0;
+  TRITONSERVER_MemoryType memory_type = TRITONSERVER_MEMORY_CPU;
+  void* owner = nullptr;  // what the allocator gave as the buffer's userp
+
+  bool on_device() const { return memory_type == TRITONSERVER_MEMORY_GPU; }
 };
 
 inline Status ReadResponseOutput(TRITONSERVER_InferenceResponse* response, uint32_t index,
                                  ResponseOutput* output) {
-  TRITONSERVER_MemoryType memory_type = TRITONSERVER_MEMORY_CPU;
   int64_t memory_type_id = 0;
-  void* buffer_userp = nullptr;
   return TakeError(TRITONSERVER_InferenceResponseOutput(
       response, index, &output->name, &output->datatype, &output->shape, &output->rank,
-      &output->base, &output->byte_size, &memory_type, &memory_type_id, &buffer_userp));
+      &output->base, &output->byte_size, &output->memory_type, &memory_type_id, &output->owner));
 }
 
 // The JSON of a message; deletes the message.

@@ -21,6 +21,10 @@ TRITONSERVER_Error* NewError(TRITONSERVER_Error_Code code, const std::string& me
   return TRITONSERVER_ErrorNew(code, message.c_str());
 }
 
+TRITONSERVER_Error* NewError(const Status& status) {
+  return NewError(static_cast<TRITONSERVER_Error_Code>(status.code()), status.message());
+}
+
 void Fail(RequestSlot* slot, Status status) {
   if (slot->outcome == SlotOutcome::kFailed) return;  // the first error is the cause
   slot->outcome = SlotOutcome::kFailed;
@@ -39,7 +43,7 @@ Status ReadOutput(RequestSlot* slot, TRITONSERVER_InferenceResponse* response, u
   result.base = output.base;
   result.byte_size = output.byte_size;
   const bool as_planned =
-      planned.shape && output.datatype == planned.datatype &&
+      planned.shape && !planned.on_device && output.datatype == planned.datatype &&
       output.rank == planned.shape->size() &&
       std::equal(output.shape, output.shape + output.rank, planned.shape->begin()) &&
       output.byte_size == planned.byte_size && output.base == slot->outputs[found].base;
@@ -104,13 +108,24 @@ void Step(RequestSlot* slot) {
     Status status = FinishLeases(*bindings);
     if (!status.ok()) Fail(slot, std::move(status));
   }
+  if (slot->outcome == SlotOutcome::kFailed) {
+    for (OutputResult& result : slot->results) result.device_memory = {};
+  }
   slot->queue->Push(slot);
+}
+
+// For an output that is to be left on its device, which is the one that its model would like.
+Result<CudaMemory> TakeBlock(const RequestSlot& slot, const char* tensor_name, size_t byte_size,
+                             TRITONSERVER_MemoryType memory_type, int64_t device_id) {
+  if (memory_type == TRITONSERVER_MEMORY_GPU) return slot.blocks->Take(device_id, byte_size);
+  return InvalidArg("output '", tensor_name, "' of model '", slot.plan->model,
+                    "' can't be left on a device: the model gives it in host memory, so ask for it "
+                    "without 'device'");
 }
 
 // Memory of the response's own, since it outlives the call and another may follow.
 TRITONSERVER_Error* AllocateForStream(const RequestSlot& slot, const char* tensor_name,
                                       size_t byte_size, void** buffer, void** owned) {
-  if (byte_size == 0) return nullptr;
   *buffer = *owned = malloc(byte_size);
   if (*buffer != nullptr) return nullptr;
   return NewError(TRITONSERVER_ERROR_UNAVAILABLE,
@@ -121,26 +136,47 @@ TRITONSERVER_Error* AllocateForStream(const RequestSlot& slot, const char* tenso
 }  // namespace
 
 TRITONSERVER_Error* AllocateOutput(TRITONSERVER_ResponseAllocator*, const char* tensor_name,
-                                   size_t byte_size, TRITONSERVER_MemoryType, int64_t, void* userp,
-                                   void** buffer, void** buffer_userp,
-                                   TRITONSERVER_MemoryType* actual_memory_type,
+                                   size_t byte_size, TRITONSERVER_MemoryType memory_type,
+                                   int64_t memory_type_id, void* userp, void** buffer,
+                                   void** buffer_userp, TRITONSERVER_MemoryType* actual_memory_type,
                                    int64_t* actual_memory_type_id) {
   auto* slot = static_cast<RequestSlot*>(userp);
   *buffer = nullptr;
   *buffer_userp = nullptr;
-  *actual_memory_type = TRITONSERVER_MEMORY_CPU;
-  *actual_memory_type_id = 0;
-  if (slot->stream != nullptr)
-    return AllocateForStream(*slot, tensor_name, byte_size, buffer, buffer_userp);
+  const auto answer_place = [=](cuda::Place place) {
+    const MemoryOf memory(place);
+    *actual_memory_type = memory.type;
+    *actual_memory_type_id = memory.id;
+  };
+  answer_place({});
   const int index = FindOutput(*slot->plan, tensor_name);
-  if (index < 0) {
+  if (index < 0 && slot->stream == nullptr) {
     return NewError(TRITONSERVER_ERROR_INTERNAL,
                     StrCat("model '", slot->plan->model, "' gave output '", tensor_name,
                            "', which was not asked for"));
   }
+  const bool on_device = index >= 0 && slot->plan->outputs[index].on_device;
+  if (on_device) {
+    const size_t at_least = std::max<size_t>(byte_size, 1);  // no elements: a tensor all the same
+    auto block = TakeBlock(*slot, tensor_name, at_least, memory_type, memory_type_id);
+    if (!block.ok()) return NewError(block.status());
+    *buffer = block->data();
+    answer_place(block->place());
+    if (slot->stream == nullptr) {
+      slot->results[index].device_memory = std::move(block).value();
+    } else {
+      *buffer_userp = new CudaMemory(std::move(block).value());
+    }
+    return nullptr;
+  }
+  if (slot->stream != nullptr) {
+    if (byte_size == 0) return nullptr;
+    return AllocateForStream(*slot, tensor_name, byte_size, buffer, buffer_userp);
+  }
   const Binding& output = slot->outputs[index];
   if (output.base != nullptr && byte_size <= output.byte_size) {
     *buffer = output.base;
+    answer_place(output.place);
     return nullptr;
   }
   if (byte_size == 0) return nullptr;  // also where a foreign empty array has no address
@@ -156,9 +192,14 @@ TRITONSERVER_Error* AllocateOutput(TRITONSERVER_ResponseAllocator*, const char* 
                          "' of model '", slot->plan->model, "'"));
 }
 
+// What nobody owns here belongs to the slot or to the user.
 TRITONSERVER_Error* FreeOutput(TRITONSERVER_ResponseAllocator*, void*, void* owned, size_t,
-                               TRITONSERVER_MemoryType, int64_t) {
-  if (owned != nullptr) free(owned);  // else it belongs to the slot or to the user
+                               TRITONSERVER_MemoryType memory_type, int64_t) {
+  if (memory_type == TRITONSERVER_MEMORY_GPU) {
+    delete static_cast<CudaMemory*>(owned);
+  } else {
+    free(owned);
+  }
   return nullptr;
 }
 

@@ -208,6 +208,7 @@ Result<std::shared_ptr<Model>> ModelLoader::TryLoad(const ModelPlan& plan, int64
     source.find_model = find_model;
     source.auto_complete = options_.auto_complete;
     source.host_policies = options_.host_policies;
+    source.gpus = options_.gpus;
     source.timer = options_.timer;
     source.executors = options_.executors;
     source.limiter = options_.limiter;
@@ -220,10 +221,8 @@ Result<std::shared_ptr<Model>> ModelLoader::TryLoad(const ModelPlan& plan, int64
     if (!plan.ensemble()) {
       TRIDENT_ASSIGN_OR_RETURN(source.backend,
                                backends_.Get(source.config, plan.directory, version));
-      const std::vector<int32_t> no_gpus;
-      NormalizeInstanceGroups(source.backend->attribute().preferred_groups, no_gpus,
-                              &source.config);
-      TRIDENT_RETURN_IF_ERROR(ValidateInstanceGroups(source.config, no_gpus));
+      TRIDENT_RETURN_IF_ERROR(
+          source.gpus->ResolveGroups(source.backend->attribute().preferred_groups, &source.config));
     }
     return Model::Load(std::move(source));
   } catch (const std::bad_alloc&) {  // on a helper's thread nobody else would catch it

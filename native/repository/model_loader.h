@@ -50,6 +50,7 @@ class ModelLoader {
     unsigned thread_count = 4;  // versions loading at once, over all models
     unsigned retry_count = 0;
     HostPolicies host_policies;
+    std::shared_ptr<Gpus> gpus;
     std::shared_ptr<Timer> timer;
     std::shared_ptr<Executors> executors;
     std::shared_ptr<ExecutionLimiter> limiter;

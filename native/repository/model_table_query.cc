@@ -80,7 +80,13 @@ std::vector<IndexRow> ModelTable::Index(std::map<ModelIdentity, int> on_disk,
       if (!ready_only) rows.push_back({model, true});
     } else {
       for (const auto& [number, version] : entry->versions) {
-        if (ready_only && version.state != ModelState::kReady) continue;
+        const bool ready = version.state == ModelState::kReady;
+        const Status health = ready ? version.model->Health() : Status::Ok();
+        if (ready_only && (!ready || !health.ok())) continue;
+        if (!health.ok()) {
+          rows.push_back({model, false, number, ModelState::kUnavailable, health.message()});
+          continue;
+        }
         const bool on_its_way =
             version.state == ModelState::kUnloading && version.reason == kUnloaded;
         rows.push_back({model, false, number, version.state, on_its_way ? "" : version.reason});

@@ -40,8 +40,8 @@ Result<ResponsePtr> EnsembleRun::MakeResponse(const EnsembleFlow::Ready& ready) 
     if (value->memory != nullptr && value->memory->is_clients()) {
       in_place.emplace_back(output, value->memory.get());
     } else {
-      TRIDENT_RETURN_IF_ERROR(output->Allocate(value->byte_size, {}));
-      TRIDENT_RETURN_IF_ERROR(CopyBytes(*value, output->buffer().data));
+      TRIDENT_RETURN_IF_ERROR(output->Allocate(value->byte_size, PlaceOf(*value)));
+      TRIDENT_RETURN_IF_ERROR(CopyBytes(*value, output->buffer()));
       request_->target()->statistics().RecordCopies(1, value->byte_size);
     }
     if (!place) place = value->place;

@@ -180,7 +180,9 @@ Status StepCall::Allocate(const char* output_name, uint64_t byte_size, OutputBuf
     TRIDENT_RETURN_IF_ERROR(run_->client().Allocate(name.c_str(), byte_size, &clients));
     memory = std::make_shared<TensorMemory>(run_->client_pointer(), clients);
   } else {
-    TRIDENT_ASSIGN_OR_RETURN(memory, TensorMemory::Allocate(byte_size));
+    const auto pools = run_->TargetOf(step_)->memory_pools();
+    TRIDENT_ASSIGN_OR_RETURN(OwnedBuffer own, AllocateBuffer(byte_size, buffer->attributes, pools));
+    memory = std::make_shared<TensorMemory>(std::move(own));
   }
   buffer->data = memory->buffer().data;
   buffer->attributes = memory->buffer().attributes;
@@ -199,8 +201,11 @@ Status StepCall::Query(const char* output_name, uint64_t* byte_size, BufferAttri
     return run_->client().Query(run_->plan().tensors()[*tensor].name.c_str(), byte_size,
                                 attributes);
   }
-  attributes->memory_type = MemoryType::kCpu;
-  attributes->memory_type_id = 0;
+  // As it wishes, as far as there is such memory.
+  if (attributes->memory_type != MemoryType::kGpu || !CheckBuffer(nullptr, *attributes).ok()) {
+    attributes->memory_type = MemoryType::kCpu;
+    attributes->memory_type_id = 0;
+  }
   return Status::Ok();
 }
 

@@ -1,35 +1,15 @@
 #include "scheduler/ensemble_tensor.h"
 
-#include <algorithm>
-#include <cstring>
-#include <new>
+#include <utility>
 
 #include "scheduler/sequence_controls.h"
 
 namespace trident {
-namespace {
-
-// What vector instructions and most devices like best.
-constexpr std::align_val_t kAlignment{64};
-
-}  // namespace
-
-Result<std::shared_ptr<TensorMemory>> TensorMemory::Allocate(uint64_t byte_size) {
-  OutputBuffer buffer;
-  buffer.attributes.byte_size = byte_size;
-  if (byte_size <= PTRDIFF_MAX) {
-    buffer.data = operator new(std::max<uint64_t>(byte_size, 1), kAlignment, std::nothrow);
-  }
-  if (buffer.data == nullptr) return Unavailable("no memory for a tensor of ", byte_size, " bytes");
-  return std::make_shared<TensorMemory>(nullptr, buffer);
-}
+TensorMemory::TensorMemory(OwnedBuffer own)
+    : own_(std::move(own)), buffer_{own_.memory.get(), nullptr, own_.attributes} {}
 
 TensorMemory::~TensorMemory() {
-  if (sink_ == nullptr) {
-    operator delete(buffer_.data, kAlignment);
-  } else if (!taken_over_) {
-    sink_->Free(buffer_);
-  }
+  if (sink_ != nullptr && !taken_over_) sink_->Free(buffer_);
 }
 
 Shape ShapeFor(const EnsembleTensor& tensor, const Shape& dims, bool batching) {
@@ -69,22 +49,17 @@ Status AddAsInput(const std::shared_ptr<const EnsembleTensor>& tensor, const Ten
   return Status::Ok();
 }
 
-Status CopyBytes(const EnsembleTensor& tensor, void* to) {
-  if (tensor.input == nullptr) {
-    if (tensor.byte_size > 0) memcpy(to, tensor.memory->buffer().data, tensor.byte_size);
-    return Status::Ok();
-  }
-  auto* out = static_cast<char*>(to);
-  for (const ConstBuffer& buffer : tensor.input->buffers()) {
-    if (buffer.attributes.memory_type == MemoryType::kGpu) {
-      return Unsupported(
-          "input '", tensor.input->name(),
-          "' is an output of the ensemble, too, and can't be copied from GPU memory");
-    }
-    memcpy(out, buffer.data, buffer.attributes.byte_size);
-    out += buffer.attributes.byte_size;
-  }
-  return Status::Ok();
+BufferAttributes PlaceOf(const EnsembleTensor& tensor) {
+  if (tensor.memory != nullptr) return tensor.memory->buffer().attributes;
+  const bool none = tensor.input == nullptr || tensor.input->buffers().empty();
+  return none ? BufferAttributes{} : tensor.input->buffers().front().attributes;
+}
+
+Status CopyBytes(const EnsembleTensor& tensor, const OutputBuffer& to) {
+  if (tensor.input != nullptr) return CopyBlocks(tensor.input->buffers(), to.data, to.attributes);
+  if (tensor.memory == nullptr) return Status::Ok();
+  const OutputBuffer& from = tensor.memory->buffer();
+  return CopyBuffer(to.data, to.attributes, from.data, from.attributes, tensor.byte_size);
 }
 
 Result<std::optional<SequencePlace>> ReadPlace(const std::vector<Parameter>& parameters,

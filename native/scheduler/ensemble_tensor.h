@@ -5,18 +5,18 @@
 #include <optional>
 #include <vector>
 
+#include "inference/copy_buffer.h"
 #include "inference/request.h"
 #include "inference/sink.h"
 
 namespace trident {
 
-// The bytes of one step's output: from the heap, or the ensemble's client's when the output is one
-// of the ensemble's. Freed with the last reference, unless the client's response has taken it over.
-// Thread-safe but for TakeOver.
+// The bytes of one step's output: where its backend wished them, or the ensemble's client's when
+// the output is one of the ensemble's. Freed with the last reference, unless the client's response
+// has taken it over. Thread-safe but for TakeOver.
 class TensorMemory {
  public:
-  // UNAVAILABLE when there is no memory.
-  static Result<std::shared_ptr<TensorMemory>> Allocate(uint64_t byte_size);
+  explicit TensorMemory(OwnedBuffer own);
   // `buffer` comes from `sink`, the client's.
   TensorMemory(std::shared_ptr<ResponseSink> sink, const OutputBuffer& buffer)
       : sink_(std::move(sink)), buffer_(buffer) {}
@@ -33,7 +33,8 @@ class TensorMemory {
   }
 
  private:
-  const std::shared_ptr<ResponseSink> sink_;  // null: the heap
+  const OwnedBuffer own_;
+  const std::shared_ptr<ResponseSink> sink_;  // null: `own_` are its bytes
   OutputBuffer buffer_;
   bool taken_over_ = false;
 };
@@ -68,8 +69,9 @@ Shape ShapeFor(const EnsembleTensor& tensor, const Shape& dims, bool batching);
 Status AddAsInput(const std::shared_ptr<const EnsembleTensor>& tensor, const TensorSpec& spec,
                   bool batching, InferenceRequest* request);
 
-// Copies its bytes; UNSUPPORTED when they are on a device.
-Status CopyBytes(const EnsembleTensor& tensor, void* to);
+// Where its bytes lie.
+BufferAttributes PlaceOf(const EnsembleTensor& tensor);
+Status CopyBytes(const EnsembleTensor& tensor, const OutputBuffer& to);
 
 // What a step's response says in parameters `sequence_id`, `sequence_start` and `sequence_end`;
 // `before` is what its request said. Nothing when it says nothing.

@@ -1,21 +1,18 @@
 #include "scheduler/model_cache.h"
 
 #include <algorithm>
-#include <cstring>
 #include <new>
 #include <string_view>
 
 #include "base/clock.h"
+#include "inference/copy_buffer.h"
 #include "scheduler/cache_sink.h"
 
 namespace trident {
 namespace {
 
 bool CanRead(const InputTensor& input) {
-  if (input.varies_by_host_policy()) return false;
-  return std::all_of(input.buffers().begin(), input.buffers().end(), [](const ConstBuffer& b) {
-    return b.attributes.memory_type != MemoryType::kGpu;
-  });
+  return !input.varies_by_host_policy() && OnHost(input.buffers());
 }
 
 void AddInput(const InputTensor& input, Blake2b* hash) {
@@ -82,9 +79,9 @@ Status Fill(const CachedResponse& from, InferenceResponse* to) {
   for (const CachedResponse::Output& output : from.outputs) {
     OutputTensor* tensor = to->RestoreOutput(output.name, output.datatype, output.shape);
     TRIDENT_RETURN_IF_ERROR(tensor->Allocate(output.bytes.size(), {}));
-    if (!output.bytes.empty()) {
-      memcpy(tensor->buffer().data, output.bytes.data(), output.bytes.size());
-    }
+    const OutputBuffer& buffer = tensor->buffer();
+    TRIDENT_RETURN_IF_ERROR(
+        CopyBuffer(buffer.data, buffer.attributes, output.bytes.data(), {}, output.bytes.size()));
   }
   return Status::Ok();
 }

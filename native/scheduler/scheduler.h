@@ -96,6 +96,10 @@ class Scheduler {
   // No new work for `instance`; what only it can do (the sequences it has begun) it still gets.
   virtual void RemoveInstance(size_t instance) = 0;
 
+  // As RemoveInstance, of one that can't work any more, for this reason: it only answers what it
+  // still gets, and the sequences it has begun end.
+  virtual void LoseInstance(size_t instance, const Status& /*why*/) { RemoveInstance(instance); }
+
   // No new requests; those that wait are still handed out.
   virtual void Stop() = 0;
 };

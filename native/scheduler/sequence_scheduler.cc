@@ -44,9 +44,18 @@ void SequenceScheduler::InstanceAdded(size_t instance) {
   watchers_.emplace_back(this, instance);
   handed_out_.push_back(0);
   left_.push_back(false);
+  lost_.push_back(Status::Ok());
   Aftermath after;  // the timer needs no change: it rings too early at worst
   while (SequenceSlot* slot = table_.Assign()) Settle(slot->sequence, &after);
   if (after.wake != nullptr) WakeLater(after.wake);
+}
+
+void SequenceScheduler::LoseInstance(size_t instance, const Status& why) {
+  {
+    MutexLock lock(mutex_);
+    lost_[instance] = why;
+  }
+  RemoveInstance(instance);
 }
 
 // Coming in --------------------------------------------------------------------------------------
@@ -101,6 +110,17 @@ Status SequenceScheduler::Admit(RequestPtr* owned, uint64_t now_ns, Aftermath* a
   if (sequence != nullptr && sequence->slot != nullptr && left_[sequence->slot->instance]) {
     return Unavailable(request->LogPrefix(), "model '", signature_.name, "' version ",
                        signature_.version, " has stopped; its sequence ", Text(id), " can't go on");
+  }
+  if (sequence != nullptr && sequence->slot != nullptr) {
+    const Status& lost = lost_[sequence->slot->instance];
+    if (!lost.ok() && !start) {
+      return lost.WithPrefix(StrCat(request->LogPrefix(), "sequence ", Text(id), " can't go on: "));
+    }
+    if (!lost.ok()) {  // it starts again elsewhere
+      table_.Close(sequence);
+      Settle(sequence, after);
+      sequence = nullptr;
+    }
   }
   if (sequence != nullptr && start) after->restarted.push_back(id);
   if (sequence == nullptr) {

@@ -28,6 +28,7 @@ class SequenceScheduler : public PullScheduler, private Alarm {
   void Enqueue(std::span<RequestPtr> requests, std::span<Status> outcomes) final;
   void Cancel(InferenceRequest* request) final;
   uint64_t waiting() const final { return waiting_; }
+  void LoseInstance(size_t instance, const Status& why) final;
 
  protected:
   SequenceScheduler(const SchedulerContext& context, SequencePolicy policy);
@@ -103,6 +104,7 @@ class SequenceScheduler : public PullScheduler, private Alarm {
   std::deque<Watcher> watchers_ GUARDED_BY(mutex_);
   std::vector<size_t> handed_out_ GUARDED_BY(mutex_);
   std::vector<bool> left_ GUARDED_BY(mutex_);
+  std::vector<Status> lost_ GUARDED_BY(mutex_);  // OK, or why the instance can't work any more
 
   SharedCount waiting_;  // requests in all sequences; changed with the mutex held
   uint64_t alarm_ns_ GUARDED_BY(mutex_) = kNever;                // what the timer is set for

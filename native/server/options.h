@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "repository/model_event.h"
+#include "server/device_watch.h"
 #include "server/plugin_directory.h"
 
 namespace trident {
@@ -41,6 +42,7 @@ struct ServerOptions {
   uint64_t exit_timeout_ms = 30'000;
   uint64_t poll_settle_ms = 250;  // how long files must be at rest before a poll loads them
   ModelEventListener model_event_listener;
+  DeviceEventListener device_event_listener;
 
   // Plug-ins
   std::string backend_directory = PluginDirectory("backends");

@@ -33,8 +33,24 @@ std::shared_ptr<ExecutionLimiter> MakeLimiter(const ServerOptions& options) {
   return std::make_shared<ExecutionLimiter>(options.rate_limit_resources);
 }
 
+std::shared_ptr<MemoryPools> MakePools(const ServerOptions& options) {
+  return std::make_shared<MemoryPools>(
+      MemoryPools::Options{.pinned_bytes = options.pinned_pool_bytes,
+                           .device_bytes = options.cuda_pool_bytes,
+                           .default_device_bytes = ServerOptions::kDefaultCudaPoolBytes});
+}
+
+std::shared_ptr<Gpus> MakeGpus(const ServerOptions& options, std::shared_ptr<Logger> logger) {
+  return std::make_shared<Gpus>(
+      Gpus::Options{.min_compute_capability = options.min_compute_capability,
+                    .peer_access = options.peer_access,
+                    .load_limits = options.gpu_load_limits},
+      std::move(logger));
+}
+
 ModelLoader::Options LoaderOptions(const ServerOptions& options, const LatencyMetrics& metrics,
-                                   std::shared_ptr<ResponseCache> cache, Server* server) {
+                                   std::shared_ptr<ResponseCache> cache,
+                                   std::shared_ptr<Logger> logger, Server* server) {
   const auto timer = std::make_shared<TimerThread>(Clock::System());
   const uint64_t spin_ns = std::min(options.spin_us, kNever / 1000) * 1000;
   return {.auto_complete = !options.strict_model_config,
@@ -43,6 +59,7 @@ ModelLoader::Options LoaderOptions(const ServerOptions& options, const LatencyMe
           .thread_count = options.load_thread_count,
           .retry_count = options.load_retry_count,
           .host_policies = options.host_policies,
+          .gpus = MakeGpus(options, std::move(logger)),
           .timer = timer,
           .executors =
               std::make_shared<Executors>(Executors::Options{.timer = timer, .spin_ns = spin_ns}),
@@ -111,16 +128,20 @@ Server::Server(const ServerOptions& options, std::shared_ptr<ResponseCache> cach
       cache_(std::move(cache)),
       cpu_(MakeUsage<CpuUsage>(options, options.cpu_metrics)),
       gpu_(MakeUsage<GpuUsage>(options, options.gpu_metrics)),
+      devices_(std::make_shared<DeviceWatch>(options.device_event_listener, logger_)),
+      pools_(MakePools(options)),
       backends_({options.backend_directory, options.backend_configs, !options.strict_model_config,
-                 options.min_compute_capability},
+                 options.min_compute_capability, pools_},
                 logger_),
       locations_(options.repository_paths, options.model_namespacing),
-      loader_(LoaderOptions(options, latency_metrics_, cache_, this), locations_, backends_,
-              logger_),
+      loader_(LoaderOptions(options, latency_metrics_, cache_, logger_, this), locations_,
+              backends_, logger_),
       repository_(RepositoryOptions(options), locations_, loader_, logger_),
-      exit_timeout_ms_(options.exit_timeout_ms) {}
+      exit_timeout_ms_(options.exit_timeout_ms) {
+  cuda::ListenToDevices(devices_);
+}
 
-Server::~Server() = default;
+Server::~Server() { devices_->End(); }
 
 Result<std::unique_ptr<Server>> Server::Create(const ServerOptions& options) {
   TRIDENT_RETURN_IF_ERROR(CheckOptions(options));

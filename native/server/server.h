@@ -8,10 +8,12 @@
 
 #include "base/log.h"
 #include "base/mutex.h"
+#include "memory/memory_pools.h"
 #include "metrics/cpu_usage.h"
 #include "metrics/gpu_usage.h"
 #include "model/backend.h"
 #include "repository/repository.h"
+#include "server/device_watch.h"
 #include "server/latency_metrics.h"
 #include "server/options.h"
 
@@ -100,6 +102,8 @@ class Server {
   const std::shared_ptr<ResponseCache> cache_;  // null: none
   const std::unique_ptr<CpuUsage> cpu_;         // null: not asked for
   const std::unique_ptr<GpuUsage> gpu_;         // null: not asked for
+  const std::shared_ptr<DeviceWatch> devices_;
+  const std::shared_ptr<MemoryPools> pools_;
   BackendManager backends_;
   ModelLocations locations_;
   ModelLoader loader_;

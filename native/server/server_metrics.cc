@@ -41,11 +41,11 @@ class ModelFamilies {
     text_.Reserve(models.size() * kBytesPerModel);
     readings_.reserve(models.size());
     for (const auto& model : models) {
-      const ModelLabels& labels = model->metric_labels();
+      const std::shared_ptr<const ModelLabels> labels = model->metric_labels();
       readings_.push_back({model.get(), model->statistics().ReadTotals(), model->waiting_requests(),
-                           model->load_ns(), model->cached(), labels_.size(), labels.head.size(),
-                           labels.tail.size()});
-      labels_.append(labels.head).append(labels.tail).append("}");
+                           model->load_ns(), model->cached(), labels_.size(), labels->head.size(),
+                           labels->tail.size()});
+      labels_.append(labels->head).append(labels->tail).append("}");
     }
   }
 
@@ -204,9 +204,9 @@ void WriteCacheMetrics(const CacheCounters& cache, MetricsText* text) {
   WriteOne(kCacheInsertionDuration, cache.insertion_ns / 1000, text);
 }
 
-void WritePinnedMemoryMetrics(MetricsText* text) {
-  WriteOne(kPinnedPoolTotal, uint64_t{0}, text);
-  WriteOne(kPinnedPoolUsed, uint64_t{0}, text);
+void WritePinnedMemoryMetrics(const MemoryPool& pool, MetricsText* text) {
+  WriteOne(kPinnedPoolTotal, pool.total_bytes(), text);
+  WriteOne(kPinnedPoolUsed, pool.used_bytes(), text);
 }
 
 void WriteCpuMetrics(const CpuUsage::Reading& cpu, MetricsText* text) {
@@ -223,6 +223,18 @@ void WriteGpuMetrics(const std::vector<GpuReading>& gpus, MetricsText* text) {
   WriteGpus(kGpuPowerUsage, gpus, &GpuReading::power_watts, text);
   WriteGpus(kGpuPowerLimit, gpus, &GpuReading::power_limit_watts, text);
   WriteGpus(kGpuEnergy, gpus, &GpuReading::energy_joules, text);
+}
+
+void WriteDeviceHealth(MetricsText* text) {
+  if (!cuda::DriverIsLoaded()) return;
+  const auto devices = cuda::Device::All();
+  if (!devices.ok()) return;
+  text->Begin(kGpuLost);
+  for (const cuda::Device* device : *devices) {
+    const uint64_t lost = cuda::HealthOf(device->id()).ok() ? 0 : 1;
+    text->Sample(kGpuLost.name, LabelText({{"gpu_uuid", device->uuid()}}), lost);
+  }
+  WriteCustomMetrics(kGpuLost.name, Samples::kAll, text);
 }
 
 }  // namespace trident

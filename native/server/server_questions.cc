@@ -60,9 +60,10 @@ std::string Server::Metrics() {
     if (const auto counters = cache_ == nullptr ? std::nullopt : cache_->Read()) {
       WriteCacheMetrics(*counters, &text);
     }
-    WritePinnedMemoryMetrics(&text);
+    WritePinnedMemoryMetrics(pools_->pinned(), &text);
     if (cpu_ != nullptr) WriteCpuMetrics(cpu_->Read(now_ns), &text);
     if (gpu_ != nullptr) WriteGpuMetrics(gpu_->Read(now_ns), &text);
+    WriteDeviceHealth(&text);
   }
   WriteOtherCustomMetrics(&text);
   return std::move(text).Take();

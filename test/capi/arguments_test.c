@@ -168,6 +168,7 @@ static void TestServer(TRITONSERVER_Server* server) {
   LACKS("server", TRITONSERVER_ServerModelIndex(NULL, 0, &message));
   LACKS("model_index", TRITONSERVER_ServerModelIndex(server, 0, NULL));
   LACKS("server", TRITONSERVER_TridentServerEndLoads(NULL));
+  LACKS("server", TRITONSERVER_TridentServerCheckDevices(NULL));
   CHECK(none == NULL && message == NULL);
 }
 
@@ -289,6 +290,7 @@ void TestArguments(void) {
   TestSubmission(server);
   TestResponse(server);
   OK(TRITONSERVER_TridentServerSetExitTimeoutMs(server, 30000));
+  OK(TRITONSERVER_TridentServerCheckDevices(server));
   OK(TRITONSERVER_TridentServerEndLoads(server));
   FAILS(TRITONSERVER_ServerLoadModel(server, "batched"), TRITONSERVER_ERROR_UNAVAILABLE, "");
   OK(TRITONSERVER_ServerDelete(server));

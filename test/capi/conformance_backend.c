@@ -17,9 +17,13 @@ static void CheckMemoryManager(TRITONBACKEND_Backend* backend) {
   LACKS("buffer",
         TRITONBACKEND_MemoryManagerAllocate(manager, NULL, TRITONSERVER_MEMORY_CPU, 0, 8));
   FAILS(TRITONBACKEND_MemoryManagerAllocate(manager, &buffer, TRITONSERVER_MEMORY_GPU, 0, 8),
-        TRITONSERVER_ERROR_UNSUPPORTED, "GPU");
+        TRITONSERVER_ERROR_UNSUPPORTED, "no CUDA driver");
   FAILS(TRITONBACKEND_MemoryManagerFree(manager, NULL, TRITONSERVER_MEMORY_GPU, 0),
-        TRITONSERVER_ERROR_UNSUPPORTED, "GPU");
+        TRITONSERVER_ERROR_UNSUPPORTED, "no CUDA driver");
+  FAILS(TRITONBACKEND_MemoryManagerAllocate(manager, &buffer, TRITONSERVER_MEMORY_CPU_PINNED, 0, 8),
+        TRITONSERVER_ERROR_UNSUPPORTED, "no CUDA driver");
+  FAILS(TRITONBACKEND_MemoryManagerFree(manager, &buffer, TRITONSERVER_MEMORY_CPU_PINNED, 0),
+        TRITONSERVER_ERROR_INVALID_ARG, "pinned memory pool");
   OK(TRITONBACKEND_MemoryManagerAllocate(manager, &buffer, TRITONSERVER_MEMORY_CPU, 0, 8));
   if (CHECK(buffer != NULL)) memset(buffer, 1, 8);
   OK(TRITONBACKEND_MemoryManagerFree(manager, buffer, TRITONSERVER_MEMORY_CPU, 0));

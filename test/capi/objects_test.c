@@ -158,9 +158,9 @@ static void TestMemoryManager(void) {
   memset(buffer, 1, 64);
   OK(TRITONBACKEND_MemoryManagerFree(NULL, buffer, TRITONSERVER_MEMORY_CPU, 0));
   FAILS(TRITONBACKEND_MemoryManagerAllocate(NULL, &buffer, TRITONSERVER_MEMORY_GPU, 0, 64),
-        TRITONSERVER_ERROR_UNSUPPORTED, "GPU");
+        TRITONSERVER_ERROR_INVALID_ARG, "GPU");
   FAILS(TRITONBACKEND_MemoryManagerAllocate(NULL, &buffer, TRITONSERVER_MEMORY_CPU_PINNED, 0, 64),
-        TRITONSERVER_ERROR_UNSUPPORTED, "CPU_PINNED");
+        TRITONSERVER_ERROR_INVALID_ARG, "CPU_PINNED");
 }
 
 void TestObjects(void) {

@@ -65,7 +65,7 @@ static void TestRefusedBuilding(TRITONSERVER_Server* server) {
         kInvalid, "does not exist");
   FAILS(TRITONSERVER_InferenceRequestAppendInputData(request, "INPUT0", NULL, 4,
                                                      TRITONSERVER_MEMORY_CPU, 0),
-        kInvalid, "data of input 'INPUT0' is null");
+        kInvalid, "input 'INPUT0': its data is null");
   FAILS(TRITONSERVER_InferenceRequestAppendInputData(request, "INPUT0", kData, 4,
                                                      TRITONSERVER_MEMORY_GPU, 0),
         TRITONSERVER_ERROR_UNSUPPORTED, "GPU memory");

@@ -39,6 +39,10 @@ static void OnEvent(const TRITONSERVER_TridentModelEvent* event, void* userp) {
   if (event->state == TRITONSERVER_TRIDENT_MODEL_READY) ++*(int*)userp;
 }
 
+static void OnDevice(const TRITONSERVER_TridentDeviceEvent* event, void* userp) {
+  *(bool*)userp = event->lost;
+}
+
 static void TestPluginOptions(TRITONSERVER_ServerOptions* options) {
   SETS_TEXT(TRITONSERVER_ServerOptionsSetBackendDirectory, g_backends);
   SETS_TEXT(TRITONSERVER_ServerOptionsSetRepoAgentDirectory, "/nowhere");
@@ -105,6 +109,7 @@ void TestSetters(void) {
   TRITONSERVER_Server* server = NULL;
   TRITONSERVER_Message* message = NULL;
   int ready = 0;
+  bool lost = false;
   LACKS("options", TRITONSERVER_ServerOptionsNew(NULL));
   OK(TRITONSERVER_ServerOptionsNew(&options));
   TestModelOptions(options);
@@ -113,9 +118,10 @@ void TestSetters(void) {
   TestDeviceOptions(options);
   TestLogAndMetricsOptions(options);
   SETS(TRITONSERVER_TridentServerOptionsSetModelEventFn, OnEvent, &ready);
+  SETS(TRITONSERVER_TridentServerOptionsSetDeviceEventFn, OnDevice, &lost);
   OK(TRITONSERVER_ServerNew(&server, options));
   OK(TRITONSERVER_ServerOptionsDelete(options));  // the server has its own copy
-  CHECK(ready == 1);
+  CHECK(ready == 1 && !lost);
   OK(TRITONSERVER_ServerMetadata(server, &message));
   CHECK(MessageHas(message, "\"name\":\"conforming\""));
   OK(TRITONSERVER_ServerDelete(server));

@@ -127,10 +127,16 @@ class Server {
   TRITONSERVER_Server* server_ = nullptr;
 };
 
+// Where memory lies: on the host, unless said otherwise.
+struct Where {
+  TRITONSERVER_MemoryType type = TRITONSERVER_MEMORY_CPU;
+  int64_t id = 0;
+};
+
 struct Tensor {
   TRITONSERVER_DataType datatype = TRITONSERVER_TYPE_INVALID;
   Shape shape;
-  std::string bytes;
+  std::string bytes;  // none of memory on a device
 };
 
 struct Answer {
@@ -160,10 +166,12 @@ class Request {
                          const Shape& shape, const std::vector<std::string>& pieces);
   // The bytes where the caller has them.
   Request& InputAt(const std::string& name, TRITONSERVER_DataType datatype, const Shape& shape,
-                   const void* data, size_t byte_size);
+                   const void* data, size_t byte_size, Where where = {});
+  // More bytes of the last input.
+  Request& MoreAt(const void* data, size_t byte_size, Where where = {});
   Request& Output(const std::string& name);
   // Has the output written to the caller's memory.
-  Request& OutputAt(const std::string& name, void* data, size_t byte_size);
+  Request& OutputAt(const std::string& name, void* data, size_t byte_size, Where where = {});
   Request& Set(const std::string& parameter, int64_t value);
   Request& Set(const std::string& parameter, const std::string& value);
   // Makes it the request of a sequence: its id, a number or a text, and the flags of its place.

@@ -12,6 +12,7 @@ namespace {
 struct Destination {
   void* data;
   size_t byte_size;
+  Where where;
 };
 
 using Destinations = std::map<std::string, Destination>;
@@ -31,6 +32,8 @@ TRITONSERVER_Error* Allocate(TRITONSERVER_ResponseAllocator*, const char* name, 
     return TRITONSERVER_ErrorNew(TRITONSERVER_ERROR_INVALID_ARG, "the destination is too small");
   } else {
     *buffer = given->second.data;
+    *memory_type = given->second.where.type;
+    *memory_type_id = given->second.where.id;
   }
   return nullptr;
 }
@@ -65,7 +68,9 @@ void ReadOutput(TRITONSERVER_InferenceResponse* response, uint32_t index, Answer
                                             &dim_count, &base, &byte_size, &memory_type,
                                             &memory_type_id, &userp));
   tensor.shape.assign(shape, shape + dim_count);
-  if (byte_size > 0) tensor.bytes.assign(static_cast<const char*>(base), byte_size);
+  if (byte_size > 0 && memory_type != TRITONSERVER_MEMORY_GPU) {
+    tensor.bytes.assign(static_cast<const char*>(base), byte_size);
+  }
   answer->outputs[name] = std::move(tensor);
 }
 
@@ -136,6 +141,7 @@ struct Request::State {
   TRITONSERVER_Server* server = nullptr;
   TRITONSERVER_InferenceRequest* request = nullptr;
   std::deque<std::string> data;
+  std::string last_input;
   Destinations destinations;
   std::function<void()> action;
   bool stream = false;
@@ -169,6 +175,7 @@ Request& Request::InputInPieces(const std::string& name, TRITONSERVER_DataType d
                                 const Shape& shape, const std::vector<std::string>& pieces) {
   Must(TRITONSERVER_InferenceRequestAddInput(state_->request, name.c_str(), datatype, shape.data(),
                                              shape.size()));
+  state_->last_input = name;
   for (const std::string& piece : pieces) {
     const std::string& kept = state_->data.emplace_back(piece);
     Must(TRITONSERVER_InferenceRequestAppendInputData(state_->request, name.c_str(), kept.data(),
@@ -178,10 +185,13 @@ Request& Request::InputInPieces(const std::string& name, TRITONSERVER_DataType d
 }
 
 Request& Request::InputAt(const std::string& name, TRITONSERVER_DataType datatype,
-                          const Shape& shape, const void* data, size_t byte_size) {
-  InputInPieces(name, datatype, shape, {});
-  Must(TRITONSERVER_InferenceRequestAppendInputData(state_->request, name.c_str(), data, byte_size,
-                                                    TRITONSERVER_MEMORY_CPU, 0));
+                          const Shape& shape, const void* data, size_t byte_size, Where where) {
+  return InputInPieces(name, datatype, shape, {}).MoreAt(data, byte_size, where);
+}
+
+Request& Request::MoreAt(const void* data, size_t byte_size, Where where) {
+  Must(TRITONSERVER_InferenceRequestAppendInputData(state_->request, state_->last_input.c_str(),
+                                                    data, byte_size, where.type, where.id));
   return *this;
 }
 
@@ -190,8 +200,8 @@ Request& Request::Output(const std::string& name) {
   return *this;
 }
 
-Request& Request::OutputAt(const std::string& name, void* data, size_t byte_size) {
-  state_->destinations[name] = {data, byte_size};
+Request& Request::OutputAt(const std::string& name, void* data, size_t byte_size, Where where) {
+  state_->destinations[name] = {data, byte_size, where};
   return Output(name);
 }
 

@@ -27,7 +27,9 @@ constexpr Field kFields[] = {
      BATCHED INPUT("is_non_linear_format_io: true") OUTPUT("")},
     {"OutputNonLinearFormat", "output 'output' is_non_linear_format_io",
      BATCHED INPUT("") OUTPUT("is_non_linear_format_io: true")},
-    {"GpuInstances", "instance_group 'model_0' kind KIND_GPU",
+    {"GpuInstancesWithoutADriver",
+     "instance group 'model_0' has kind KIND_GPU but no GPUs are available: there is no CUDA "
+     "driver",
      BATCHED TENSORS "instance_group { kind: KIND_GPU count: 1 }"},
 };
 

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findOnnxRuntime } from '../../dist/esm/onnxruntime.js'
 import { root } from '../docs/child.js'
 import {
+  buildFolder,
   compilerFlags,
   execute,
   executeNode,
@@ -51,6 +52,13 @@ function compile(compiler: string, source: string, program: string): string {
   return path
 }
 
+/** Puts the JavaScript beside the tree. */
+function installPackage(): void {
+  const own = join(scratch, 'node_modules', 'trident')
+  cpSync(join(root, 'package.json'), join(own, 'package.json'))
+  cpSync(join(root, 'dist'), join(own, 'dist'), { recursive: true })
+}
+
 function needed(file: string): string[] {
   const dynamic = execute('readelf', ['--wide', '--dynamic', file])
   return [...dynamic.matchAll(/NEEDED.*\[(.*)\]/g)].map((match) => match[1] as string)
@@ -88,9 +96,7 @@ describe('the tree', () => {
   })
 
   it('serves an application of Node', () => {
-    const own = join(scratch, 'node_modules', 'trident')
-    cpSync(join(root, 'package.json'), join(own, 'package.json'))
-    cpSync(join(root, 'dist'), join(own, 'dist'), { recursive: true })
+    installPackage()
     const output = executeNode(`
       import { readFileSync } from 'node:fs'
       import { createServer } from 'trident'
@@ -142,6 +148,73 @@ describe('examples/c', () => {
     }
     check(execute(compile('cc', join(examples, 'c/client.c'), 'client'), [digits, folder]))
   })
+})
+
+describe('examples/cuda', () => {
+  const fakes = join(buildFolder, 'out/test')
+  // The backend finds libcuda.so.1 there, as the driver.
+  const driver = join(scratch, 'driver')
+  let models: string
+
+  beforeAll(() => {
+    models = join(cmake('cuda', join(examples, 'cuda'), `-DCMAKE_PREFIX_PATH=${tree}`), 'models')
+    mkdirSync(driver)
+    cpSync(join(fakes, 'lib/libcuda.so.1'), join(driver, 'libcuda.so.1'))
+  })
+
+  /** Runs `code`, which has a server that found the model, or the error of its load. */
+  function withModel(libraries: string, code: string): string {
+    installPackage()
+    const repository = JSON.stringify(models)
+    return executeNode(
+      `
+      import { createServer, Tensor } from 'trident'
+      const options = { modelRepository: ${repository}, modelControl: 'explicit', onLog() {} }
+      const server = await createServer(options)
+      const error = await server.loadModel('normalise').catch((error) => error)
+      ${code}
+      await server.close()
+    `,
+      {
+        LD_LIBRARY_PATH: libraries,
+        TRIDENT_CUDA_LIBRARY: join(fakes, 'libtrident_fake_cuda.so'),
+      },
+    )
+  }
+
+  it('needs nothing of CUDA to build', () => {
+    expect(needed(join(models, 'normalise/libtriton_normalise.so')).join()).not.toMatch(
+      /cuda|nvrtc/,
+    )
+  })
+
+  it('computes with the kernel', () => {
+    const output = withModel(
+      join(fakes, 'lib'),
+      `const image = new Tensor('UINT8', new Uint8Array([0, 255, 51]), [1, 1, 1, 3])
+      const { planes } = await (await server.model('normalise')).infer({ image })
+      console.log(JSON.stringify([planes.shape, [...planes.data]]))`,
+    )
+    const [shape, values] = JSON.parse(output)
+    expect(shape).toEqual([1, 3, 1, 1])
+    expect(values[0]).toBeCloseTo((0 - 0.485) / 0.229, 5)
+    expect(values[1]).toBeCloseTo((1 - 0.456) / 0.224, 5)
+    expect(values[2]).toBeCloseTo((0.2 - 0.406) / 0.225, 5)
+  })
+
+  const installed = (spawnSync('ldconfig', ['-p'], { encoding: 'utf8' }).stdout ?? '').includes(
+    'libnvrtc',
+  )
+
+  it.skipIf(installed)(
+    `names the library that is missing${installed ? ' (not run: it is not missing)' : ''}`,
+    () => {
+      const output = withModel(driver, 'console.log(error.code, error.message)')
+      expect(output).toMatch(
+        /^UNSUPPORTED .*NVRTC.* libnvrtc\.so\.13: .*libnvrtc\.so\.12: .*libnvrtc\.so\.11\.2: /,
+      )
+    },
+  )
 })
 
 describe('a project made for Triton', () => {

@@ -12,7 +12,7 @@ export const scratch = mkdtempSync(join(tmpdir(), 'trident-embedding-'))
 export const tree = join(scratch, 'node_modules', `trident-linux-${process.arch}-gnu`)
 
 const binding = process.env.TRIDENT_NATIVE_BINDING
-const buildFolder = binding ? dirname(dirname(binding)) : join(root, 'build', 'Release')
+export const buildFolder = binding ? dirname(dirname(binding)) : join(root, 'build', 'Release')
 const preload = process.env.LD_PRELOAD
 // Makefiles need a program more.
 process.env.CMAKE_GENERATOR = 'Ninja'
@@ -44,8 +44,9 @@ export function execute(
 }
 
 /** Runs code of an application that has installed Trident, and nothing else to find an addon by. */
-export function executeNode(code: string): string {
+export function executeNode(code: string, env: Record<string, string> = {}): string {
   return execute(process.execPath, ['--input-type=module', '--eval', code], {
+    ...env,
     LD_PRELOAD: preload,
     TRIDENT_NATIVE_BINDING: undefined,
   })

@@ -42,6 +42,7 @@ void RequestBatch::Fail(size_t i, Status status) {
 }
 
 void RequestBatch::FailAll(const Status& status) {
+  if (status.ok()) return;
   for (size_t i = 0; i < items_.size(); ++i) {
     if (!failed(i)) Fail(i, status.Clone());
   }

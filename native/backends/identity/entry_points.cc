@@ -13,6 +13,8 @@ TRITONSERVER_Error* TRITONBACKEND_Initialize(TRITONBACKEND_Backend*) {
   return Guard([] { return trident::backend::CheckApiVersion("identity"); });
 }
 
+// A GPU has to be asked for: KIND_AUTO costs no context on a device for copies that any instance
+// can make.
 TRITONSERVER_Error* TRITONBACKEND_GetBackendAttribute(TRITONBACKEND_Backend*,
                                                       TRITONBACKEND_BackendAttribute* attributes) {
   return TRITONBACKEND_BackendAttributeAddPreferredInstanceGroup(
@@ -42,7 +44,8 @@ TRITONSERVER_Error* TRITONBACKEND_ModelInstanceInitialize(TRITONBACKEND_ModelIns
       return trident::backend::Internal("model '", model.name(),
                                         "': parameter 'fail' is 'instance_initialize'");
     }
-    auto instance = std::make_unique<Instance>(model, handle);
+    std::unique_ptr<Instance> instance;
+    BACKEND_RETURN_IF_ERROR(Instance::Create(model, handle, &instance));
     return trident::backend::Attach(handle, std::move(instance));
   });
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/common/batch_copies.h"
 #include "backends/common/model_config.h"
 #include "backends/common/request_batch.h"
 #include "backends/common/status.h"
@@ -16,6 +17,10 @@
 // Output OUTPUT<k> copies INPUT<k>; outputs named otherwise copy the input at the same place in the
 // configuration. Datatype and shape are those of the input, BYTES included; the output of an
 // optional input that a request lacks is left out of its response.
+//
+// Inputs and outputs may lie in memory of the host and of any device. Instances on a GPU copy on
+// their device's stream and prefer its memory for outputs; those on the CPU copy what lies on a
+// device there, too.
 //
 // Model parameters (string_value):
 //   execute_delay_ms  each execution waits that long, once for the whole batch; 0 to 60000
@@ -43,6 +48,7 @@ class Model {
 
   const std::string& name() const { return config_.name; }
   bool batched() const { return config_.batched(); }
+  const backend::ModelConfig& config() const { return config_; }
   int64_t execute_delay_ms() const { return execute_delay_ms_; }
   const std::string& fail() const { return fail_; }
   // What to copy for the output called `name`; null when there is no such output.
@@ -60,23 +66,30 @@ class Model {
 // Instance thread only.
 class Instance {
  public:
-  Instance(const Model& model, TRITONBACKEND_ModelInstance* handle)
-      : model_(model), handle_(handle) {}
+  static Status Create(const Model& model, TRITONBACKEND_ModelInstance* handle,
+                       std::unique_ptr<Instance>* instance);
 
   Status Execute(TRITONBACKEND_Request** requests, uint32_t count);
 
  private:
+  Instance(const Model& model, TRITONBACKEND_ModelInstance* handle,
+           std::unique_ptr<backend::BatchCopies> copies)
+      : model_(model), handle_(handle), copies_(std::move(copies)) {}
+
   // Waits and copies: everything between taking the requests and answering them.
   void Run(backend::ExecutionTimes* times);
   // What a request asks of this backend besides the copies.
   Status ReadWishes(TRITONBACKEND_Request* request, int64_t* delay_ms) const;
-  Status CopyOutputs(TRITONBACKEND_Request* request, TRITONBACKEND_Response* response) const;
+  Status CopyOutputs(TRITONBACKEND_Request* request, TRITONBACKEND_Response* response);
   Status CopyTensor(TRITONBACKEND_Input* input, const char* output_name,
-                    TRITONBACKEND_Response* response) const;
+                    TRITONBACKEND_Response* response);
+  Status CopyBlock(char* to, backend::MemoryPlace to_place, const void* from,
+                   backend::MemoryPlace from_place, uint64_t byte_size);
   uint64_t BatchItems() const;
 
   const Model& model_;
   TRITONBACKEND_ModelInstance* const handle_;
+  const std::unique_ptr<backend::BatchCopies> copies_;
   backend::RequestBatch batch_;
 };
 

@@ -11,10 +11,6 @@
 namespace trident::identity {
 namespace {
 
-bool OnHost(TRITONSERVER_MemoryType type) {
-  return type == TRITONSERVER_MEMORY_CPU || type == TRITONSERVER_MEMORY_CPU_PINNED;
-}
-
 Status ReadDelay(TRITONSERVER_ParameterType type, const void* value, int64_t* delay_ms) {
   int64_t delay = -1;
   if (type == TRITONSERVER_PARAMETER_INT) {
@@ -34,6 +30,14 @@ Status ReadDelay(TRITONSERVER_ParameterType type, const void* value, int64_t* de
 
 }  // namespace
 
+Status Instance::Create(const Model& model, TRITONBACKEND_ModelInstance* handle,
+                        std::unique_ptr<Instance>* instance) {
+  std::unique_ptr<backend::BatchCopies> copies;
+  BACKEND_RETURN_IF_ERROR(backend::BatchCopies::Create(handle, model.config(), &copies));
+  instance->reset(new Instance(model, handle, std::move(copies)));
+  return Status();
+}
+
 Status Instance::Execute(TRITONBACKEND_Request** requests, uint32_t count) {
   if (model_.fail() == "execute") {
     return backend::Internal("model '", model_.name(), "': parameter 'fail' is 'execute'");
@@ -47,6 +51,8 @@ Status Instance::Execute(TRITONBACKEND_Request** requests, uint32_t count) {
   } catch (const std::exception& error) {
     batch_.FailAll(backend::Internal("model '", model_.name(), "': ", error.what()));
   }
+  batch_.FailAll(copies_->Synchronize());
+  copies_->TakeCount().Report(handle_);
   batch_.Finish(handle_, times, BatchItems());
   return Status();
 }
@@ -83,8 +89,7 @@ Status Instance::ReadWishes(TRITONBACKEND_Request* request, int64_t* delay_ms) c
   return Status();
 }
 
-Status Instance::CopyOutputs(TRITONBACKEND_Request* request,
-                             TRITONBACKEND_Response* response) const {
+Status Instance::CopyOutputs(TRITONBACKEND_Request* request, TRITONBACKEND_Response* response) {
   uint32_t count = 0;
   BACKEND_RETURN_IF_ERROR(TRITONBACKEND_RequestOutputCount(request, &count));
   for (uint32_t i = 0; i < count; ++i) {
@@ -102,7 +107,7 @@ Status Instance::CopyOutputs(TRITONBACKEND_Request* request,
 }
 
 Status Instance::CopyTensor(TRITONBACKEND_Input* input, const char* output_name,
-                            TRITONBACKEND_Response* response) const {
+                            TRITONBACKEND_Response* response) {
   TRITONSERVER_DataType datatype;
   const int64_t* shape = nullptr;
   uint32_t dims_count = 0;
@@ -114,35 +119,36 @@ Status Instance::CopyTensor(TRITONBACKEND_Input* input, const char* output_name,
   BACKEND_RETURN_IF_ERROR(
       TRITONBACKEND_ResponseOutput(response, &output, output_name, datatype, shape, dims_count));
   void* to = nullptr;
-  TRITONSERVER_MemoryType memory_type = TRITONSERVER_MEMORY_CPU;
-  int64_t memory_type_id = 0;
+  backend::MemoryPlace to_place = copies_->place();
   BACKEND_RETURN_IF_ERROR(
-      TRITONBACKEND_OutputBuffer(output, &to, byte_size, &memory_type, &memory_type_id));
-  if (!OnHost(memory_type)) {
-    return backend::Unsupported(
-        "model '", model_.name(), "': output '", output_name,
-        "' is wanted in GPU memory; the identity backend writes host memory");
-  }
+      TRITONBACKEND_OutputBuffer(output, &to, byte_size, &to_place.type, &to_place.type_id));
 
   uint64_t written = 0;
   for (uint32_t i = 0; i < buffer_count; ++i) {
     const void* from = nullptr;
     uint64_t from_bytes = 0;
-    memory_type = TRITONSERVER_MEMORY_CPU;
-    memory_type_id = 0;
-    BACKEND_RETURN_IF_ERROR(
-        TRITONBACKEND_InputBuffer(input, i, &from, &from_bytes, &memory_type, &memory_type_id));
-    if (!OnHost(memory_type)) {
-      return backend::Unsupported("model '", model_.name(), "': the input of output '", output_name,
-                                  "' lies in GPU memory; the identity backend reads host memory");
-    }
+    backend::MemoryPlace from_place;
+    BACKEND_RETURN_IF_ERROR(TRITONBACKEND_InputBuffer(input, i, &from, &from_bytes,
+                                                      &from_place.type, &from_place.type_id));
     if (from_bytes > byte_size - written) {
       return backend::Internal("model '", model_.name(), "': the buffers of the input of output '",
                                output_name, "' hold more than its ", byte_size, " bytes");
     }
-    if (from_bytes > 0) memcpy(static_cast<char*>(to) + written, from, from_bytes);
+    BACKEND_RETURN_IF_ERROR(
+        CopyBlock(static_cast<char*>(to) + written, to_place, from, from_place, from_bytes));
     written += from_bytes;
   }
+  return Status();
+}
+
+// From host to host it is what this backend computes, and counted nowhere; the others are
+// transfers.
+Status Instance::CopyBlock(char* to, backend::MemoryPlace to_place, const void* from,
+                           backend::MemoryPlace from_place, uint64_t byte_size) {
+  if (to_place.on_device() || from_place.on_device()) {
+    return copies_->Copy(to, to_place, from, from_place, byte_size);
+  }
+  if (byte_size > 0) memcpy(to, from, byte_size);
   return Status();
 }
 

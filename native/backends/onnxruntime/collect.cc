@@ -99,11 +99,12 @@ Status Inputs::CollectPart(TRITONBACKEND_Request* request, const Slot& slot, Par
   if (part->buffer_count != 1) return Status();
   const void* data = nullptr;
   uint64_t bytes = 0;
-  TRITONSERVER_MemoryType memory_type = TRITONSERVER_MEMORY_CPU;
-  int64_t memory_type_id = 0;
+  backend::MemoryPlace place;
   BACKEND_RETURN_IF_ERROR(
-      TRITONBACKEND_InputBuffer(part->input, 0, &data, &bytes, &memory_type, &memory_type_id));
-  if (OnHost(memory_type) && bytes == part->bytes) part->data = static_cast<const char*>(data);
+      TRITONBACKEND_InputBuffer(part->input, 0, &data, &bytes, &place.type, &place.type_id));
+  if (SameMemory(place, slot.info.place) && bytes == part->bytes) {
+    part->data = static_cast<const char*>(data);
+  }
   return Status();
 }
 

@@ -1,7 +1,6 @@
 // The second half of Outputs: what a run has made goes to the requests.
 
 #include <algorithm>
-#include <cstring>
 
 #include "backends/onnxruntime/outputs.h"
 #include "backends/onnxruntime/strings.h"
@@ -11,7 +10,7 @@ namespace trident::ort {
 using backend::RequestBatch;
 using backend::ShapeText;
 
-void Outputs::Deliver(RequestBatch* batch, const Inputs& inputs, CopyCount* copies) {
+void Outputs::Deliver(RequestBatch* batch, const Inputs& inputs) {
   for (size_t i = 0; i < selected_.size(); ++i) {
     const size_t s = selected_[i];
     const Slot& slot = *slots_[s];
@@ -22,14 +21,14 @@ void Outputs::Deliver(RequestBatch* batch, const Inputs& inputs, CopyCount* copi
         if (part(r, s).wanted || slot.is_state) batch->Fail(r, read.Clone());
       }
     } else if (slot.scattered != nullptr) {
-      DeliverScattered(batch, inputs, s, copies);
+      DeliverScattered(batch, inputs, s);
     } else if (!slot.known_shape) {
-      DeliverComputed(batch, inputs, s, copies);
+      DeliverComputed(batch, inputs, s);
     } else if (!slot.direct) {
-      DeliverKnown(batch, inputs, s, copies);
+      DeliverKnown(batch, inputs, s);
     }
   }
-  if (has_states_) DeliverStates(batch, inputs, copies);
+  if (has_states_) DeliverStates(batch, inputs);
 }
 
 Status Outputs::ReadResult(size_t s, const Inputs& inputs, OrtValue* value) {
@@ -64,29 +63,27 @@ Status Outputs::ReadResult(size_t s, const Inputs& inputs, OrtValue* value) {
   return Status();
 }
 
-void Outputs::DeliverKnown(RequestBatch* batch, const Inputs& inputs, size_t s, CopyCount* copies) {
+void Outputs::DeliverKnown(RequestBatch* batch, const Inputs& inputs, size_t s) {
   Slot& slot = *slots_[s];
-  const char* from = slot.scratch.data();
+  const char* from = slot.result.data;
   for (const size_t r : inputs.order()) {
     const uint64_t bytes = inputs.items(r) * slot.item_bytes;
-    if (part(r, s).data != nullptr && bytes > 0 && !batch->failed(r)) {
-      memcpy(part(r, s).data, from, bytes);
-      copies->Add(bytes);
+    const Destination& to = part(r, s).to;
+    if (to.data != nullptr && !batch->failed(r)) {
+      batch->Fail(r, copies_.Copy(to.data, to.place, from, slot.info.place, bytes));
     }
     from += bytes;
   }
 }
 
-void Outputs::DeliverComputed(RequestBatch* batch, const Inputs& inputs, size_t s,
-                              CopyCount* copies) {
+void Outputs::DeliverComputed(RequestBatch* batch, const Inputs& inputs, size_t s) {
   const Slot& slot = *slots_[s];
   shape_ = slot.result.shape;
   size_t first = 0;
   for (const size_t r : inputs.order()) {
     const size_t elements = inputs.items(r) * slot.result.item_elements;
     if (part(r, s).wanted && !batch->failed(r)) {
-      batch->Fail(r,
-                  DeliverPart(slot, batch->response(r), inputs.items(r), first, elements, copies));
+      batch->Fail(r, DeliverPart(slot, batch->response(r), inputs.items(r), first, elements));
     }
     first += elements;
   }
@@ -111,8 +108,7 @@ Status Outputs::ScatteredShapes(const RequestBatch& batch, const Inputs& inputs,
                            ShapeText(slot.result.shape));
 }
 
-void Outputs::DeliverScattered(RequestBatch* batch, const Inputs& inputs, size_t s,
-                               CopyCount* copies) {
+void Outputs::DeliverScattered(RequestBatch* batch, const Inputs& inputs, size_t s) {
   const Slot& slot = *slots_[s];
   const Status fits = ScatteredShapes(*batch, inputs, s);
   size_t first = 0;
@@ -124,24 +120,22 @@ void Outputs::DeliverScattered(RequestBatch* batch, const Inputs& inputs, size_t
     shape_ = scattered_shapes_[r];
     const size_t elements = ElementCount(shape_.data(), shape_.size());
     if (part(r, s).wanted && !batch->failed(r)) {
-      batch->Fail(r,
-                  DeliverPart(slot, batch->response(r), inputs.items(r), first, elements, copies));
+      batch->Fail(r, DeliverPart(slot, batch->response(r), inputs.items(r), first, elements));
     }
     first += elements;
   }
 }
 
 Status Outputs::DeliverPart(const Slot& slot, TRITONBACKEND_Response* response, int64_t items,
-                            size_t first, size_t elements, CopyCount* copies) {
+                            size_t first, size_t elements) {
   uint64_t bytes = 0;
+  Destination to;
   BACKEND_RETURN_IF_ERROR(PartBytes(slot, first, elements, &bytes));
-  char* to = nullptr;
   BACKEND_RETURN_IF_ERROR(AskDestination(slot, response, items, bytes, &to));
-  return CopyPart(slot, first, elements, bytes, to, copies);
+  return CopyPart(slot, first, elements, bytes, to);
 }
 
-// Written for all, and only then made valid: a request that fails leaves its sequence as it was.
-void Outputs::DeliverStates(RequestBatch* batch, const Inputs& inputs, CopyCount* copies) {
+void Outputs::DeliverStates(RequestBatch* batch, const Inputs& inputs) {
   for (const size_t s : selected_) {
     const Slot& slot = *slots_[s];
     if (!slot.is_state) continue;
@@ -150,11 +144,15 @@ void Outputs::DeliverStates(RequestBatch* batch, const Inputs& inputs, CopyCount
       const size_t elements = inputs.items(r) * slot.result.item_elements;
       if (!batch->failed(r)) {
         batch->Fail(r, WriteState(slot, batch->request(r), inputs.items(r), first, elements,
-                                  &part(r, s).state, copies));
+                                  &part(r, s).state));
       }
       first += elements;
     }
   }
+}
+
+void Outputs::UpdateStates(RequestBatch* batch) {
+  if (!has_states_) return;
   for (const size_t s : selected_) {
     for (size_t r = 0; r < batch->size(); ++r) {
       if (part(r, s).state == nullptr || batch->failed(r)) continue;
@@ -164,8 +162,7 @@ void Outputs::DeliverStates(RequestBatch* batch, const Inputs& inputs, CopyCount
 }
 
 Status Outputs::WriteState(const Slot& slot, TRITONBACKEND_Request* request, int64_t items,
-                           size_t first, size_t elements, TRITONBACKEND_State** state,
-                           CopyCount* copies) {
+                           size_t first, size_t elements, TRITONBACKEND_State** state) {
   uint64_t bytes = 0;
   BACKEND_RETURN_IF_ERROR(PartBytes(slot, first, elements, &bytes));
   shape_ = slot.result.shape;
@@ -175,16 +172,11 @@ Status Outputs::WriteState(const Slot& slot, TRITONBACKEND_Request* request, int
                                                  slot.info.datatype, shape_.data(),
                                                  static_cast<uint32_t>(shape_.size())));
   void* buffer = nullptr;
-  TRITONSERVER_MemoryType memory_type = TRITONSERVER_MEMORY_CPU;
-  int64_t memory_type_id = 0;
+  Destination to{nullptr, PreferredPlace(slot)};
   BACKEND_RETURN_IF_ERROR(
-      TRITONBACKEND_StateBuffer(created, &buffer, bytes, &memory_type, &memory_type_id));
-  if (!OnHost(memory_type)) {
-    return backend::Unsupported(slot.title, " is a state in GPU memory; this ONNX Runtime backend ",
-                                "writes host memory");
-  }
-  BACKEND_RETURN_IF_ERROR(
-      CopyPart(slot, first, elements, bytes, static_cast<char*>(buffer), copies));
+      TRITONBACKEND_StateBuffer(created, &buffer, bytes, &to.place.type, &to.place.type_id));
+  to.data = static_cast<char*>(buffer);
+  BACKEND_RETURN_IF_ERROR(CopyPart(slot, first, elements, bytes, to));
   *state = created;
   return Status();
 }
@@ -196,16 +188,22 @@ Status Outputs::PartBytes(const Slot& slot, size_t first, size_t elements, uint6
                          bytes);
 }
 
-Status Outputs::CopyPart(const Slot& slot, size_t first, size_t elements, uint64_t bytes, char* to,
-                         CopyCount* copies) const {
+Status Outputs::CopyPart(const Slot& slot, size_t first, size_t elements, uint64_t bytes,
+                         const Destination& to) {
   if (bytes == 0) return Status();
-  copies->Add(bytes);
-  if (slot.element_bytes == 0) {
-    return WriteStrings(model_.runtime(), slot.title, slot.result.value, first, first + elements,
-                        to);
-  }
-  memcpy(to, slot.result.data + first * slot.element_bytes, bytes);
-  return Status();
+  if (slot.element_bytes == 0) return CopyStrings(slot, first, elements, bytes, to);
+  return copies_.Copy(to.data, to.place, slot.result.data + first * slot.element_bytes,
+                      slot.info.place, bytes);
+}
+
+Status Outputs::CopyStrings(const Slot& slot, size_t first, size_t elements, uint64_t bytes,
+                            const Destination& to) {
+  const bool to_host = !to.place.on_device();
+  char* const written = to_host ? to.data : uploads_.emplace_back(bytes).data();
+  BACKEND_RETURN_IF_ERROR(WriteStrings(model_.runtime(), slot.title, slot.result.value, first,
+                                       first + elements, written));
+  copies_.Count(bytes);
+  return to_host ? Status() : copies_.Copy(to.data, to.place, written, {}, bytes);
 }
 
 }  // namespace trident::ort

@@ -10,9 +10,9 @@ using trident::ort::Runtime;
 
 // Models of Triton's "onnxruntime" backend: <version>/model.onnx, or a directory model.onnx with
 // that file and those it refers to. Backend settings: `library` (see Runtime::Load) and
-// `default-max-batch-size`; model parameters: see ReadSessionOptions. A model is code: load only
-// trusted ones. ONNX Runtime itself refuses malformed files, external data outside of the model's
-// directory and memory addresses in a model file.
+// `default-max-batch-size`; model parameters: see ReadSessionOptions and ReadCudaOptions. A model
+// is code: load only trusted ones. ONNX Runtime itself refuses malformed files, external data
+// outside of the model's directory and memory addresses in a model file.
 
 extern "C" {
 
@@ -29,9 +29,16 @@ TRITONSERVER_Error* TRITONBACKEND_Finalize(TRITONBACKEND_Backend* handle) {
   return trident::backend::DeleteAttached<Runtime>(handle);
 }
 
-TRITONSERVER_Error* TRITONBACKEND_GetBackendAttribute(TRITONBACKEND_Backend*,
+// GPUs only where ONNX Runtime can use them: with its plain library, KIND_AUTO is the CPU.
+TRITONSERVER_Error* TRITONBACKEND_GetBackendAttribute(TRITONBACKEND_Backend* handle,
                                                       TRITONBACKEND_BackendAttribute* attributes) {
-  return Guard([attributes]() -> Status {
+  return Guard([=]() -> Status {
+    Runtime* runtime = nullptr;
+    BACKEND_RETURN_IF_ERROR(trident::backend::Attached(handle, &runtime));
+    if (runtime->CudaProvider().ok()) {
+      BACKEND_RETURN_IF_ERROR(TRITONBACKEND_BackendAttributeAddPreferredInstanceGroup(
+          attributes, TRITONSERVER_INSTANCEGROUPKIND_GPU, 0, nullptr, 0));
+    }
     BACKEND_RETURN_IF_ERROR(TRITONBACKEND_BackendAttributeAddPreferredInstanceGroup(
         attributes, TRITONSERVER_INSTANCEGROUPKIND_CPU, 0, nullptr, 0));
     return TRITONBACKEND_BackendAttributeSetParallelModelInstanceLoading(attributes, true);

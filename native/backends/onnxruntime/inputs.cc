@@ -1,7 +1,6 @@
 #include "backends/onnxruntime/inputs.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "backends/onnxruntime/strings.h"
 
@@ -10,11 +9,13 @@ namespace trident::ort {
 using backend::RequestBatch;
 using backend::ShapeText;
 
-Inputs::Slot::Slot(const Model& model, TensorInfo tensor)
+Inputs::Slot::Slot(const Model& model, const Session& session, TensorInfo tensor,
+                   TRITONBACKEND_MemoryManager* manager)
     : info(std::move(tensor)),
       title(backend::StrCat(model.title(), ": input '", info.name, "'")),
       element_bytes(TRITONSERVER_DataTypeByteSize(info.datatype)),
-      bound(model.runtime(), info.type) {
+      bound(model.runtime(), session.memory(info.place), info.type),
+      scratch(info.place, manager) {
   for (const backend::TensorConfig& config : model.config().inputs) {
     if (config.name != info.name) continue;
     optional = config.optional;
@@ -22,29 +23,40 @@ Inputs::Slot::Slot(const Model& model, TensorInfo tensor)
   }
 }
 
-Inputs::Made::Made(const Model& model, const Session& session, const backend::BatchInput& config)
+Inputs::Made::Made(const Session& session, const Runtime& runtime,
+                   const backend::BatchInput& config, TRITONBACKEND_MemoryManager* manager)
     : config(config) {
-  for (const std::string& target : config.targets) {
-    bound.emplace_back(model.runtime(), FindTensor(session.inputs(), target)->type);
+  for (const std::string& name : config.targets) {
+    const TensorInfo& info = *FindTensor(session.inputs(), name);
+    targets.emplace_back(new Target{info,
+                                    BoundTensor(runtime, session.memory(info.place), info.type),
+                                    Scratch(info.place, manager)});
   }
   contents.reserve(64);  // an empty tensor needs an address, too
 }
 
-Inputs::Inputs(const Model& model, const Session& session)
-    : model_(model), batched_(model.config().batched()) {
+Inputs::Inputs(const Model& model, const Session& session, backend::BatchCopies* copies)
+    : model_(model),
+      copies_(*copies),
+      batched_(model.config().batched()),
+      fixed_addresses_(session.has_graphs()) {
+  TRITONBACKEND_MemoryManager* const manager = copies->memory_manager();
+  const auto add = [&](const TensorInfo& info) {
+    slots_.push_back(std::make_unique<Slot>(model, session, info, manager));
+  };
   for (const backend::BatchInput& config : model.config().batch_inputs) {
-    made_.emplace_back(model, session, config);
+    made_.emplace_back(session, model.runtime(), config, manager);
   }
   for (const TensorInfo& info : session.inputs()) {
     const bool made = std::any_of(made_.begin(), made_.end(), [&](const Made& made) {
       const std::vector<std::string>& targets = made.config.targets;
       return std::find(targets.begin(), targets.end(), info.name) != targets.end();
     });
-    if (!made) slots_.push_back(std::make_unique<Slot>(model, info));
+    if (!made) add(info);
   }
   for (const backend::TensorConfig& config : model.config().inputs) {
     const TensorInfo* info = FindTensor(session.overridable(), config.name);
-    if (info != nullptr) slots_.push_back(std::make_unique<Slot>(model, *info));
+    if (info != nullptr) add(*info);
   }
 }
 
@@ -57,20 +69,21 @@ backend::SourceShape Inputs::ShapeOf(std::string_view input, size_t r) const {
   return {};
 }
 
-Status Inputs::Bind(RequestBatch* batch, CopyCount* copies) {
+Status Inputs::Bind(RequestBatch* batch) {
   names_.clear();
   values_.clear();
+  gathers_to_host_ = false;
   for (size_t s = 0; s < slots_.size(); ++s) {
     const Slot& slot = *slots_[s];
     if (part(order_.front(), s).input == nullptr) continue;
     BACKEND_RETURN_IF_ERROR(SetShape(s));
     const bool strings = slot.element_bytes == 0;
-    BACKEND_RETURN_IF_ERROR(strings ? BindStrings(batch, s, copies) : BindBlock(batch, s, copies));
+    BACKEND_RETURN_IF_ERROR(strings ? BindStrings(batch, s) : BindBlock(batch, s));
     names_.push_back(slot.info.name.c_str());
     values_.push_back(strings ? slot.strings : slot.bound.value());
   }
   for (Made& made : made_) BACKEND_RETURN_IF_ERROR(BindMade(&made));
-  return Status();
+  return gathers_to_host_ ? copies_.Synchronize() : copies_.Submit();
 }
 
 Status Inputs::SetShape(size_t s) {
@@ -95,16 +108,22 @@ Status Inputs::BindMade(Made* made) {
   for (const size_t r : order_) sources_.push_back(ShapeOf(made->config.source, r));
   BACKEND_RETURN_IF_ERROR(
       MakeBatchInput(made->config, batched_, sources_, &shape_, &made->contents));
-  for (size_t t = 0; t < made->bound.size(); ++t) {
-    BACKEND_RETURN_IF_ERROR(made->bound[t].Bind(made->contents.data(), made->contents.size(),
-                                                shape_.data(), shape_.size()));
-    names_.push_back(made->config.targets[t].c_str());
-    values_.push_back(made->bound[t].value());
+  for (const auto& target : made->targets) {
+    char* data = made->contents.data();
+    const size_t bytes = made->contents.size();
+    const backend::MemoryPlace place = target->info.place;
+    if (place.on_device()) {
+      BACKEND_RETURN_IF_ERROR(target->scratch.Ensure(bytes, &data));
+      BACKEND_RETURN_IF_ERROR(copies_.Copy(data, place, made->contents.data(), {}, bytes));
+    }
+    BACKEND_RETURN_IF_ERROR(target->bound.Bind(data, bytes, shape_.data(), shape_.size()));
+    names_.push_back(target->info.name.c_str());
+    values_.push_back(target->bound.value());
   }
   return Status();
 }
 
-Status Inputs::BindBlock(RequestBatch* batch, size_t s, CopyCount* copies) {
+Status Inputs::BindBlock(RequestBatch* batch, size_t s) {
   Slot& slot = *slots_[s];
   uint64_t bytes = 0;
   for (const size_t r : order_) {
@@ -113,16 +132,22 @@ Status Inputs::BindBlock(RequestBatch* batch, size_t s, CopyCount* copies) {
     }
   }
   // ONNX Runtime does not write its inputs.
-  char* data = const_cast<char*>(CommonBlock(s));
+  char* data = fixed_addresses_ ? nullptr : const_cast<char*>(CommonBlock(s));
   if (data == nullptr) {
-    data = slot.scratch.Ensure(bytes);
+    BACKEND_RETURN_IF_ERROR(slot.scratch.Ensure(BytesToKeep(bytes), &data));
+    gathers_to_host_ = gathers_to_host_ || !slot.info.place.on_device();
     char* to = data;
     for (const size_t r : order_) {
-      batch->Fail(r, CopyPart(slot, part(r, s), to, copies));
+      batch->Fail(r, CopyPart(slot, part(r, s), to));
       to += part(r, s).bytes;
     }
   }
   return slot.bound.Bind(data, bytes, shape_.data(), shape_.size());
+}
+
+uint64_t Inputs::BytesToKeep(uint64_t bytes) const {
+  if (!fixed_addresses_ || !batched_) return bytes;
+  return bytes / total_items_ * model_.config().max_batch_size;
 }
 
 const char* Inputs::CommonBlock(size_t s) const {
@@ -133,10 +158,11 @@ const char* Inputs::CommonBlock(size_t s) const {
     if (next.data == nullptr || next.data != end) return nullptr;
     end += next.bytes;
   }
-  return IsAligned(begin, slots_[s]->element_bytes) ? begin : nullptr;
+  const Slot& slot = *slots_[s];
+  return IsAligned(begin, slot.info.place, slot.element_bytes) ? begin : nullptr;
 }
 
-Status Inputs::BindStrings(RequestBatch* batch, size_t s, CopyCount* copies) {
+Status Inputs::BindStrings(RequestBatch* batch, size_t s) {
   Slot& slot = *slots_[s];
   const Runtime& runtime = model_.runtime();
   BACKEND_RETURN_IF_ERROR(CreateStrings(runtime, slot.title, shape_, &slot.strings));
@@ -145,38 +171,32 @@ Status Inputs::BindStrings(RequestBatch* batch, size_t s, CopyCount* copies) {
     const Part& current = part(r, s);
     const char* data = current.data;
     if (data == nullptr) {
-      char* gathered = slot.scratch.Ensure(current.bytes);
-      batch->Fail(r, CopyPart(slot, current, gathered, copies));
+      char* gathered = nullptr;
+      BACKEND_RETURN_IF_ERROR(slot.scratch.Ensure(current.bytes, &gathered));
+      batch->Fail(r, CopyPart(slot, current, gathered));
+      BACKEND_RETURN_IF_ERROR(copies_.Synchronize());  // it is read here, and the next one's place
       data = gathered;
     }
     if (!batch->failed(r)) {
       batch->Fail(r, FillStrings(runtime, slot.title, data, current.bytes, element,
                                  current.elements, slot.strings));
-      copies->Add(current.bytes);
+      copies_.Count(current.bytes);
     }
     element += current.elements;
   }
   return Status();
 }
 
-Status Inputs::CopyPart(const Slot& slot, const Part& part, char* to, CopyCount* copies) const {
+Status Inputs::CopyPart(const Slot& slot, const Part& part, char* to) {
   uint64_t left = part.bytes;
   for (uint32_t i = 0; i < part.buffer_count; ++i) {
     const void* from = nullptr;
     uint64_t bytes = 0;
-    TRITONSERVER_MemoryType memory_type = TRITONSERVER_MEMORY_CPU;
-    int64_t memory_type_id = 0;
+    backend::MemoryPlace place;
     BACKEND_RETURN_IF_ERROR(
-        TRITONBACKEND_InputBuffer(part.input, i, &from, &bytes, &memory_type, &memory_type_id));
-    if (!OnHost(memory_type)) {
-      return backend::Unsupported(slot.title, " lies in GPU memory; this ONNX Runtime backend ",
-                                  "reads host memory");
-    }
+        TRITONBACKEND_InputBuffer(part.input, i, &from, &bytes, &place.type, &place.type_id));
     if (bytes > left) break;
-    if (bytes > 0) {
-      memcpy(to, from, bytes);
-      copies->Add(bytes);
-    }
+    BACKEND_RETURN_IF_ERROR(copies_.Copy(to, slot.info.place, from, place, bytes));
     to += bytes;
     left -= bytes;
   }

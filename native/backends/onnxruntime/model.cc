@@ -32,10 +32,12 @@ Status Model::Create(const Runtime& runtime, TRITONBACKEND_Model* handle,
   created->title_ =
       backend::StrCat("model '", created->config_.name, "' version ", created->config_.version);
   BACKEND_RETURN_IF_ERROR(ReadSessionOptions(created->config_, &created->options_));
-  BACKEND_RETURN_IF_ERROR(created->FindFile());
+  const std::string_view name = created->config_.json.FindString("default_model_filename");
+  BACKEND_RETURN_IF_ERROR(created->FindFile(name.empty() ? "model.onnx" : std::string(name),
+                                            &created->path_, &created->file_bytes_));
 
   std::unique_ptr<Session> session;
-  BACKEND_RETURN_IF_ERROR(Session::Create(runtime, created->path_, created->options_,
+  BACKEND_RETURN_IF_ERROR(Session::Create(runtime, created->path_, created->options_, nullptr,
                                           "cannot load " + created->title_, &session));
   bool complete = false;
   BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelAutoCompleteConfig(handle, &complete));
@@ -58,24 +60,34 @@ Model::~Model() { delete first_session_.load(); }
 
 // As Triton has it: the file itself, or a directory of that name which holds model.onnx and the
 // files that it refers to.
-Status Model::FindFile() {
-  std::string name(config_.json.FindString("default_model_filename"));
-  if (name.empty()) name = "model.onnx";
+Status Model::FindFile(const std::string& name, std::string* path, uint64_t* bytes) const {
   if (!IsPlainFileName(name)) {
-    return backend::InvalidArg("cannot load ", title_, ": 'default_model_filename' must be the ",
-                               "name of a file in the version's directory, found '", name, "'");
+    return backend::InvalidArg("cannot load ", title_, ": 'default_model_filename' and ",
+                               "'cc_model_filenames' must name files in the version's directory, ",
+                               "found '", name, "'");
   }
-  path_ = config_.directory + "/" + name;
+  *path = config_.directory + "/" + name;
   struct stat info;
-  int result = stat(path_.c_str(), &info);
+  int result = stat(path->c_str(), &info);
   if (result == 0 && S_ISDIR(info.st_mode)) {
-    path_ += "/model.onnx";
-    result = stat(path_.c_str(), &info);
+    *path += "/model.onnx";
+    result = stat(path->c_str(), &info);
   }
   if (result != 0 || !S_ISREG(info.st_mode)) {
-    return backend::NotFound("cannot load ", title_, ": there is no file '", path_, "'");
+    return backend::NotFound("cannot load ", title_, ": there is no file '", *path, "'");
   }
-  file_bytes_ = static_cast<uint64_t>(info.st_size);
+  *bytes = static_cast<uint64_t>(info.st_size);
+  return Status();
+}
+
+Status Model::FindFileFor(const cuda::Device& device, std::string* path) const {
+  const std::string capability =
+      backend::StrCat(device.compute_major(), ".", device.compute_minor());
+  uint64_t bytes = 0;
+  const backend::Json* names = config_.json.Find("cc_model_filenames");
+  const std::string_view name = names == nullptr ? "" : names->FindString(capability);
+  if (!name.empty()) return FindFile(std::string(name), path, &bytes);
+  *path = path_;
   return Status();
 }
 
@@ -84,7 +96,27 @@ Status Model::TakeSession(std::unique_ptr<Session>* session) {
     session->reset(first);
     return Status();
   }
-  return Session::Create(runtime_, path_, options_, "cannot load " + title_, session);
+  return Session::Create(runtime_, path_, options_, nullptr, "cannot load " + title_, session);
+}
+
+Status Model::MakeSession(const cuda::Stream& stream, std::unique_ptr<Session>* session) {
+  const std::string context =
+      backend::StrCat("cannot load ", title_, " on GPU ", stream.device().id());
+  const Status provider = runtime_.CudaProvider();
+  if (!provider.ok()) {
+    return backend::NotFound(context, ": ", TRITONSERVER_ErrorMessage(provider.get()));
+  }
+  delete first_session_.exchange(nullptr);  // the host's memory may be wanted elsewhere
+  CudaTarget target{stream, {}};
+  BACKEND_RETURN_IF_ERROR(ReadCudaOptions(config_, &target.options));
+  if (target.options.graphs && options_.shrink_arena) {
+    return backend::InvalidArg(context, ": CUDA graphs need the memory that parameter ",
+                               "'memory.enable_memory_arena_shrinkage' gives back");
+  }
+  std::string path;
+  BACKEND_RETURN_IF_ERROR(FindFileFor(stream.device(), &path));
+  BACKEND_RETURN_IF_ERROR(Session::Create(runtime_, path, options_, &target, context, session));
+  return target.options.graphs ? CheckGraphs(**session, config_) : Status();
 }
 
 }  // namespace trident::ort

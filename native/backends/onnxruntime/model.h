@@ -26,11 +26,16 @@ class Model {
   const std::string& title() const { return title_; }
   uint64_t file_bytes() const { return file_bytes_; }
 
-  // A session for one instance. The first instance gets the one that the checks used.
+  // A session for one instance on the CPU. The first one gets that which the checks used.
   Status TakeSession(std::unique_ptr<Session>* session);
+  // One for an instance on a GPU, whose work goes through the stream.
+  Status MakeSession(const cuda::Stream& stream, std::unique_ptr<Session>* session);
 
  private:
-  Status FindFile();
+  // A file of the version, as the configuration names it.
+  Status FindFile(const std::string& name, std::string* path, uint64_t* bytes) const;
+  // That for a device, where the configuration has one for its compute capability.
+  Status FindFileFor(const cuda::Device& device, std::string* path) const;
 
   const Runtime& runtime_;
   backend::ModelConfig config_;
@@ -45,7 +50,8 @@ class Model {
 //   intra_op_thread_count, inter_op_thread_count     0 leaves the number to ONNX Runtime; default 1
 //   execution_mode                                   0 sequential (default), 1 parallel
 //   enable_mem_arena, enable_mem_pattern             0 or 1 (default)
-//   memory.enable_memory_arena_shrinkage             "cpu:0" or 1 shrinks after every run
+//   memory.enable_memory_arena_shrinkage             "cpu:0" or 1 shrinks after every run, that of
+//                                                    the device on a GPU
 //   session.intra_op.allow_spinning, session.inter_op.allow_spinning    0 (default) or 1
 //   session.disable_prepacking, session.set_denormal_as_zero,
 //   session.use_device_allocator_for_initializers    0 (default) or 1
@@ -60,5 +66,9 @@ Status CompleteConfig(const Session& session, int default_max_batch_size,
 
 // INVALID_ARG when names, datatypes or dims of the configuration are not those of the model file.
 Status CheckConfig(const Session& session, const backend::ModelConfig& config);
+
+// INVALID_ARG when a batch size of the model does not say how large each of its tensors is, as CUDA
+// graphs need it.
+Status CheckGraphs(const Session& session, const backend::ModelConfig& config);
 
 }  // namespace trident::ort

@@ -19,6 +19,8 @@ struct OrtAllocator;
 struct OrtTypeInfo;
 struct OrtTensorInfo;
 struct OrtKeyValuePairs;
+struct OrtIoBinding;
+struct OrtCudaOptions;
 
 enum OrtErrorCode : int {
   kOrtOk = 0,
@@ -62,6 +64,7 @@ enum OrtOptimization : int {
   kOrtEnableAll = 99,
 };
 enum OrtAllocatorType : int { kOrtDeviceAllocator = 0, kOrtArenaAllocator = 1 };
+enum OrtMemoryUse : int { kOrtDefaultMemory = 0 };
 
 using OrtLogFunction = void (*)(void* param, OrtLogLevel level, const char* category,
                                 const char* log_id, const char* code_location, const char* message);
@@ -106,7 +109,10 @@ using OrtLogFunction = void (*)(void* param, OrtLogLevel level, const char* cate
   SLOT(60, OrtStatus*, GetTensorElementType, const OrtTensorInfo*, OrtElementType*)               \
   SLOT(61, OrtStatus*, GetDimensionsCount, const OrtTensorInfo*, size_t*)                         \
   SLOT(62, OrtStatus*, GetDimensions, const OrtTensorInfo*, int64_t*, size_t)                     \
+  SLOT(68, OrtStatus*, CreateMemoryInfo, const char*, OrtAllocatorType, int, OrtMemoryUse,        \
+       OrtMemoryInfo**)                                                                           \
   SLOT(69, OrtStatus*, CreateCpuMemoryInfo, OrtAllocatorType, int, OrtMemoryInfo**)               \
+  SLOT(71, OrtStatus*, MemoryInfoGetName, const OrtMemoryInfo*, const char**)                     \
   SLOT(76, OrtStatus*, AllocatorFree, OrtAllocator*, void*)                                       \
   SLOT(78, OrtStatus*, GetAllocatorWithDefaultOptions, OrtAllocator**)                            \
   SLOT(93, void, ReleaseStatus, OrtStatus*)                                                       \
@@ -121,11 +127,32 @@ using OrtLogFunction = void (*)(void* param, OrtLogLevel level, const char* cate
   SLOT(130, OrtStatus*, AddSessionConfigEntry, OrtSessionOptions*, const char*, const char*)      \
   SLOT(131, OrtStatus*, CreateAllocator, const OrtSession*, const OrtMemoryInfo*, OrtAllocator**) \
   SLOT(132, void, ReleaseAllocator, OrtAllocator*)                                                \
+  SLOT(133, OrtStatus*, RunWithBinding, OrtSession*, const OrtRunOptions*, const OrtIoBinding*)   \
+  SLOT(134, OrtStatus*, CreateIoBinding, OrtSession*, OrtIoBinding**)                             \
+  SLOT(135, void, ReleaseIoBinding, OrtIoBinding*)                                                \
+  SLOT(136, OrtStatus*, BindInput, OrtIoBinding*, const char*, const OrtValue*)                   \
+  SLOT(137, OrtStatus*, BindOutput, OrtIoBinding*, const char*, const OrtValue*)                  \
+  SLOT(138, OrtStatus*, BindOutputToDevice, OrtIoBinding*, const char*, const OrtMemoryInfo*)     \
+  SLOT(140, OrtStatus*, GetBoundOutputValues, const OrtIoBinding*, OrtAllocator*, OrtValue***,    \
+       size_t*)                                                                                   \
+  SLOT(141, void, ClearBoundInputs, OrtIoBinding*)                                                \
+  SLOT(142, void, ClearBoundOutputs, OrtIoBinding*)                                               \
   SLOT(165, OrtStatus*, AddRunConfigEntry, OrtRunOptions*, const char*, const char*)              \
+  SLOT(204, OrtStatus*, SessionOptionsAppendExecutionProvider_CUDA_V2, OrtSessionOptions*,        \
+       const OrtCudaOptions*)                                                                     \
+  SLOT(205, OrtStatus*, CreateCUDAProviderOptions, OrtCudaOptions**)                              \
+  SLOT(206, OrtStatus*, UpdateCUDAProviderOptions, OrtCudaOptions*, const char* const*,           \
+       const char* const*, size_t)                                                                \
+  SLOT(208, void, ReleaseCUDAProviderOptions, OrtCudaOptions*)                                    \
   SLOT(252, OrtStatus*, GetResizedStringTensorElementBuffer, OrtValue*, size_t, size_t, char**)   \
+  SLOT(263, OrtStatus*, UpdateCUDAProviderOptionsWithValue, OrtCudaOptions*, const char*, void*)  \
   SLOT(297, const char*, GetKeyValue, const OrtKeyValuePairs*, const char*)                       \
   SLOT(300, void, ReleaseKeyValuePairs, OrtKeyValuePairs*)                                        \
   SLOT(319, OrtStatus*, AllocatorGetStats, const OrtAllocator*, OrtKeyValuePairs**)               \
+  SLOT(380, OrtStatus*, SessionGetMemoryInfoForInputs, const OrtSession*, const OrtMemoryInfo**,  \
+       size_t)                                                                                    \
+  SLOT(381, OrtStatus*, SessionGetMemoryInfoForOutputs, const OrtSession*, const OrtMemoryInfo**, \
+       size_t)                                                                                    \
   SLOT(390, bool, TensorTypeAndShape_HasShape, const OrtTensorInfo*)                              \
   SLOT(414, OrtStatus*, GetTensorElementTypeAndShapeDataReference, const OrtValue*,               \
        OrtElementType*, const int64_t**, size_t*)

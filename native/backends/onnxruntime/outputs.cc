@@ -6,14 +6,16 @@ namespace trident::ort {
 
 using backend::RequestBatch;
 
-Outputs::Slot::Slot(const Model& model, const TensorInfo& tensor)
+Outputs::Slot::Slot(const Model& model, const Session& session, const TensorInfo& tensor,
+                    TRITONBACKEND_MemoryManager* manager)
     : info(tensor),
       title(backend::StrCat(model.title(), ": output '", info.name, "'")),
       element_bytes(TRITONSERVER_DataTypeByteSize(info.datatype)),
       is_state(model.config().FindStateOutput(info.name) != nullptr),
       scattered(model.config().FindBatchOutput(info.name)),
       dims(info.dims),
-      bound(model.runtime(), info.type) {
+      bound(model.runtime(), session.memory(info.place), info.type),
+      scratch(info.place, manager) {
   const size_t skipped = model.config().batched() ? 1 : 0;
   known_shape =
       info.has_shape && element_bytes > 0 && dims.size() >= skipped && scattered == nullptr;
@@ -23,11 +25,15 @@ Outputs::Slot::Slot(const Model& model, const TensorInfo& tensor)
                                                          element_bytes, &item_bytes);
 }
 
-Outputs::Outputs(const Model& model, const Session& session)
-    : model_(model), batched_(model.config().batched()) {
+Outputs::Outputs(const Model& model, const Session& session, backend::BatchCopies* copies)
+    : model_(model),
+      copies_(*copies),
+      batched_(model.config().batched()),
+      fixed_addresses_(session.has_graphs()) {
+  TRITONBACKEND_MemoryManager* const manager = copies->memory_manager();
   for (const backend::TensorConfig& config : model.config().outputs) {
     const TensorInfo* info = FindTensor(session.outputs(), config.name);
-    Slot& slot = *slots_.emplace_back(std::make_unique<Slot>(model, *info));
+    Slot& slot = *slots_.emplace_back(std::make_unique<Slot>(model, session, *info, manager));
     if (slot.scattered == nullptr) continue;
     slot.dims = config.dims;
     if (batched_) slot.dims.insert(slot.dims.begin(), -1);
@@ -38,7 +44,7 @@ Outputs::Outputs(const Model& model, const Session& session)
     });
     if (listed) continue;
     const TensorInfo* info = FindTensor(session.outputs(), state.output);
-    slots_.push_back(std::make_unique<Slot>(model, *info));
+    slots_.push_back(std::make_unique<Slot>(model, session, *info, manager));
   }
   for (const auto& slot : slots_) has_states_ = has_states_ || slot->is_state;
 }
@@ -48,7 +54,8 @@ Status Outputs::Prepare(RequestBatch* batch, const Inputs& inputs) {
   selected_.clear();
   names_.clear();
   values_.clear();
-  for (const auto& slot : slots_) slot->wanted = slot->is_state;
+  // A recorded run writes what it wrote the first time, so that is all.
+  for (const auto& slot : slots_) slot->wanted = slot->is_state || fixed_addresses_;
   for (size_t r = 0; r < batch->size(); ++r) {
     if (!batch->failed(r)) batch->Fail(r, ReadWanted(batch->request(r), r));
   }
@@ -81,55 +88,58 @@ Status Outputs::ReadWanted(TRITONBACKEND_Request* request, size_t r) {
 }
 
 Status Outputs::AskDestination(const Slot& slot, TRITONBACKEND_Response* response, int64_t items,
-                               uint64_t bytes, char** data) {
+                               uint64_t bytes, Destination* to) {
   if (batched_) shape_[0] = items;
   TRITONBACKEND_Output* output = nullptr;
   BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ResponseOutput(
       response, &output, slot.info.name.c_str(), slot.info.datatype, shape_.data(), shape_.size()));
   void* buffer = nullptr;
-  TRITONSERVER_MemoryType memory_type = TRITONSERVER_MEMORY_CPU;
-  int64_t memory_type_id = 0;
+  to->place = PreferredPlace(slot);
   BACKEND_RETURN_IF_ERROR(
-      TRITONBACKEND_OutputBuffer(output, &buffer, bytes, &memory_type, &memory_type_id));
-  if (!OnHost(memory_type)) {
-    return backend::Unsupported(slot.title, " is wanted in GPU memory; this ONNX Runtime backend ",
-                                "writes host memory");
-  }
-  *data = static_cast<char*>(buffer);
+      TRITONBACKEND_OutputBuffer(output, &buffer, bytes, &to->place.type, &to->place.type_id));
+  to->data = static_cast<char*>(buffer);
   return Status();
+}
+
+backend::MemoryPlace Outputs::PreferredPlace(const Slot& slot) const {
+  return slot.element_bytes == 0 ? backend::MemoryPlace() : copies_.place();
 }
 
 Status Outputs::PrepareKnown(RequestBatch* batch, const Inputs& inputs, size_t s) {
   Slot& slot = *slots_[s];
   const uint64_t total_items = batched_ ? inputs.total_items() : 1;
-  uint64_t total_bytes = 0;
-  if (__builtin_mul_overflow(total_items, slot.item_bytes, &total_bytes)) {
+  // All tensors of one address are as large as the largest.
+  const uint64_t kept_items =
+      fixed_addresses_ && batched_ ? model_.config().max_batch_size : total_items;
+  uint64_t kept_bytes = 0;
+  if (__builtin_mul_overflow(kept_items, slot.item_bytes, &kept_bytes)) {
     return backend::InvalidArg(slot.title, ": a batch of ", total_items,
                                " has more bytes than can be counted");
   }
   shape_.assign(slot.dims.begin(), slot.dims.end());
   char* begin = nullptr;
   char* end = nullptr;
-  slot.direct = true;
+  slot.direct = !fixed_addresses_;
   for (const size_t r : inputs.order()) {
     Part& current = part(r, s);
     const uint64_t bytes = inputs.items(r) * slot.item_bytes;
     if (current.wanted && !batch->failed(r)) {
-      batch->Fail(r,
-                  AskDestination(slot, batch->response(r), inputs.items(r), bytes, &current.data));
+      batch->Fail(r, AskDestination(slot, batch->response(r), inputs.items(r), bytes, &current.to));
     }
-    if (current.data == nullptr || batch->failed(r) || (end != nullptr && current.data != end)) {
+    char* const data = current.to.data;
+    if (data == nullptr || batch->failed(r) || (end != nullptr && data != end) ||
+        !SameMemory(current.to.place, slot.info.place)) {
       slot.direct = false;
       continue;
     }
-    if (begin == nullptr) begin = current.data;
-    end = current.data + bytes;
+    if (begin == nullptr) begin = data;
+    end = data + bytes;
   }
-  slot.direct = slot.direct && IsAligned(begin, slot.element_bytes);
-  if (!slot.direct) begin = slot.scratch.Ensure(total_bytes);
+  slot.direct = slot.direct && IsAligned(begin, slot.info.place, slot.element_bytes);
+  if (!slot.direct) BACKEND_RETURN_IF_ERROR(slot.scratch.Ensure(kept_bytes, &begin));
   if (batched_) shape_[0] = inputs.total_items();
   slot.result.data = begin;
-  return slot.bound.Bind(begin, total_bytes, shape_.data(), shape_.size());
+  return slot.bound.Bind(begin, total_items * slot.item_bytes, shape_.data(), shape_.size());
 }
 
 void Outputs::Reset() {
@@ -141,6 +151,7 @@ void Outputs::Reset() {
   selected_.clear();
   names_.clear();
   values_.clear();
+  uploads_.clear();
 }
 
 }  // namespace trident::ort

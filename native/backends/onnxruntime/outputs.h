@@ -14,20 +14,24 @@ namespace trident::ort {
 
 // The output side of one instance: has a run write the outputs that a batch asks for, and hands
 // each request its part. An output whose shape is known before the run goes straight to its
-// destination when the batch is one request, or the destinations lie side by side. Otherwise it is
+// destination when that is where the session writes it, and the batch is one request or the
+// destinations lie side by side, unless its address must not change. Otherwise it is
 // copied once: from memory of the instance, or, when the run decides on the shape, from ONNX
 // Runtime's. A batch output is cut along the shapes of its source input instead of the batch
 // dimension. State outputs become the new states of the requests that succeed. Instance thread
 // only.
 class Outputs {
  public:
-  Outputs(const Model& model, const Session& session);
+  Outputs(const Model& model, const Session& session, backend::BatchCopies* copies);
 
   // Reads which outputs the requests want and prepares the destinations of those of known shape.
   // `inputs` has been bound.
   Status Prepare(backend::RequestBatch* batch, const Inputs& inputs);
-  // Puts the results of a run where the requests want them.
-  void Deliver(backend::RequestBatch* batch, const Inputs& inputs, CopyCount* copies);
+  // Puts the results of a run where the requests want them; they are there when the copies are.
+  void Deliver(backend::RequestBatch* batch, const Inputs& inputs);
+  // Makes the delivered states those of their sequences. A request that fails leaves its sequence
+  // as it was.
+  void UpdateStates(backend::RequestBatch* batch);
   // Lets go of what a run has allocated.
   void Reset();
 
@@ -62,11 +66,16 @@ class Outputs {
     bool direct = false;
     Result result;
 
-    Slot(const Model& model, const TensorInfo& tensor);
+    Slot(const Model& model, const Session& session, const TensorInfo& tensor,
+         TRITONBACKEND_MemoryManager* manager);
+  };
+  struct Destination {
+    char* data = nullptr;
+    backend::MemoryPlace place;
   };
   struct Part {
     bool wanted = false;
-    char* data = nullptr;  // the destination, once known
+    Destination to;  // once known
     TRITONBACKEND_State* state = nullptr;
   };
 
@@ -74,34 +83,38 @@ class Outputs {
   Status ReadWanted(TRITONBACKEND_Request* request, size_t r);
   // Sizes the output and asks the requester where it shall go.
   Status AskDestination(const Slot& slot, TRITONBACKEND_Response* response, int64_t items,
-                        uint64_t bytes, char** data);
+                        uint64_t bytes, Destination* to);
   Status PrepareKnown(backend::RequestBatch* batch, const Inputs& inputs, size_t s);
   Status ReadResult(size_t s, const Inputs& inputs, OrtValue* value);
-  void DeliverKnown(backend::RequestBatch* batch, const Inputs& inputs, size_t s,
-                    CopyCount* copies);
-  void DeliverComputed(backend::RequestBatch* batch, const Inputs& inputs, size_t s,
-                       CopyCount* copies);
+  void DeliverKnown(backend::RequestBatch* batch, const Inputs& inputs, size_t s);
+  void DeliverComputed(backend::RequestBatch* batch, const Inputs& inputs, size_t s);
   Status ScatteredShapes(const backend::RequestBatch& batch, const Inputs& inputs, size_t s);
-  void DeliverScattered(backend::RequestBatch* batch, const Inputs& inputs, size_t s,
-                        CopyCount* copies);
+  void DeliverScattered(backend::RequestBatch* batch, const Inputs& inputs, size_t s);
   // The elements [first, first + elements) of a result, for an output of shape `shape_`.
   Status DeliverPart(const Slot& slot, TRITONBACKEND_Response* response, int64_t items,
-                     size_t first, size_t elements, CopyCount* copies);
-  void DeliverStates(backend::RequestBatch* batch, const Inputs& inputs, CopyCount* copies);
+                     size_t first, size_t elements);
+  void DeliverStates(backend::RequestBatch* batch, const Inputs& inputs);
   Status WriteState(const Slot& slot, TRITONBACKEND_Request* request, int64_t items, size_t first,
-                    size_t elements, TRITONBACKEND_State** state, CopyCount* copies);
+                    size_t elements, TRITONBACKEND_State** state);
+  // Where the memory of an output or a state is best.
+  backend::MemoryPlace PreferredPlace(const Slot& slot) const;
   Status PartBytes(const Slot& slot, size_t first, size_t elements, uint64_t* bytes) const;
-  Status CopyPart(const Slot& slot, size_t first, size_t elements, uint64_t bytes, char* to,
-                  CopyCount* copies) const;
+  Status CopyPart(const Slot& slot, size_t first, size_t elements, uint64_t bytes,
+                  const Destination& to);
+  Status CopyStrings(const Slot& slot, size_t first, size_t elements, uint64_t bytes,
+                     const Destination& to);
 
   const Model& model_;
+  backend::BatchCopies& copies_;
   const bool batched_;
+  const bool fixed_addresses_;
   bool has_states_ = false;
   std::vector<std::unique_ptr<Slot>> slots_;
   std::vector<Part> parts_;       // by request, then slot
   std::vector<size_t> selected_;  // the slots of this run, in the order of values_
   std::vector<int64_t> shape_;
   std::vector<std::vector<int64_t>> scattered_shapes_;  // by request, of one batch output
+  std::vector<std::vector<char>> uploads_;  // BYTES of this run on their way to a device
   std::vector<const char*> names_;
   std::vector<OrtValue*> values_;
 };

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "backends/common/json.h"
+#include "backends/onnxruntime/cuda_provider.h"
 
 namespace trident::ort {
 namespace {
@@ -80,6 +81,7 @@ Status Runtime::Load(TRITONBACKEND_Backend* backend, std::unique_ptr<Runtime>* r
       break;
   }
   BACKEND_RETURN_IF_ERROR(loaded->CreateShared());
+  loaded->cuda_provider_ = FindCudaProvider(loaded->api_);
   *runtime = std::move(loaded);
   return Status();
 }

@@ -33,6 +33,9 @@ class Runtime {
   // What auto-completion sets as the largest batch of a model that has a batch dimension.
   int default_max_batch_size() const { return default_max_batch_size_; }
 
+  // NOT_FOUND, and which file is missing, when there is no CUDA provider beside the library.
+  Status CudaProvider() const { return cuda_provider_.Clone(); }
+
   // Takes the status over. The message is `context` and ONNX Runtime's own.
   Status ToStatus(OrtStatus* status, const std::string& context) const;
 
@@ -46,6 +49,7 @@ class Runtime {
   OrtMemoryInfo* cpu_memory_ = nullptr;
   OrtAllocator* allocator_ = nullptr;
   int default_max_batch_size_ = 4;
+  Status cuda_provider_;
 };
 
 }  // namespace trident::ort

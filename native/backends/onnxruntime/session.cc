@@ -92,8 +92,8 @@ const TensorInfo* FindTensor(const std::vector<TensorInfo>& infos, std::string_v
 }
 
 Status Session::Create(const Runtime& runtime, const std::string& path,
-                       const SessionOptions& options, const std::string& context,
-                       std::unique_ptr<Session>* session) {
+                       const SessionOptions& options, const CudaTarget* cuda,
+                       const std::string& context, std::unique_ptr<Session>* session) {
   const OrtApi& api = runtime.api();
   auto created = std::make_unique<Session>(runtime);
   OrtSessionOptions* raw = nullptr;
@@ -101,24 +101,39 @@ Status Session::Create(const Runtime& runtime, const std::string& path,
   const std::unique_ptr<OrtSessionOptions, void (*)(OrtSessionOptions*)> owned(
       raw, api.ReleaseSessionOptions);
   BACKEND_RETURN_IF_ERROR(ApplyOptions(runtime, options, context, raw));
+  if (cuda != nullptr) {
+    BACKEND_RETURN_IF_ERROR(AppendCudaProvider(runtime, cuda->options, cuda->stream, context, raw));
+  }
   if (OrtStatus* status = api.CreateSession(runtime.env(), path.c_str(), raw, &created->session_)) {
     return RefusedFile(runtime.ToStatus(status, context));
   }
-  ORT_RETURN_IF_ERROR(runtime, api.CreateRunOptions(&created->run_options_), context);
-  if (options.shrink_arena) {
-    ORT_RETURN_IF_ERROR(runtime,
-                        api.AddRunConfigEntry(created->run_options_,
-                                              "memory.enable_memory_arena_shrinkage", "cpu:0"),
-                        context);
-  }
   BACKEND_RETURN_IF_ERROR(created->Describe(context));
+  BACKEND_RETURN_IF_ERROR(created->Prepare(options, cuda, context));
   *session = std::move(created);
   return Status();
 }
 
 Session::~Session() {
+  cuda_.reset();
   if (run_options_ != nullptr) runtime_.api().ReleaseRunOptions(run_options_);
   if (session_ != nullptr) runtime_.api().ReleaseSession(session_);
+}
+
+Status Session::Prepare(const SessionOptions& options, const CudaTarget* cuda,
+                        const std::string& context) {
+  if (cuda != nullptr) {
+    BACKEND_RETURN_IF_ERROR(
+        CudaRunner::Create(runtime_, session_, *cuda, options.shrink_arena, context, &cuda_));
+    return cuda_->ReadPlaces(context, &inputs_, &outputs_);
+  }
+  const OrtApi& api = runtime_.api();
+  ORT_RETURN_IF_ERROR(runtime_, api.CreateRunOptions(&run_options_), context);
+  if (!options.shrink_arena) return Status();
+  ORT_RETURN_IF_ERROR(
+      runtime_,
+      api.AddRunConfigEntry(run_options_, "memory.enable_memory_arena_shrinkage", "cpu:0"),
+      context);
+  return Status();
 }
 
 Status Session::Describe(const std::string& context) {
@@ -140,7 +155,7 @@ uint64_t Session::AllocatedBytes() const {
   OrtAllocator* allocator = nullptr;
   OrtKeyValuePairs* stats = nullptr;
   uint64_t bytes = 0;
-  OrtStatus* status = api.CreateAllocator(session_, runtime_.cpu_memory(), &allocator);
+  OrtStatus* status = api.CreateAllocator(session_, memory(place()), &allocator);
   if (status == nullptr) status = api.AllocatorGetStats(allocator, &stats);
   if (status == nullptr) {
     const char* text = api.GetKeyValue(stats, "TotalAllocated");

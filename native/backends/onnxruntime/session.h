@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "backends/common/memory.h"
+#include "backends/onnxruntime/cuda_runner.h"
 #include "backends/onnxruntime/runtime.h"
 
 namespace trident::ort {
@@ -25,7 +27,8 @@ struct SessionOptions {
 };
 
 // An input or output of a model file. `datatype` is INVALID when Triton has no such type, and
-// `type_text` then says what it is. -1 is a variable dimension.
+// `type_text` then says what it is. -1 is a variable dimension. `place` is where the session reads
+// or writes it.
 struct TensorInfo {
   std::string name;
   OrtElementType type = kOrtUndefined;
@@ -33,19 +36,32 @@ struct TensorInfo {
   std::string type_text;
   bool has_shape = false;
   std::vector<int64_t> dims;
+  backend::MemoryPlace place;
+};
+
+// The arguments of a run. An output whose value is null is allocated where the session writes it,
+// and then the caller's.
+struct RunArguments {
+  const char* const* input_names;
+  const OrtValue* const* inputs;
+  size_t input_count;
+  const char* const* output_names;
+  OrtValue** outputs;
+  size_t output_count;
+  int64_t batch_size;
 };
 
 // Null when none has that name.
 const TensorInfo* FindTensor(const std::vector<TensorInfo>& infos, std::string_view name);
 
-// A model file loaded into ONNX Runtime. `Run` may be called by several threads; everything else is
-// immutable after construction.
+// A model file loaded into ONNX Runtime, for the CPU or a GPU. `Run` may be called by several
+// threads for the CPU, by one at a time for a GPU; everything else is immutable after construction.
 class Session {
  public:
-  // `context` begins every error message.
+  // `cuda` is null for the CPU; `context` begins every error message.
   static Status Create(const Runtime& runtime, const std::string& path,
-                       const SessionOptions& options, const std::string& context,
-                       std::unique_ptr<Session>* session);
+                       const SessionOptions& options, const CudaTarget* cuda,
+                       const std::string& context, std::unique_ptr<Session>* session);
   explicit Session(const Runtime& runtime) : runtime_(runtime) {}
   Session(const Session&) = delete;
   ~Session();
@@ -54,25 +70,37 @@ class Session {
   const std::vector<TensorInfo>& outputs() const { return outputs_; }
   // Initializers that a caller may replace: inputs with a default.
   const std::vector<TensorInfo>& overridable() const { return overridable_; }
+  // Where it runs.
+  backend::MemoryPlace place() const {
+    return cuda_ == nullptr ? backend::MemoryPlace() : cuda_->place();
+  }
+  // ONNX Runtime's description of the host's memory, or that at place().
+  const OrtMemoryInfo* memory(backend::MemoryPlace where) const {
+    return where.on_device() ? cuda_->memory() : runtime_.cpu_memory();
+  }
+  // Then all runs of a batch size must have their tensors at the same addresses.
+  bool has_graphs() const { return cuda_ != nullptr && cuda_->has_graphs(); }
 
-  OrtStatus* Run(const char* const* input_names, const OrtValue* const* inputs, size_t input_count,
-                 const char* const* output_names, size_t output_count, OrtValue** outputs) const {
-    return runtime_.api().Run(session_, run_options_, input_names, inputs, input_count,
-                              output_names, output_count, outputs);
+  OrtStatus* Run(const RunArguments& run) const {
+    if (cuda_ != nullptr) return cuda_->Run(run, outputs_);
+    return runtime_.api().Run(session_, run_options_, run.input_names, run.inputs, run.input_count,
+                              run.output_names, run.output_count, run.outputs);
   }
 
-  // What the session's allocator holds now, or 0 when it does not count.
+  // What the session's allocator at place() holds now, or 0 when it does not count.
   uint64_t AllocatedBytes() const;
 
  private:
+  Status Prepare(const SessionOptions& options, const CudaTarget* cuda, const std::string& context);
   Status Describe(const std::string& context);
 
   const Runtime& runtime_;
   OrtSession* session_ = nullptr;
-  OrtRunOptions* run_options_ = nullptr;
+  OrtRunOptions* run_options_ = nullptr;  // of runs on the CPU
   std::vector<TensorInfo> inputs_;
   std::vector<TensorInfo> outputs_;
   std::vector<TensorInfo> overridable_;
+  std::unique_ptr<CudaRunner> cuda_;  // null: the session is for the CPU
 };
 
 }  // namespace trident::ort

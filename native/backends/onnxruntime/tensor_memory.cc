@@ -25,9 +25,14 @@ char* Allocate(size_t bytes) {
 
 }  // namespace
 
+Scratch::Scratch(backend::MemoryPlace place, TRITONBACKEND_MemoryManager* manager) {
+  if (place.on_device()) device_.emplace(manager, place.type_id);
+}
+
 Scratch::~Scratch() { operator delete(data_, Alignment(capacity_)); }
 
-char* Scratch::Ensure(size_t bytes) {
+Status Scratch::Ensure(size_t bytes, char** data) {
+  if (device_) return device_->Ensure(bytes, data);
   if (bytes > capacity_ || data_ == nullptr) {
     const size_t capacity = std::max(bytes, kCacheLine);
     char* grown = Allocate(capacity);
@@ -35,11 +40,13 @@ char* Scratch::Ensure(size_t bytes) {
     data_ = grown;
     capacity_ = capacity;
   }
-  return data_;
+  *data = data_;
+  return Status();
 }
 
 BoundTensor::BoundTensor(BoundTensor&& other) noexcept
     : runtime_(other.runtime_),
+      memory_(other.memory_),
       type_(other.type_),
       value_(std::exchange(other.value_, nullptr)),
       data_(other.data_),
@@ -58,8 +65,8 @@ Status BoundTensor::Bind(char* data, size_t bytes, const int64_t* shape, size_t 
   shape_.assign(shape, shape + dims_count);
   data_ = data;
   ORT_RETURN_IF_ERROR(runtime_,
-                      runtime_.api().CreateTensorWithDataAsOrtValue(
-                          runtime_.cpu_memory(), data, bytes, shape, dims_count, type_, &value_),
+                      runtime_.api().CreateTensorWithDataAsOrtValue(memory_, data, bytes, shape,
+                                                                    dims_count, type_, &value_),
                       "cannot describe a tensor");
   return Status();
 }

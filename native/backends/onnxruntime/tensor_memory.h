@@ -2,27 +2,29 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
+#include "backends/common/memory.h"
 #include "backends/onnxruntime/runtime.h"
 
 namespace trident::ort {
 
-// Memory that an instance keeps for tensors which cannot be used where they lie. Only grows, so
-// that a steady load does not allocate; from 2 MiB on it asks for huge pages. Externally
-// synchronised by its instance.
+// Memory at one place that an instance keeps for tensors which cannot be used where they lie. Only
+// grows, so that a steady load does not allocate; that of the host asks for huge pages from 2 MiB
+// on. Externally synchronised by its instance.
 class Scratch {
  public:
-  Scratch() = default;
+  Scratch(backend::MemoryPlace place, TRITONBACKEND_MemoryManager* manager);
   Scratch(const Scratch&) = delete;
   ~Scratch();
 
-  // At least `bytes` bytes, aligned for any kernel. The former contents are lost.
-  char* Ensure(size_t bytes);
-  // What the last Ensure returned.
-  const char* data() const { return data_; }
+  // `*data` becomes at least `bytes` bytes, aligned for any kernel. The former contents are lost.
+  Status Ensure(size_t bytes, char** data);
 
  private:
+  std::optional<backend::DeviceBlock> device_;
+  // On the host:
   char* data_ = nullptr;
   size_t capacity_ = 0;
 };
@@ -31,7 +33,9 @@ class Scratch {
 // than last time. Externally synchronised by its instance.
 class BoundTensor {
  public:
-  BoundTensor(const Runtime& runtime, OrtElementType type) : runtime_(runtime), type_(type) {}
+  // `memory` says where all the memory lies, and lives longer.
+  BoundTensor(const Runtime& runtime, const OrtMemoryInfo* memory, OrtElementType type)
+      : runtime_(runtime), memory_(memory), type_(type) {}
   BoundTensor(BoundTensor&& other) noexcept;
   ~BoundTensor();
 
@@ -41,6 +45,7 @@ class BoundTensor {
 
  private:
   const Runtime& runtime_;
+  const OrtMemoryInfo* const memory_;
   const OrtElementType type_;
   OrtValue* value_ = nullptr;
   char* data_ = nullptr;
@@ -50,12 +55,15 @@ class BoundTensor {
 // The product of the dimensions, or -1 when one is negative or the product overflows.
 int64_t ElementCount(const int64_t* shape, size_t dims_count);
 
-inline bool OnHost(TRITONSERVER_MemoryType type) {
-  return type == TRITONSERVER_MEMORY_CPU || type == TRITONSERVER_MEMORY_CPU_PINNED;
+// Whether a tensor that is to lie at one place may as well lie at the other.
+inline bool SameMemory(backend::MemoryPlace a, backend::MemoryPlace b) {
+  return a.on_device() || b.on_device() ? a == b : true;
 }
 
-inline bool IsAligned(const void* data, size_t element_bytes) {
-  return reinterpret_cast<uintptr_t>(data) % element_bytes == 0;
+// Whether kernels may read and write elements of this size from `data` on. Those of a GPU take up
+// to 16 bytes at once, and one misaligned access is the end of the device for the process.
+inline bool IsAligned(const void* data, backend::MemoryPlace place, size_t element_bytes) {
+  return reinterpret_cast<uintptr_t>(data) % (place.on_device() ? 16 : element_bytes) == 0;
 }
 
 }  // namespace trident::ort

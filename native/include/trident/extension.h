@@ -135,9 +135,39 @@ TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentServerOptio
     struct TRITONSERVER_ServerOptions* options, TRITONSERVER_TridentModelEventFn_t event_fn,
     void* userp);
 
+/* What happened to a device of this process. Later versions of Trident may append members. */
+typedef struct TRITONSERVER_TridentDeviceEvent {
+  int32_t device_id;
+  /* An error has made the device unusable for this process, as CUDA has it for good: only another
+   * process can use it again. Its instances leave service: models with others go on with those,
+   * models without answer UNAVAILABLE. */
+  bool lost;
+  const char* reason; /* the driver's words */
+} TRITONSERVER_TridentDeviceEvent;
+
+typedef void (*TRITONSERVER_TridentDeviceEventFn_t)(const TRITONSERVER_TridentDeviceEvent* event,
+                                                    void* userp);
+
+/* Has `event_fn` called for every device that is lost from now on, once, one call at a time, until
+ * TRITONSERVER_ServerDelete has returned. It runs on the thread that found it, before the client
+ * hears of the error that led to it: it may ask the server anything, but must not load, unload,
+ * stop or delete, and should not take long. The event is good during the call only. Null: nobody is
+ * told. */
+TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentServerOptionsSetDeviceEventFn(
+    struct TRITONSERVER_ServerOptions* options, TRITONSERVER_TridentDeviceEventFn_t event_fn,
+    void* userp);
+
+/* For programs that use devices themselves: to be called when a call of the CUDA driver, or of a
+ * library over it, has failed. Devices that are lost are known to be when this returns; a failed
+ * execution the server looks into without being asked. */
+TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentServerCheckDevices(
+    struct TRITONSERVER_Server* server);
+
 /* For backends: adds to the model version's copy statistics ("copy_stats" in the statistics JSON).
- * A copy is one memcpy of tensor contents between a request or response buffer and memory of the
- * backend; an input read in place and an output written to its destination count nothing. */
+ * A copy is one of tensor contents with memory of the host at an end: a memcpy between a request or
+ * response buffer and memory of the backend, or a transfer between the host and a device, be it
+ * staged or not. Copies between device memories count nothing, nor do an input read in place and an
+ * output written to its destination. */
 TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONBACKEND_TridentModelInstanceReportCopies(
     struct TRITONBACKEND_ModelInstance* instance, uint64_t count, uint64_t byte_size);
 

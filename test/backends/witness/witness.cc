@@ -2,10 +2,14 @@
 // it sees, one line a time, in the file that the model's parameter "log" names:
 //
 //   instance <name> kind=CPU device=0 passive=0 policy=<JSON> profiles=a,b secondary=KIND_NVDLA:3
-//       cores=0,1 nice=0
-//   execute <instance> requests=2 cores=0,1 nice=0
+//       cores=0,1 nice=0 current=none
+//   execute <instance> requests=2 cores=0,1 nice=0 current=none
 //   request <name>:<datatype>:<shape>:<bytes in hexadecimal, at most 64 of them> ...
+//   end <instance> cores=0,1 nice=0 current=none
 //
+// "current" is the CUDA device of the calling thread. Parameter "allocate" ("GPU 4096") has each
+// instance keep so much memory of a kind, of its device, from the server's pools, for its lifetime.
+// The backend's setting "device-blocking" (any text) makes that its execution policy.
 // Parameter "refuse" (a text) makes every execution answer with an INTERNAL error that says it.
 // A request's parameter "gate" names a FIFO: its answer waits until somebody has opened it for
 // writing, which waits for the request to get there, and closed it again.
@@ -25,9 +29,23 @@
 #include "backends/common/model_config.h"
 #include "backends/common/version.h"
 #include "common/request_view.h"
+#include "cuda/device.h"
 
 namespace trident::test {
 namespace {
+
+std::string CurrentDevice() {
+  const auto devices = cuda::Device::All();
+  if (!devices.ok()) return "none";
+  cuda::CuContext current = nullptr;
+  if ((*devices)[0]->api().cuCtxGetCurrent(&current) != cuda::kSuccess) std::abort();
+  if (current == nullptr) return "none";
+  for (cuda::Device* device : *devices) {
+    const auto context = device->Context();
+    if (context.ok() && *context == current) return std::to_string(device->id());
+  }
+  return "unknown";
+}
 
 std::string ThreadText() {
   cpu_set_t set;
@@ -38,7 +56,8 @@ std::string ThreadText() {
       if (CPU_ISSET(i, &set)) cores += (cores.empty() ? "" : ",") + std::to_string(i);
     }
   }
-  return "cores=" + cores + " nice=" + std::to_string(getpriority(PRIO_PROCESS, 0));
+  return "cores=" + cores + " nice=" + std::to_string(getpriority(PRIO_PROCESS, 0)) +
+         " current=" + CurrentDevice();
 }
 
 std::string Hex(const std::string& bytes) {
@@ -64,8 +83,17 @@ class Instance {
     if (const std::string* log = config.Parameter("log")) created->log_ = *log;
     if (const std::string* refuse = config.Parameter("refuse")) created->refuse_ = *refuse;
     BACKEND_RETURN_IF_ERROR(created->WriteIntroduction());
+    if (const std::string* wish = config.Parameter("allocate")) {
+      BACKEND_RETURN_IF_ERROR(created->Allocate(model, *wish));
+    }
     *instance = std::move(created);
     return Status();
+  }
+
+  ~Instance() {
+    Write("end " + name_ + " " + ThreadText());
+    if (piece_ == nullptr) return;
+    Must(TRITONBACKEND_MemoryManagerFree(memory_, piece_, piece_type_, device_));
   }
 
   Status Execute(TRITONBACKEND_Request** requests, uint32_t count) {
@@ -82,7 +110,6 @@ class Instance {
   Status WriteIntroduction() {
     const char* name = nullptr;
     TRITONSERVER_InstanceGroupKind kind;
-    int32_t device = -1;
     bool passive = false;
     TRITONSERVER_Message* policy = nullptr;
     const char* json = nullptr;
@@ -90,13 +117,13 @@ class Instance {
     BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelInstanceName(handle_, &name));
     name_ = name;
     BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelInstanceKind(handle_, &kind));
-    BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelInstanceDeviceId(handle_, &device));
+    BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelInstanceDeviceId(handle_, &device_));
     BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelInstanceIsPassive(handle_, &passive));
     BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelInstanceHostPolicy(handle_, &policy));
     BACKEND_RETURN_IF_ERROR(TRITONSERVER_MessageSerializeToJson(policy, &json, &json_size));
     std::string line =
         backend::StrCat("instance ", name_, " kind=", TRITONSERVER_InstanceGroupKindString(kind),
-                        " device=", device, " passive=", passive,
+                        " device=", device_, " passive=", passive,
                         " policy=", std::string(json, json_size), " profiles=");
     uint32_t count = 0;
     BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelInstanceProfileCount(handle_, &count));
@@ -114,6 +141,16 @@ class Instance {
     }
     Write(line + " " + ThreadText());
     return Status();
+  }
+
+  Status Allocate(TRITONBACKEND_Model* model, const std::string& wish) {
+    TRITONBACKEND_Backend* backend = nullptr;
+    BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelBackend(model, &backend));
+    BACKEND_RETURN_IF_ERROR(TRITONBACKEND_BackendMemoryManager(backend, &memory_));
+    piece_type_ =
+        wish.starts_with("GPU ") ? TRITONSERVER_MEMORY_GPU : TRITONSERVER_MEMORY_CPU_PINNED;
+    const uint64_t byte_size = std::stoull(wish.substr(wish.find(' ')));
+    return TRITONBACKEND_MemoryManagerAllocate(memory_, &piece_, piece_type_, device_, byte_size);
   }
 
   void Answer(TRITONBACKEND_Request* request, uint64_t start) {
@@ -183,7 +220,21 @@ class Instance {
   std::string name_;
   std::string log_;
   std::string refuse_;
+  int32_t device_ = -1;
+  TRITONBACKEND_MemoryManager* memory_ = nullptr;
+  TRITONSERVER_MemoryType piece_type_ = TRITONSERVER_MEMORY_CPU;
+  void* piece_ = nullptr;
 };
+
+Status ReadPolicy(TRITONBACKEND_Backend* backend) {
+  TRITONSERVER_Message* message = nullptr;
+  BACKEND_RETURN_IF_ERROR(TRITONBACKEND_BackendConfig(backend, &message));
+  backend::Json config;
+  BACKEND_RETURN_IF_ERROR(backend::Json::Parse(message, &config));
+  const backend::Json* const settings = config.Find("cmdline");
+  if (settings == nullptr || settings->Find("device-blocking") == nullptr) return Status();
+  return TRITONBACKEND_BackendSetExecutionPolicy(backend, TRITONBACKEND_EXECUTION_DEVICE_BLOCKING);
+}
 
 }  // namespace
 }  // namespace trident::test
@@ -194,8 +245,11 @@ using trident::test::Instance;
 
 extern "C" {
 
-TRITONSERVER_Error* TRITONBACKEND_Initialize(TRITONBACKEND_Backend*) {
-  return Guard([] { return trident::backend::CheckApiVersion("witness"); });
+TRITONSERVER_Error* TRITONBACKEND_Initialize(TRITONBACKEND_Backend* handle) {
+  return Guard([handle]() -> Status {
+    BACKEND_RETURN_IF_ERROR(trident::backend::CheckApiVersion("witness"));
+    return trident::test::ReadPolicy(handle);
+  });
 }
 
 TRITONSERVER_Error* TRITONBACKEND_ModelInstanceInitialize(TRITONBACKEND_ModelInstance* handle) {

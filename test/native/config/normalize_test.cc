@@ -164,6 +164,22 @@ INSTANTIATE_TEST_SUITE_P(
                   Kind::kGpu,
                   1,
                   {1}},
+        GroupCase{"AUTO is CPU where the backend prefers only that",
+                  "b",
+                  {Group(Kind::kAuto, 1)},
+                  {Group(Kind::kCpu)},
+                  {0},
+                  Kind::kCpu,
+                  1,
+                  {}},
+        GroupCase{"AUTO is GPU where the backend prefers that, too",
+                  "b",
+                  {Group(Kind::kAuto, 1)},
+                  {Group(Kind::kGpu), Group(Kind::kCpu)},
+                  {0},
+                  Kind::kGpu,
+                  1,
+                  {0}},
         GroupCase{"GPU without list takes all",
                   "b",
                   {Group(Kind::kGpu)},
@@ -226,6 +242,26 @@ TEST(InstanceGroupNamesTest, AreNumberedByPlaceUnlessGiven) {
   EXPECT_EQ(config.instance_group[1].name, "mine");
   EXPECT_EQ(config.instance_group[1].host_policy, "numa_1");
   EXPECT_EQ(config.instance_group[2].name, "m_2");
+}
+
+TEST(NormalizeTest, KnowsWhichModelsMayUseGpus) {
+  const auto may = [](std::vector<InstanceGroup> groups, std::vector<InstanceGroup> preferred) {
+    ModelConfig config;
+    config.instance_group = std::move(groups);
+    return MayUseGpus(preferred, config);
+  };
+  EXPECT_TRUE(may({}, {}));
+  EXPECT_TRUE(may({}, {Group(Kind::kGpu), Group(Kind::kCpu)}));
+  EXPECT_TRUE(may({}, {Group(Kind::kAuto)}));
+  EXPECT_FALSE(may({}, {Group(Kind::kCpu), Group(Kind::kGpu)}));
+  EXPECT_FALSE(may({}, {Group(Kind::kModel)}));
+  EXPECT_TRUE(may({Group(Kind::kCpu), Group(Kind::kAuto)}, {}));
+  EXPECT_FALSE(may({Group(Kind::kCpu), Group(Kind::kAuto)}, {Group(Kind::kCpu)}));
+  EXPECT_TRUE(may({Group(Kind::kGpu)}, {}));
+  EXPECT_FALSE(may({Group(Kind::kCpu), Group(Kind::kModel)}, {Group(Kind::kGpu)}));
+  ModelConfig ensemble;
+  ensemble.ensemble_scheduling.emplace();
+  EXPECT_FALSE(MayUseGpus({}, ensemble));
 }
 
 }  // namespace

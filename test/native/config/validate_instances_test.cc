@@ -22,7 +22,7 @@ TEST_P(InstanceRule, Holds) {
       std::string("name: 'm' backend: 'b' instance_group { name: 'g' ") + GetParam().text + " }",
       "config.pbtxt");
   ASSERT_TRUE(config.ok()) << config.status().message();
-  const Status status = ValidateInstanceGroups(*config, GetParam().usable_gpus);
+  const Status status = ValidateInstanceGroups(*config, {.ids = GetParam().usable_gpus});
   EXPECT_EQ(status.code(), GetParam().code);
   const std::string message = GetParam().message;
   EXPECT_EQ(status.message(), message.empty() ? "" : "model 'm': instance group 'g' " + message);
@@ -46,7 +46,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"kind: KIND_GPU",
              {},
              StatusCode::kInvalidArg,
-             "has kind KIND_GPU but no GPUs are available"},
+             "has kind KIND_GPU but no GPUs are available: there are none"},
         Case{"kind: KIND_GPU",
              {0},
              StatusCode::kInvalidArg,
@@ -63,6 +63,16 @@ INSTANTIATE_TEST_SUITE_P(
              {},
              StatusCode::kInvalidArg,
              "specifies 'profile', which is only supported for TensorRT models"}));
+
+TEST(InstanceGroupsTest, ForGpusWhereThereIsNoneSayWhatIsMissing) {
+  ModelConfig config;
+  config.name = "m";
+  config.instance_group.push_back({.name = "g", .kind = InstanceGroupKind::kGpu});
+  const Status status = ValidateInstanceGroups(config, {.why_none = Unsupported("no driver")});
+  EXPECT_EQ(status.code(), StatusCode::kUnsupported);
+  EXPECT_EQ(status.message(),
+            "model 'm': instance group 'g' has kind KIND_GPU but no GPUs are available: no driver");
+}
 
 TEST(InstanceGroupsTest, AreRequired) {
   ModelConfig config;

@@ -15,6 +15,8 @@ namespace {
 
 using Region = SharedMemoryRegion;
 
+constexpr RegionKind kSystem = RegionKind::kSystem;
+
 constexpr uint64_t kMax = std::numeric_limits<uint64_t>::max();
 
 class RegionRegistryTest : public testing::Test {
@@ -32,21 +34,21 @@ class RegionRegistryTest : public testing::Test {
 TEST_F(RegionRegistryTest, RegisterListFindUnregister) {
   ASSERT_TRUE(Register("b", 100, 200).ok());
   ASSERT_TRUE(Register("a").ok());
-  const auto list = registry_.List();
+  const auto list = registry_.List(kSystem);
   ASSERT_EQ(list.size(), 2u);
   EXPECT_EQ(list[0].name, "a");
   EXPECT_EQ(list[1].name, "b");
   EXPECT_EQ(list[1].key, region_->key());
   EXPECT_EQ(list[1].offset, 100u);
   EXPECT_EQ(list[1].byte_size, 200u);
-  EXPECT_EQ(registry_.Find("b")->byte_size, 200u);
-  EXPECT_EQ(registry_.Find("c").status().code(), StatusCode::kNotFound);
-  registry_.Unregister("b");
-  registry_.Unregister("b");
-  registry_.Unregister("never");
-  EXPECT_EQ(registry_.List().size(), 1u);
-  registry_.UnregisterAll();
-  EXPECT_TRUE(registry_.List().empty());
+  EXPECT_EQ(registry_.Find("b", kSystem)->byte_size, 200u);
+  EXPECT_EQ(registry_.Find("c", kSystem).status().code(), StatusCode::kNotFound);
+  EXPECT_TRUE(registry_.Unregister("b", kSystem).ok());
+  EXPECT_TRUE(registry_.Unregister("b", kSystem).ok());
+  EXPECT_TRUE(registry_.Unregister("never", kSystem).ok());
+  EXPECT_EQ(registry_.List(kSystem).size(), 1u);
+  registry_.UnregisterAll(kSystem);
+  EXPECT_TRUE(registry_.List(kSystem).empty());
 }
 
 TEST_F(RegionRegistryTest, LeaseSeesTheBytesAtAnyOffset) {
@@ -86,7 +88,7 @@ TEST_F(RegionRegistryTest, RefusedRegistrations) {
   EXPECT_EQ(code("n", key, 10000, 1), StatusCode::kInvalidArg);
   EXPECT_EQ(code("n", key, 1, kMax), StatusCode::kInvalidArg);
   EXPECT_EQ(code("n", key, kMax, kMax), StatusCode::kInvalidArg);
-  EXPECT_EQ(registry_.List().size(), 1u);
+  EXPECT_EQ(registry_.List(kSystem).size(), 1u);
 }
 
 TEST_F(RegionRegistryTest, KeysAreAllowedExactlyOrByPrefix) {
@@ -134,15 +136,15 @@ TEST_F(RegionRegistryTest, UnregisterWaitsForTheLastLease) {
   auto first = registry_.Acquire("r", 0, 10);
   auto second = registry_.Acquire("r", 5, 10);
   ASSERT_TRUE(first.ok() && second.ok());
-  registry_.Unregister("r");
-  EXPECT_EQ(registry_.List().size(), 1u);
+  EXPECT_TRUE(registry_.Unregister("r", kSystem).ok());
+  EXPECT_EQ(registry_.List(kSystem).size(), 1u);
   EXPECT_EQ(registry_.Acquire("r", 0, 1).status().code(), StatusCode::kNotFound);
   EXPECT_EQ(Register("r").code(), StatusCode::kAlreadyExists);
   { RegionLease moved = std::move(*first); }
-  EXPECT_EQ(registry_.List().size(), 1u);
+  EXPECT_EQ(registry_.List(kSystem).size(), 1u);
   static_cast<uint8_t*>(second->data())[0] = 1;
   EXPECT_TRUE(second->Finish().ok());
-  EXPECT_TRUE(registry_.List().empty());
+  EXPECT_TRUE(registry_.List(kSystem).empty());
   EXPECT_TRUE(Register("r").ok());
 }
 
@@ -152,11 +154,11 @@ TEST_F(RegionRegistryTest, UnregisterAllLeavesOnlyWhatIsInUse) {
   ASSERT_TRUE(Register("c").ok());
   auto lease = registry_.Acquire("b", 0, 1);
   ASSERT_TRUE(lease.ok());
-  registry_.UnregisterAll();
-  ASSERT_EQ(registry_.List().size(), 1u);
-  EXPECT_EQ(registry_.List()[0].name, "b");
+  registry_.UnregisterAll(kSystem);
+  ASSERT_EQ(registry_.List(kSystem).size(), 1u);
+  EXPECT_EQ(registry_.List(kSystem)[0].name, "b");
   *lease = RegionLease();
-  EXPECT_TRUE(registry_.List().empty());
+  EXPECT_TRUE(registry_.List(kSystem).empty());
 }
 
 TEST_F(RegionRegistryTest, LeaseOutlivesRegistryAndRegion) {
@@ -197,8 +199,8 @@ TEST_F(RegionRegistryTest, RegionThatShrinksFailsItsLeasesAndLaterOnes) {
   EXPECT_EQ(registry_.Acquire("r", 0, 1).status().code(), StatusCode::kInternal);
   EXPECT_EQ(RegionLease::Direct(region_, 0, 1, RegionAccess::kRead).status().code(),
             StatusCode::kInternal);
-  registry_.Unregister("r");
-  EXPECT_TRUE(registry_.List().empty());
+  EXPECT_TRUE(registry_.Unregister("r", kSystem).ok());
+  EXPECT_TRUE(registry_.List(kSystem).empty());
 }
 
 TEST_F(RegionRegistryTest, APeerThatShrinksAnObjectFailsAllItsRegionsUntilTheyAreRegisteredAnew) {
@@ -213,7 +215,7 @@ TEST_F(RegionRegistryTest, APeerThatShrinksAnObjectFailsAllItsRegionsUntilTheyAr
   EXPECT_EQ(touched->Finish().code(), StatusCode::kInternal);
   ASSERT_EQ(ResizeByPeer(region_->key(), 10000), 0);
   EXPECT_EQ(registry_.Acquire("beside", 0, 1).status().code(), StatusCode::kInternal);
-  registry_.Unregister("beside");
+  EXPECT_TRUE(registry_.Unregister("beside", kSystem).ok());
   ASSERT_TRUE(Register("beside", 200, 100).ok());  // "touched" still has the former mapping
   auto again = registry_.Acquire("beside", 0, 100);
   ASSERT_TRUE(again.ok());
@@ -308,15 +310,16 @@ TEST_F(RegionRegistryTest, ManyThreadsAndRegionsOfOneObject) {
       }
     }
     if (round % 2 == 0) {
-      registry_.UnregisterAll();
+      registry_.UnregisterAll(kSystem);
     } else {
-      for (int region = 0; region < kRegions; ++region) registry_.Unregister(name(region));
+      for (int region = 0; region < kRegions; ++region)
+        EXPECT_TRUE(registry_.Unregister(name(region), kSystem).ok());
     }
   }
   stop = true;
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(wrong, 0u);
-  EXPECT_TRUE(registry_.List().empty());
+  EXPECT_TRUE(registry_.List(kSystem).empty());
 }
 
 TEST_F(RegionRegistryTest, ManyThreads) {
@@ -337,11 +340,11 @@ TEST_F(RegionRegistryTest, ManyThreads) {
   for (int i = 0; i < 300; ++i) {
     while (!Register("r").ok()) std::this_thread::yield();
     for (const uint64_t before = acquired; acquired == before;) std::this_thread::yield();
-    registry_.Unregister("r");
+    EXPECT_TRUE(registry_.Unregister("r", kSystem).ok());
   }
   stop = true;
   for (std::thread& thread : threads) thread.join();
-  EXPECT_TRUE(registry_.List().empty());
+  EXPECT_TRUE(registry_.List(kSystem).empty());
 }
 
 }  // namespace

@@ -17,6 +17,8 @@ namespace {
 
 using Region = SharedMemoryRegion;
 
+constexpr RegionKind kSystem = RegionKind::kSystem;
+
 int NextDescriptor() {
   const int descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC);
   close(descriptor);
@@ -53,15 +55,15 @@ TEST_F(RegionScale, ManyRegionsOfOneObjectShareItsMapping) {
   }
   EXPECT_EQ(MappingsOf(object->key()), mappings + 1);
   EXPECT_EQ(NextDescriptor(), descriptor + 1);
-  EXPECT_EQ(registry_.List().size(), kRegions);
+  EXPECT_EQ(registry_.List(kSystem).size(), kRegions);
   for (uint64_t i = 0; i < kRegions; ++i) {
     auto lease = registry_.Acquire(StrCat("r", i), 0, kBytes);
     ASSERT_TRUE(lease.ok()) << lease.status().message();
     ASSERT_EQ(std::memcmp(lease->data(), &i, kBytes), 0) << i;
     ASSERT_TRUE(lease->Finish().ok());
   }
-  registry_.UnregisterAll();
-  EXPECT_TRUE(registry_.List().empty());
+  registry_.UnregisterAll(kSystem);
+  EXPECT_TRUE(registry_.List(kSystem).empty());
   EXPECT_EQ(MappingsOf(object->key()), mappings);
   EXPECT_EQ(NextDescriptor(), descriptor);
 }
@@ -151,7 +153,7 @@ TEST_F(RegionScale, MoreObjectsThanFilesIsAClearError) {
     if (status.code() != StatusCode::kUnavailable) return 2;
     if (status.message().find("ulimit -n") == std::string::npos) return 3;
     if (!registry.Acquire("0", 0, 64).ok()) return 4;
-    registry.Unregister("0");
+    EXPECT_TRUE(registry.Unregister("0", kSystem).ok());
     return registry.Register("0", objects[i]->key(), 0, 64).ok() ? 0 : 5;
   });
   EXPECT_EQ(limited.Wait(), 0);

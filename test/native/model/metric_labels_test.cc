@@ -13,11 +13,13 @@ std::vector<double> Bounds(const ModelConfig& config, int* warnings) {
 
 TEST(MetricLabels, AreInTheOrderOfTheirNames) {
   ModelConfig config;
-  EXPECT_EQ(MetricLabelsOf(config, {"", "m"}, 3).head, "model=\"m\",");
-  EXPECT_EQ(MetricLabelsOf(config, {"", "m"}, 3).tail, "version=\"3\"");
+  EXPECT_EQ(MetricLabelsOf(config, {"", "m"}, 3, "").head, "model=\"m\",");
+  EXPECT_EQ(MetricLabelsOf(config, {"", "m"}, 3, "").tail, "version=\"3\"");
   config.metric_tags = {{"site", "a\"b"}, {"Zone", "1"}};
-  EXPECT_EQ(MetricLabelsOf(config, {"/r", "m"}, 3).head,
+  EXPECT_EQ(MetricLabelsOf(config, {"/r", "m"}, 3, "").head,
             "_Zone=\"1\",_site=\"a\\\"b\",model=\"m\",namespace=\"/r\",");
+  EXPECT_EQ(MetricLabelsOf(config, {"/r", "m"}, 3, "GPU-1").head,
+            "_Zone=\"1\",_site=\"a\\\"b\",gpu_uuid=\"GPU-1\",model=\"m\",namespace=\"/r\",");
 }
 
 TEST(MetricLabels, TheConfigurationChoosesBuckets) {

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/log.h"
+#include "base/mutex.h"
+#include "cuda/health.h"
+
+namespace trident {
+
+// Something that happened to a device of the process.
+struct DeviceEvent {
+  int device_id = 0;
+  bool lost = false;
+  std::string reason;
+};
+
+// Hears of every device that is lost, one call at a time, on the thread that found it.
+using DeviceEventListener = std::function<void(const DeviceEvent& event)>;
+
+// A server's ear for lost devices: logs, and tells the server's host. Thread-safe.
+class DeviceWatch : public cuda::DeviceListener {
+ public:
+  // `host` may be empty.
+  DeviceWatch(DeviceEventListener host, std::shared_ptr<Logger> logger)
+      : host_(std::move(host)), logger_(std::move(logger)) {}
+
+  void OnDeviceLost(const cuda::Device& device, const Status& why) override;
+  // The host is told nothing any more once this returns. Not from a call of the host.
+  void End();
+
+ private:
+  const DeviceEventListener host_;
+  const std::shared_ptr<Logger> logger_;
+  Mutex mutex_;
+  CondVar told_;
+  bool telling_ GUARDED_BY(mutex_) = false;
+  bool ended_ GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace trident
