@@ -21,6 +21,9 @@ export type NativeSetting =
   | ['backendConfig', backend: string, setting: string, value: string]
   | ['cache', name: string, json: string]
   | ['rateResource', name: string, count: number, device: number]
+  | ['pinnedPoolBytes' | 'minComputeCapability', number]
+  | ['cudaPoolBytes' | 'gpuLoadLimit', device: number, value: number]
+  | ['peerAccess', boolean]
   | ['hostPolicy', policy: string, setting: 'numa-node' | 'cpu-cores', value: string]
   | ['logCallback']
 
@@ -43,24 +46,25 @@ export type NativeOption =
 
 /** [name, datatype id, shape, byte size, offset in the slab or -1] */
 export type NativeInput = [string, number, readonly number[], number, number]
-/** As an input; null where the shape is not known before the request has run. */
-export type NativeOutput = [string, number, readonly number[] | null, number, number]
-/** [datatype id, shape, byte size, the bytes unless they are where they were asked to be] */
-export type NativeResult = [number, number[], number, ArrayBuffer?]
+/** As an input, and whether it stays on the device; a null shape is not known before the run. */
+export type NativeOutput = [string, number, readonly number[] | null, number, number, boolean]
+/** Memory of a device. The number is the receiver's to give back with `forgetMemory`. */
+export type NativeDeviceMemory = [
+  memory: number,
+  byteSize: number,
+  pointer: bigint,
+  deviceId: number,
+]
+/**
+ * [datatype id, shape, byte size, the bytes unless they are where they were asked to be]; of an
+ * output that stays on the device the memory that has the bytes from its start on.
+ */
+export type NativeResult = [number, number[], number, (ArrayBuffer | NativeDeviceMemory)?]
 
 export type NativeParameter = string | number | bigint | boolean
 /** A response of a stream: its outputs and the names and values of its parameters, or an error. */
 export type NativeResponse =
-  | [
-      outputs: [
-        name: string,
-        datatype: number,
-        shape: number[],
-        byteSize: number,
-        buffer: ArrayBuffer,
-      ][],
-      parameters: NativeParameter[],
-    ]
+  | [outputs: [name: string, ...NativeResult][], parameters: NativeParameter[]]
   | [code: number, message: string]
 
 /** Values of SlotOutcome, and the answer of inferSync after a timeout. */
@@ -111,6 +115,7 @@ export interface NativeCallbacks {
     completed: number,
     total: number,
   ): void
+  deviceEvent(server: number, device: number, lost: boolean, reason: string): void
   /** The request of this slot, which has just crossed, has this trace. */
   traced(slot: number, trace: number): void
   /** By the counts of its rules no request to this server is traced any more. */
@@ -270,6 +275,54 @@ export interface NativeBridge {
     server: number,
     name: string | null,
   ): [name: string, key: string, offset: number, byteSize: number][]
+
+  /** `version` is 1000 * major + 10 * minor, or 0; `problem` is null when there are devices. */
+  cudaReport(): [
+    library: string,
+    version: number,
+    problem: string | null,
+    devices: [
+      id: number,
+      name: string,
+      uuid: string,
+      computeMajor: number,
+      computeMinor: number,
+      memoryBytes: number,
+    ][],
+  ]
+  cudaAllocate(deviceId: number, byteSize: number): NativeDeviceMemory
+  /** `byteSize` 0 is up to the end. */
+  cudaOpen(
+    rawHandle: Uint8Array,
+    deviceId: number,
+    offset: number,
+    byteSize: number,
+  ): NativeDeviceMemory
+  cudaWrap(pointer: bigint, deviceId: number, byteSize: number): NativeDeviceMemory
+  cudaHandle(memory: number): ArrayBuffer
+  /** Has read an ordinary array when it returns; a SharedArrayBuffer's when the task has ended. */
+  cudaWrite(task: number, memory: number, offset: number, array: ArrayBufferView): void
+  cudaRead(task: number, memory: number, offset: number, array: ArrayBufferView): void
+  cudaCopy(
+    task: number,
+    from: number,
+    fromOffset: number,
+    to: number,
+    toOffset: number,
+    byteSize: number,
+  ): void
+  registerCudaRegion(
+    server: number,
+    name: string,
+    rawHandle: Uint8Array,
+    deviceId: number,
+    byteSize: number,
+  ): void
+  unregisterCudaRegion(server: number, name: string | null): void
+  cudaRegionStatus(
+    server: number,
+    name: string | null,
+  ): [name: string, deviceId: number, byteSize: number][]
 }
 
 interface NativeModule {

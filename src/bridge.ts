@@ -10,7 +10,7 @@ import {
 } from './binding.js'
 import { errorCodes, Failure, TridentError } from './errors.js'
 import type { Group } from './group.js'
-import type { ModelEvent } from './server-options.js'
+import type { DeviceEvent, ModelEvent } from './server-options.js'
 import { tell } from './tell.js'
 import { TraceContexts } from './trace-contexts.js'
 
@@ -39,6 +39,7 @@ export interface LogRecord {
 export interface Observer {
   readonly log?: ((record: LogRecord) => void) | undefined
   readonly modelEvent?: (event: ModelEvent) => void
+  readonly deviceEvent?: ((event: DeviceEvent) => void) | undefined
   readonly traces?: (destination: number, traces: readonly NativeTrace[]) => void
   readonly tracingOver?: () => void
 }
@@ -113,6 +114,8 @@ export class Bridge {
               total,
             }),
           ),
+        deviceEvent: (server, deviceId, lost, reason) =>
+          tell(() => this.observers.get(server)?.deviceEvent?.({ deviceId, lost, reason })),
         traced: (slot, trace) => this.traceContexts.traced(slot, trace),
         tracingOver: (server) => this.observers.get(server)?.tracingOver?.(),
         traces: (server, destination, traces) =>

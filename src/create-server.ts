@@ -73,7 +73,7 @@ async function start(
   state: ServerState,
   settings: NativeSetting[],
   allowed: readonly string[],
-  { onLog, onModelState }: ServerOptions,
+  { onLog, onModelState, onDeviceEvent }: ServerOptions,
 ): Promise<void> {
   let id = -1
   const started = bridge.run((task) => {
@@ -84,6 +84,7 @@ async function start(
         state.modelChanged(event)
         onModelState?.(event)
       },
+      deviceEvent: onDeviceEvent,
       traces: (destination, traces) => state.tracing.deliver(destination, traces),
       tracingOver: () => state.tracing.over(),
     })

@@ -9,6 +9,16 @@ export { BatchSlots, type BatchSlotsLayout } from './batch-slots.js'
 export type { LogRecord } from './bridge.js'
 export { type ChromeTraceEvent, chromeTrace } from './chrome-trace.js'
 export { createServer } from './create-server.js'
+export { type CudaDevice, type CudaReport, cudaReport } from './cuda.js'
+export type { CudaExchange } from './cuda-exchange.js'
+export {
+  type CudaAllocateOptions,
+  type CudaCopyOptions,
+  CudaMemory,
+  type CudaOpenOptions,
+  type CudaPointerOptions,
+} from './cuda-memory.js'
+export type { CudaTensor } from './cuda-tensor.js'
 export { type ArrayOf, type Datatype, datatypes, type TypedArray } from './datatypes.js'
 export type { TensorSpec } from './descriptor.js'
 export { type ErrorCode, errorCodes, TridentError } from './errors.js'
@@ -53,6 +63,8 @@ export { parametersOf } from './results.js'
 export type { NewSequenceOptions, Sequence, SequenceRequestOptions } from './sequence.js'
 export type { Server } from './server.js'
 export type {
+  CudaOptions,
+  DeviceEvent,
   HostPolicy,
   MetricsOptions,
   ModelEvent,
@@ -60,6 +72,8 @@ export type {
   ServerOptions,
 } from './server-options.js'
 export type {
+  CudaSharedMemoryRegion,
+  CudaSharedMemoryStatus,
   DurationStatistic,
   LoadModelOptions,
   ModelIndexEntry,
@@ -77,7 +91,7 @@ export {
   type SharedMemoryOpenOptions,
 } from './shared-memory.js'
 export type { ResponseStream, StreamPart } from './stream.js'
-export type { StreamOptions } from './stream-options.js'
+export type { StreamOptions, StreamOutputs } from './stream-options.js'
 export { Tensor } from './tensor.js'
 export type { TraceActivity, TraceRecord, TraceTensor, TraceTimestamp } from './trace-record.js'
 export type { TraceLevel, TraceSettings, TraceSettingsUpdate } from './trace-settings.js'

@@ -1,13 +1,8 @@
 // How the tensors of a request lie in memory; decided once for all requests that look the same.
 import type { NativeInput, NativeOutput } from './binding.js'
-import {
-  type DatatypeInfo,
-  datatypeInfo,
-  type TypedArray,
-  type TypedArrayConstructor,
-} from './datatypes.js'
+import { type DatatypeInfo, datatypeInfo, type TypedArrayConstructor } from './datatypes.js'
 import type { Descriptor } from './descriptor.js'
-import type { InPlace, ReadInput, ReadOutput, ReadRequest } from './request.js'
+import type { ReadInput, ReadOutput, ReadRequest } from './request.js'
 import { elementCount } from './tensor.js'
 
 /** Outputs up to this size are copied out of the slot: cheaper than a buffer bound per request. */
@@ -20,10 +15,11 @@ const notInSlab = -1
 
 /**
  * Where an output is written: its place in the slot (`slab`), a new array of known size bound to
- * each request (`fresh`), memory of the addon since the size is not known before (`unknown`), or
- * memory the user named (`inPlace`: a region or SharedArrayBuffer; `array`: synchronous runs).
+ * each request (`fresh`), memory of the addon since the size is not known before (`unknown`),
+ * memory the user named (`inPlace`: a region or SharedArrayBuffer; `array`: synchronous runs), or
+ * new memory of the device that makes it (`device`).
  */
-export type OutputMode = 'slab' | 'fresh' | 'unknown' | 'inPlace' | 'array'
+export type OutputMode = 'slab' | 'fresh' | 'unknown' | 'inPlace' | 'array' | 'device'
 
 export interface PlanInput {
   readonly name: string
@@ -115,16 +111,17 @@ function roomFor({ datatype, byteSize }: ReadInput): number {
 }
 
 function layOutOutput(
-  { spec, inPlace, target }: ReadOutput,
+  output: ReadOutput,
   batch: number | null,
   arraysInPlace: boolean,
   place: (byteSize: number) => number,
 ): PlanOutput {
+  const { spec } = output
   const datatype = datatypeInfo(spec.datatype)
   const shape = datatype.array === null ? null : knownShape(spec.shape, batch)
   const length = shape ? elementCount(shape) : 0
   const byteSize = length * datatype.byteSize
-  const mode = outputMode(shape, byteSize, target, inPlace, arraysInPlace)
+  const mode = outputMode(shape, byteSize, output, arraysInPlace)
   return {
     name: spec.name,
     datatype,
@@ -146,10 +143,10 @@ function knownShape(shape: readonly number[], batch: number | null): readonly nu
 function outputMode(
   shape: readonly number[] | null,
   byteSize: number,
-  target: TypedArray | null,
-  inPlace: InPlace | null,
+  { target, inPlace, onDevice }: ReadOutput,
   arraysInPlace: boolean,
 ): OutputMode {
+  if (onDevice) return 'device'
   if (inPlace) return 'inPlace'
   if (target && arraysInPlace) return 'array'
   if (!shape || byteSize > largeOutputBytes) return 'unknown'
@@ -165,8 +162,8 @@ export function layoutKey(request: ReadRequest, arraysInPlace: boolean): string 
     key += `|${name.length}:${name}:${datatype.id}:${shape}:${place}`
   }
   key += request.namesOutputs ? '>' : '*'
-  for (const { name, target, inPlace } of request.outputs) {
-    key += `|${name.length}:${name}:${inPlace ? '@' : target ? 't' : 'n'}`
+  for (const { name, target, inPlace, onDevice } of request.outputs) {
+    key += `|${name.length}:${name}:${onDevice ? 'd' : inPlace ? '@' : target ? 't' : 'n'}`
   }
   return key
 }
@@ -176,7 +173,8 @@ export function nativeInput(input: PlanInput): NativeInput {
 }
 
 export function nativeOutput(output: PlanOutput): NativeOutput {
-  return [output.name, output.datatype.id, output.shape, output.byteSize, output.offset]
+  const { name, datatype, shape, byteSize, offset, mode } = output
+  return [name, datatype.id, shape, byteSize, offset, mode === 'device']
 }
 
 export function sameShape(a: readonly number[], b: readonly number[]): boolean {

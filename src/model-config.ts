@@ -105,6 +105,7 @@ export interface BatchOutputConfig extends Fields {
 
 export interface InstanceGroupConfig extends Fields {
   name?: string
+  /** 'KIND_AUTO', unless given: on GPUs where there are such as the server may use. */
   kind?: 'KIND_AUTO' | 'KIND_GPU' | 'KIND_CPU' | 'KIND_MODEL'
   count?: number
   /** Heeded with the server's `rateLimiter`. */
@@ -113,12 +114,13 @@ export interface InstanceGroupConfig extends Fields {
     /** An instance of priority 2 gets half as many turns as one of priority 1. */
     priority?: number
   }
+  /** Of kind 'KIND_GPU': `count` instances on each; all that the server may use unless given. */
   gpus?: number[]
   secondaryDevices?: { kind?: 'KIND_NVDLA'; deviceId?: Int64 }[]
   profile?: string[]
   /** Made, but never given a request. */
   passive?: boolean
-  /** One of the server's `hostPolicies`. */
+  /** One of the server's `hostPolicies`; 'cpu', 'model' or 'gpu_<number>' unless given. */
   hostPolicy?: string
 }
 

@@ -19,7 +19,7 @@ import type { Server } from './server.js'
 import type { ModelMetadata, ModelStatistics } from './server-types.js'
 import type { Reject, Resolve, Slot } from './slot.js'
 import { ResponseStream, type StreamPart, StreamSource } from './stream.js'
-import { readStreamOptions, type StreamOptions } from './stream-options.js'
+import { readStreamOptions, type StreamOptions, type StreamOutputs } from './stream-options.js'
 import { cancelled, neverTimesOut, timedOutFailure, watch } from './watch.js'
 
 /** A loaded model, or one version of it. Made by `server.loadModel()` and `server.model()`. */
@@ -130,15 +130,15 @@ export class Model {
    *
    * @throws as `infer` for a request that does not fit the model; what happens later rejects `next`
    */
-  stream(
+  stream<const O extends StreamOutputs | undefined = undefined>(
     inputs: Inputs,
-    options: StreamOptions & { errors: 'yield' },
-  ): ResponseStream<StreamPart | TridentError>
-  stream(inputs: Inputs, options?: StreamOptions): ResponseStream
-  stream(
+    options: StreamOptions & { outputs?: O; errors: 'yield' },
+  ): ResponseStream<StreamPart<O> | TridentError>
+  stream<const O extends StreamOutputs | undefined = undefined>(
     inputs: Inputs,
-    options: StreamOptions = {},
-  ): ResponseStream<StreamPart> | ResponseStream<StreamPart | TridentError> {
+    options?: StreamOptions & { outputs?: O },
+  ): ResponseStream<StreamPart<O>>
+  stream(inputs: Inputs, options: StreamOptions = {}): ResponseStream<unknown> {
     try {
       return this.#startStream(inputs, options)
     } catch (reason) {

@@ -18,7 +18,8 @@ export interface InferOptions {
    * The outputs wanted: names, or for each name `true` or the memory that receives it: a typed
    * array, a Tensor over one, or a region tensor. All of the model's outputs unless given.
    * An ordinary array is filled when the request has ended; a SharedArrayBuffer or region is
-   * written by the backend itself.
+   * written by the backend itself. 'device' leaves an output in new memory of the GPU that makes it,
+   * as a CudaTensor whose memory is to be closed.
    */
   outputs?: Outputs
   /** Another version than the one this Model stands for. */

@@ -17,7 +17,7 @@ export interface PrepareOptions {
   /**
    * The memory that receives each output. Outputs not named here are not computed. Without
    * `outputs`, or with `true` for one, an array is allocated; the model must then leave only one
-   * possible shape.
+   * possible shape. What goes to 'device' gets new memory in every run, to be closed.
    */
   outputs?: Readonly<Record<string, OutputTarget>>
 }
@@ -27,7 +27,10 @@ export interface PrepareOptions {
  * read the outputs from theirs. Holds memory of the model until closed.
  */
 export class Prepared {
-  /** The outputs by name, over the memory bound to them: the same objects after every run. */
+  /**
+   * The outputs by name, over the memory bound to them: the same objects after every run. Those
+   * that go to 'device' are in the results of the runs only.
+   */
   readonly outputs: Readonly<Record<string, Tensor | RegionTensor>>
 
   readonly #server: Server
@@ -88,7 +91,8 @@ export class Prepared {
    * Runs on this thread, as `inferSync`: one call into native code that allocates nothing when the
    * outputs have the shapes they were bound with.
    *
-   * @returns `outputs`; where the model gave other shapes, new tensors over the same memory
+   * @returns `outputs`; where the model gave other shapes, new tensors over the same memory, and
+   *   where outputs go to 'device', these as well
    * @throws as `infer`; INVALID_ARG when a bound array was transferred away or resized
    */
   sync(): Readonly<Record<string, Tensor | RegionTensor>> {
@@ -210,6 +214,7 @@ function allocate(state: ModelState, request: ReadRequest, name: string): Tensor
 }
 
 function alike(a: AnyResult, b: Readonly<AnyResult>): boolean {
+  if (Object.keys(a).length !== Object.keys(b).length) return false
   for (const name in b) {
     const found = a[name]
     if (!found || found.datatype !== b[name]!.datatype) return false

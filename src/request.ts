@@ -1,6 +1,7 @@
 // Reads what a user gives as the inputs and outputs of a request, and says what is wrong with it.
 import { types } from 'node:util'
 import type { Bridge } from './bridge.js'
+import type { CudaTensor } from './cuda-tensor.js'
 import {
   arrayName,
   type Datatype,
@@ -22,12 +23,22 @@ import { elementCount, encodeBytes, isTensor, isTypedArray, type Tensor } from '
 export type InputValue = Tensor | RegionTensor | TypedArray | readonly (string | Uint8Array)[]
 export type Inputs = Readonly<Record<string, InputValue>>
 
-/** Where an output goes: `true` for a new tensor, or memory that receives it. */
-export type OutputTarget = true | Tensor | RegionTensor | TypedArray
+/**
+ * Where an output goes: `true` for a new tensor, 'device' for one that stays in the memory of the
+ * GPU which makes it, or memory that receives it.
+ */
+export type OutputTarget = true | 'device' | Tensor | RegionTensor | TypedArray
 export type Outputs = readonly string[] | Readonly<Record<string, OutputTarget>>
 
-type ResultTensor<T extends OutputTarget> =
-  T extends RegionTensor<infer D> ? RegionTensor<D> : T extends Tensor<infer D> ? Tensor<D> : Tensor
+type ResultTensor<T extends OutputTarget> = T extends 'device'
+  ? CudaTensor
+  : T extends CudaTensor<infer D>
+    ? CudaTensor<D>
+    : T extends RegionTensor<infer D>
+      ? RegionTensor<D>
+      : T extends Tensor<infer D>
+        ? Tensor<D>
+        : Tensor
 
 /** Outputs by name. Those written to a region come back as the region tensor. */
 export type Result<O extends Outputs | undefined = undefined> =
@@ -69,6 +80,8 @@ export interface ReadOutput {
   /** Or the user's region. */
   readonly region: RegionTensor | null
   readonly inPlace: InPlace | null
+  /** Or new memory of the device that makes it. */
+  readonly onDevice: boolean
 }
 
 export interface ReadRequest {
@@ -297,7 +310,8 @@ function readName(name: unknown): string {
 }
 
 function newOutput(spec: TensorSpec): ReadOutput {
-  return { name: spec.name, spec, target: null, targetLength: 0, region: null, inPlace: null }
+  const nowhere = { target: null, targetLength: 0, region: null, inPlace: null }
+  return { name: spec.name, spec, ...nowhere, onDevice: false }
 }
 
 function readTarget(
@@ -307,6 +321,7 @@ function readTarget(
   target: unknown,
 ): ReadOutput {
   if (target === true) return newOutput(spec)
+  if (target === 'device') return { ...newOutput(spec), onDevice: true }
   const what = `output '${spec.name}' of model '${model.model}'`
   if (target instanceof RegionTensor) {
     checkDatatype(what, spec.datatype, target.datatype)
@@ -319,7 +334,8 @@ function readTarget(
   const array: unknown = tensor ? tensor.data : target
   if (!isTypedArray(array)) {
     throw new TypeError(
-      `${what} goes to true, a typed array, a Tensor or a region tensor; got ${typeName(target)}`,
+      `${what} goes to true, 'device', a typed array, a Tensor or a region tensor; got ` +
+        (typeof target === 'string' ? `'${target}'` : typeName(target)),
     )
   }
   checkElementType(what, datatypeInfo(spec.datatype), array, 'model')

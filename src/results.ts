@@ -1,6 +1,8 @@
 // From what the addon says about a request that succeeded to the tensors that users see.
 import type { NativeParameter, NativeResult } from './binding.js'
-import { asPlanned } from './bridge.js'
+import { asPlanned, type Bridge } from './bridge.js'
+import { CudaMemory } from './cuda-memory.js'
+import type { CudaTensor } from './cuda-tensor.js'
 import { datatypeFromId, type TypedArray } from './datatypes.js'
 import { invalid } from './errors.js'
 import { sameShape } from './layout.js'
@@ -30,16 +32,56 @@ export function setParameters(result: object, list: readonly NativeParameter[]):
 
 /** The outputs of a slot's request, which ended with `outcome`. */
 export function readResult(plan: Plan, slot: Slot, outcome: number): AnyResult {
-  const found = outcome === asPlanned ? null : plan.bridge.native.readOutputs(slot.id)
   const result: AnyResult = {}
-  for (let i = 0; i < plan.outputs.length; i++) {
-    const { name } = plan.outputs[i]!
-    if (found === null) result[name] = readPlanned(plan, slot, i)
-    else if (found[i]) result[name] = readFound(plan, slot, i, found[i] as NativeResult)
+  if (outcome === asPlanned) {
+    for (let i = 0; i < plan.outputs.length; i++) {
+      result[plan.outputs[i]!.name] = readPlanned(plan, slot, i)
+    }
+    return result
   }
-  const parameters = found?.[plan.outputs.length]
+  const found = plan.bridge.native.readOutputs(slot.id)
+  readEach(
+    plan.bridge,
+    plan.outputs.map((_, i) => found[i]?.[3] as Place),
+    (i, memory) => {
+      if (!found[i]) return
+      const output = found[i] as NativeResult
+      result[plan.outputs[i]!.name] = memory
+        ? onDevice(memory, output)
+        : readFound(plan, slot, i, output)
+    },
+  )
+  const parameters = found[plan.outputs.length]
   if (parameters) setParameters(result, parameters as NativeParameter[])
   return result
+}
+
+/** Where an output is, as the addon says. */
+type Place = NativeResult[3]
+
+/**
+ * Calls `read` for each output, with its memory if it stayed on a device. When one can't be read,
+ * nobody gets any, and the memory is given back.
+ */
+export function readEach(
+  bridge: Bridge,
+  places: readonly Place[],
+  read: (index: number, memory: CudaMemory | null) => void,
+): void {
+  const memories = places.map((place) =>
+    Array.isArray(place) ? new CudaMemory(bridge, place) : null,
+  )
+  try {
+    for (let i = 0; i < places.length; i++) read(i, memories[i]!)
+  } catch (error) {
+    for (const memory of memories) memory?.close()
+    throw error
+  }
+}
+
+export function onDevice(memory: CudaMemory, [id, shape, byteSize]: NativeResult): CudaTensor {
+  const { name, array } = datatypeFromId(id)
+  return memory.tensor(name, shape, array === null ? { byteSize } : {})
 }
 
 /** An output that is where it was expected, in the shape expected. */
@@ -56,7 +98,8 @@ function readPlanned(plan: Plan, slot: Slot, i: number): Tensor | RegionTensor {
 
 /** An output whose shape or place was not known before. */
 function readFound(plan: Plan, slot: Slot, i: number, found: NativeResult): Tensor | RegionTensor {
-  const [id, shape, byteSize, buffer] = found
+  const [id, shape, byteSize] = found
+  const buffer = found[3] as ArrayBuffer | undefined
   const datatype = datatypeFromId(id)
   Object.freeze(shape)
   const request = slot.request?.outputs[i]
@@ -130,11 +173,15 @@ function over(
   return new Tensor(datatype, data as never, shape, trusted)
 }
 
-/** The outputs of a request bound for many runs, over the memory bound to them. */
+/**
+ * The outputs of a request bound for many runs, over the memory bound to them: all but those that
+ * stay on a device, which are new each time.
+ */
 export function boundResult(plan: Plan, slot: Slot): Readonly<AnyResult> {
   const result: AnyResult = {}
   for (let i = 0; i < plan.outputs.length; i++) {
-    const { name, shape } = plan.outputs[i]!
+    const { name, shape, mode } = plan.outputs[i]!
+    if (mode === 'device') continue
     const { target, region } = slot.request!.outputs[i]!
     const known = shape ?? region?.shape ?? Object.freeze([target!.length])
     result[name] = readGiven(plan, slot, i, known, target ? elementCount(known) : 0)!

@@ -1,12 +1,18 @@
 // Reads what methods of a server take.
 import { checkKeys } from './check-keys.js'
 import { configToJson, inUsersSpelling } from './config.js'
+import { readDevice, readRawHandle } from './cuda.js'
 import { arrayName, typeName } from './datatypes.js'
 import { Failure } from './errors.js'
 import type { ModelConfig } from './model-config.js'
 import { readObject, readPath, readText, readVersion } from './options.js'
 import { readSize } from './region-tensor.js'
-import type { LoadModelOptions, RegisterOptions, SystemSharedMemoryRegion } from './server-types.js'
+import type {
+  CudaSharedMemoryRegion,
+  LoadModelOptions,
+  RegisterOptions,
+  SystemSharedMemoryRegion,
+} from './server-types.js'
 
 /** What loadModel takes; `given` is the configuration as it was spelled. */
 export function readLoad(model: string | LoadModelOptions): {
@@ -71,6 +77,19 @@ export function readRegion(region: SystemSharedMemoryRegion): Required<SystemSha
   return {
     key: readText(region.key, 'key'),
     offset: readSize(region.offset ?? 0, 'offset'),
+    byteSize: readSize(region.byteSize, 'byteSize'),
+  }
+}
+
+export function readCudaRegion(region: CudaSharedMemoryRegion): {
+  rawHandle: Uint8Array
+  deviceId: number
+  byteSize: number
+} {
+  checkKeys(readObject(region, 'a region'), ['rawHandle', 'deviceId', 'byteSize'], 'a region')
+  return {
+    rawHandle: readRawHandle(region.rawHandle),
+    deviceId: readDevice(region.deviceId),
     byteSize: readSize(region.byteSize, 'byteSize'),
   }
 }

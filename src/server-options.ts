@@ -62,6 +62,36 @@ export interface ModelEvent {
   readonly total: number
 }
 
+/** Of devices and their memory, by number of the device where it is said. */
+export interface CudaOptions {
+  /** Instances are on devices of this compute capability or a higher one; 7.5 unless given. */
+  minComputeCapability?: number
+  /**
+   * Bytes of a device's memory for what backends ask for and what lies between the steps of
+   * ensembles, allocated as one block when it is first needed; 64 MiB unless given.
+   */
+  memoryPoolByteSize?: Readonly<Record<number, number>>
+  /**
+   * Which fraction of a device's memory may be in use, by this process and all others, once an
+   * instance is loaded: beyond that the load fails. 1 unless given.
+   */
+  modelLoadLimit?: Readonly<Record<number, number>>
+  /** Devices with instances use each other's memory without the host's, where they can; on unless given. */
+  peerAccess?: boolean
+}
+
+/** What happened to a GPU of this process. */
+export interface DeviceEvent {
+  readonly deviceId: number
+  /**
+   * An error has made the device unusable for this process, for good: only a new process can use it
+   * again. Models go on with their instances elsewhere; those without any answer UNAVAILABLE.
+   */
+  readonly lost: boolean
+  /** The driver's words. */
+  readonly reason: string
+}
+
 export interface ServerOptions extends TracingOptions {
   /**
    * Model repositories: directories with one directory per model. Without any, the server starts
@@ -131,6 +161,13 @@ export interface ServerOptions extends TracingOptions {
   metrics?: boolean | MetricsOptions
   /** What instances of models have to share; unlimited unless given. */
   rateLimiter?: RateLimiterOptions
+  /** How instances use the devices that NVIDIA's driver shows, where there is one. */
+  cuda?: CudaOptions
+  /**
+   * Bytes that backends get pinned memory from, which devices copy from and to at full speed;
+   * allocated as one block when one asks for the first. 256 MiB unless given.
+   */
+  pinnedMemoryPoolByteSize?: number
   /** By name: where the threads of instances with this `hostPolicy` run. */
   hostPolicies?: Readonly<Record<string, HostPolicy>>
   /** The name in `metadata()`; 'triton' unless given. */
@@ -150,6 +187,8 @@ export interface ServerOptions extends TracingOptions {
    * unloaded: also at start, and when a poll finds changes.
    */
   onModelState?: (event: ModelEvent) => void
+  /** Is told, once of each, when a GPU is lost. */
+  onDeviceEvent?: (event: DeviceEvent) => void
   sharedMemory?: {
     /**
      * Keys of shared-memory objects that may be registered although this process did not create
@@ -198,6 +237,8 @@ export const serverOptionNames = Object.keys({
   cacheDirectory: 0,
   metrics: 0,
   rateLimiter: 0,
+  cuda: 0,
+  pinnedMemoryPoolByteSize: 0,
   hostPolicies: 0,
   serverId: 0,
   logLevel: 0,
@@ -206,6 +247,7 @@ export const serverOptionNames = Object.keys({
   logFile: 0,
   onLog: 0,
   onModelState: 0,
+  onDeviceEvent: 0,
   trace: 0,
   onTrace: 0,
   traceContext: 0,
@@ -214,6 +256,14 @@ export const serverOptionNames = Object.keys({
   spinMicroseconds: 0,
   nativeBinding: 0,
 } satisfies Record<keyof ServerOptions, 0>)
+
+/** Every option of its devices. */
+export const cudaOptionNames = Object.keys({
+  minComputeCapability: 0,
+  memoryPoolByteSize: 0,
+  modelLoadLimit: 0,
+  peerAccess: 0,
+} satisfies Record<keyof CudaOptions, 0>)
 
 /** Every option of its metrics. */
 export const metricsOptionNames = Object.keys({

@@ -8,6 +8,8 @@ import { findOnnxRuntime } from './onnxruntime.js'
 import { maxTimeoutMs, readFlag, readObject, readPath, readText } from './options.js'
 import { readSize } from './region-tensor.js'
 import {
+  type CudaOptions,
+  cudaOptionNames,
   type MetricsOptions,
   metricsOptionNames,
   type RateLimiterOptions,
@@ -88,6 +90,7 @@ function executionSettings(options: ServerOptions): NativeSetting[] {
     ['spinUs', readCount(options.spinMicroseconds ?? 0, 'spinMicroseconds')],
     ...cacheSettings(options),
     ...rateSettings(options.rateLimiter),
+    ...memorySettings(options),
     ...hostPolicySettings(options.hostPolicies),
   ]
 }
@@ -132,6 +135,44 @@ function rateSettings(limiter: RateLimiterOptions | undefined): NativeSetting[] 
   return settings
 }
 
+function memorySettings({ cuda, pinnedMemoryPoolByteSize }: ServerOptions): NativeSetting[] {
+  const settings: NativeSetting[] = cuda === undefined ? [] : cudaSettings(cuda)
+  if (pinnedMemoryPoolByteSize !== undefined) {
+    const size = readSize(pinnedMemoryPoolByteSize, 'pinnedMemoryPoolByteSize')
+    settings.push(['pinnedPoolBytes', size])
+  }
+  return settings
+}
+
+function cudaSettings(cuda: CudaOptions): NativeSetting[] {
+  checkKeys(readObject(cuda, 'cuda'), cudaOptionNames, 'cuda')
+  const settings: NativeSetting[] = [
+    ['peerAccess', readFlag(cuda.peerAccess, true, 'cuda.peerAccess')],
+  ]
+  if (cuda.minComputeCapability !== undefined) {
+    const least = readNumber(cuda.minComputeCapability, 'cuda.minComputeCapability')
+    settings.push(['minComputeCapability', least])
+  }
+  for (const [device, size, what] of byDevice(cuda.memoryPoolByteSize, 'cuda.memoryPoolByteSize')) {
+    settings.push(['cudaPoolBytes', device, readSize(size, what)])
+  }
+  for (const [device, limit, what] of byDevice(cuda.modelLoadLimit, 'cuda.modelLoadLimit')) {
+    settings.push(['gpuLoadLimit', device, readFraction(limit, what)])
+  }
+  return settings
+}
+
+function byDevice(values: Readonly<Record<number, unknown>> | undefined, what: string) {
+  if (values === undefined) return []
+  return Object.entries(readObject(values, what)).map(([device, value]) => {
+    const name = `${what}[${device}]`
+    if (!/^\d+$/.test(device)) {
+      throw new TypeError(`the keys of ${what} are numbers of devices, got '${device}'`)
+    }
+    return [readCount(Number(device), `the device of ${name}`), value, name] as const
+  })
+}
+
 function hostPolicySettings(policies: ServerOptions['hostPolicies']): NativeSetting[] {
   if (policies === undefined) return []
   readObject(policies, 'hostPolicies')
@@ -157,7 +198,7 @@ function observerSettings(options: ServerOptions): NativeSetting[] {
   if (options.serverId !== undefined) {
     settings.push(['id', readText(options.serverId, 'serverId')])
   }
-  for (const what of ['onLog', 'onModelState'] as const) {
+  for (const what of ['onLog', 'onModelState', 'onDeviceEvent'] as const) {
     if (options[what] === undefined || typeof options[what] === 'function') continue
     throw new TypeError(`${what} is a function, got ${typeName(options[what])}`)
   }
@@ -177,7 +218,9 @@ function metricsSettings(metrics: boolean | MetricsOptions): NativeSetting[] {
     settings.push(['metricsConfig', setting, String(readFlag(value, fallback, what))])
   }
   const summaries = metrics.latencySummaries
-  const quantiles = Array.isArray(summaries) ? summaries.map(readQuantile) : null
+  const quantiles = Array.isArray(summaries)
+    ? summaries.map((value) => readFraction(value, 'a quantile'))
+    : null
   if (quantiles?.length === 0) throw new RangeError('metrics.latencySummaries has no quantile')
   latencies('counter_latencies', metrics.latencyCounters, 'metrics.latencyCounters', true)
   latencies('summary_latencies', quantiles !== null || summaries, 'metrics.latencySummaries', false)
@@ -190,12 +233,12 @@ function metricsSettings(metrics: boolean | MetricsOptions): NativeSetting[] {
   return settings
 }
 
-function readQuantile(value: unknown): number {
+function readFraction(value: unknown, what: string): number {
   if (typeof value !== 'number') {
-    throw new TypeError(`a quantile is a number, got ${typeName(value)}`)
+    throw new TypeError(`${what} is a number, got ${typeName(value)}`)
   }
   if (value >= 0 && value <= 1) return value
-  throw new RangeError(`a quantile is a number from 0 to 1, got ${value}`)
+  throw new RangeError(`${what} is a number from 0 to 1, got ${value}`)
 }
 
 function backendSettings(options: ServerOptions): NativeSetting[] {

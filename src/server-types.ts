@@ -93,7 +93,7 @@ export interface ModelStatistics {
     compute_output: DurationStatistic
   }[]
   memory_usage: { type: string; id: number; byte_size: number }[]
-  /** Copies of tensor bytes, by the backend and between JavaScript and native memory. */
+  /** Copies of tensor bytes, by the backend (those within GPU memory apart) and between JavaScript and native memory. */
   copy_stats: { count: number; byte_size: number }
   [field: string]: unknown
 }
@@ -110,5 +110,20 @@ export interface SystemSharedMemoryStatus {
   name: string
   key: string
   offset: number
+  byteSize: number
+}
+
+export interface CudaSharedMemoryRegion {
+  /** The exporter's `ipcHandle`, or what `cudaIpcGetMemHandle` gave: 64 bytes, or their base64. */
+  rawHandle: Uint8Array | string
+  /** The device that the memory is on. */
+  deviceId: number
+  /** From the start of the exporter's allocation. */
+  byteSize: number
+}
+
+export interface CudaSharedMemoryStatus {
+  name: string
+  deviceId: number
   byteSize: number
 }

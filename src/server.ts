@@ -2,7 +2,6 @@ import { resolve } from 'node:path'
 import type { NativeQuestion } from './binding.js'
 import { checkKeys } from './check-keys.js'
 import { configFromJson } from './config.js'
-import type { Datatype } from './datatypes.js'
 import { Failure, invalid, toError } from './errors.js'
 import type { LogSettings, LogSettingsUpdate } from './log-settings.js'
 import {
@@ -14,8 +13,8 @@ import {
 import { Model } from './model.js'
 import type { ModelConfig } from './model-config.js'
 import { readFlag, readObject, readPath, readText, readVersion } from './options.js'
-import { RegionTensor, type RegionTensorOptions } from './region-tensor.js'
-import { inUsersWords, readLoad, readModelNames, readRegion } from './server-arguments.js'
+import { inUsersWords, readLoad, readModelNames } from './server-arguments.js'
+import { ServerRegions } from './server-regions.js'
 import { type ServerState, warnOfFailure } from './server-state.js'
 import type {
   LoadModelOptions,
@@ -24,8 +23,6 @@ import type {
   ModelStatistics,
   RegisterOptions,
   ServerMetadata,
-  SystemSharedMemoryRegion,
-  SystemSharedMemoryStatus,
 } from './server-types.js'
 import type { TraceSettingsUpdate } from './trace-settings.js'
 import type { TraceStatus } from './tracing.js'
@@ -35,11 +32,12 @@ import type { TraceStatus } from './tracing.js'
  * `await using` or `close()`. All methods but `close` throw or reject with UNAVAILABLE once it is
  * closed.
  */
-export class Server {
+export class Server extends ServerRegions {
   readonly #state: ServerState
 
   /** @internal */
   constructor(state: ServerState) {
+    super(state)
     this.#state = state
     collected.register(this, state, this)
   }
@@ -282,53 +280,6 @@ export class Server {
     this.checkOpen()
     this.#state.updateLog(update)
     return this.logSettings()
-  }
-
-  // Shared memory ---------------------------------------------------------------------------------
-
-  /**
-   * Makes a POSIX shared-memory object known to this server under a name.
-   *
-   * @throws TridentError ALREADY_EXISTS: the name is taken; UNSUPPORTED: this process did not
-   *   create the object and `sharedMemory.allow` does not list its key; INVALID_ARG: the object is
-   *   smaller; UNAVAILABLE: there are no more files or mappings for this process; INTERNAL: it can't
-   *   be opened
-   */
-  registerSystemSharedMemory(name: string, region: SystemSharedMemoryRegion): void {
-    const { key, offset, byteSize } = readRegion(region)
-    readText(name, 'name')
-    this.checkOpen()
-    this.#state.bridge.native.registerRegion(this.#state.id, name, key, offset, byteSize)
-  }
-
-  /**
-   * Forgets a region, or all of them; requests that use it keep it to their end. Success for an
-   * unknown name.
-   */
-  unregisterSystemSharedMemory(name?: string): void {
-    this.checkOpen()
-    const one = name === undefined ? null : readText(name, 'name')
-    this.#state.bridge.native.unregisterRegion(this.#state.id, one)
-  }
-
-  /** @throws TridentError NOT_FOUND for an unknown name */
-  systemSharedMemoryStatus(name?: string): SystemSharedMemoryStatus[] {
-    this.checkOpen()
-    const one = name === undefined ? null : readText(name, 'name')
-    return this.#state.bridge.native
-      .regionStatus(this.#state.id, one)
-      .map(([region, key, offset, byteSize]) => ({ name: region, key, offset, byteSize }))
-  }
-
-  /** A tensor in a registered region. The name is looked up when a request uses the tensor. */
-  regionTensor<D extends Datatype>(
-    name: string,
-    datatype: D,
-    shape: readonly number[],
-    options: RegionTensorOptions = {},
-  ): RegionTensor<D> {
-    readText(name, 'name')
-    return new RegionTensor({ memory: () => name }, datatype, shape, options)
   }
 
   // The end ---------------------------------------------------------------------------------------

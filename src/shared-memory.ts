@@ -1,9 +1,10 @@
 import type { NoTensors, SlotTensors } from './batch-slot.js'
 import { BatchSlots, type BatchSlotsLayout } from './batch-slots.js'
 import { type Bridge, getBridge } from './bridge.js'
+import { readView } from './byte-view.js'
 import { checkKeys } from './check-keys.js'
-import { arrayName, type Datatype, typeName } from './datatypes.js'
-import { invalid, TridentError } from './errors.js'
+import { type Datatype, typeName } from './datatypes.js'
+import { TridentError } from './errors.js'
 import { readText } from './options.js'
 import {
   type RegionSource,
@@ -11,7 +12,6 @@ import {
   type RegionTensorOptions,
   readSize,
 } from './region-tensor.js'
-import { isDetached } from './request.js'
 
 export interface SharedMemoryCreateOptions {
   /** Size of the region in bytes, more than 0. */
@@ -95,14 +95,14 @@ export class SharedMemory {
 
   /** Copies bytes from `offset` on into `target`, all of it. */
   read(offset: number, target: ArrayBufferView): void {
-    checkView(target, 'target')
-    this.#bridge.native.regionRead(this.#open(), readSize(offset, 'offset'), bytesOf(target))
+    const array = readView(target, 'target')
+    this.#bridge.native.regionRead(this.#open(), readSize(offset, 'offset'), array)
   }
 
   /** Copies all of `source` to `offset`. */
   write(offset: number, source: ArrayBufferView): void {
-    checkView(source, 'source')
-    this.#bridge.native.regionWrite(this.#open(), readSize(offset, 'offset'), bytesOf(source))
+    const array = readView(source, 'source')
+    this.#bridge.native.regionWrite(this.#open(), readSize(offset, 'offset'), array)
   }
 
   /**
@@ -208,18 +208,4 @@ function readOptions<T extends object>(options: T, allowed: readonly string[]): 
   }
   checkKeys(options, allowed, 'a shared-memory region')
   return options
-}
-
-function checkView(array: unknown, what: string): void {
-  if (!ArrayBuffer.isView(array)) {
-    throw new TypeError(`${what} is a typed array or DataView, got ${typeName(array)}`)
-  }
-  if (isDetached(array.buffer)) {
-    throw invalid(`${what}: its buffer is detached (transferred elsewhere); expected its bytes`)
-  }
-}
-
-function bytesOf(array: ArrayBufferView): ArrayBufferView {
-  if (arrayName(array) !== undefined) return array
-  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
 }

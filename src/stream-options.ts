@@ -1,10 +1,19 @@
-import { checkOptions, type InferOptions, inferOptionNames, maxTimeoutMs } from './options.js'
+import {
+  checkOptions,
+  type InferOptions,
+  inferOptionNames,
+  maxTimeoutMs,
+  readObject,
+} from './options.js'
 import { readSize } from './region-tensor.js'
+
+/** Names, or for each name `true`, or 'device' for what stays in the memory of its GPU. */
+export type StreamOutputs = readonly string[] | Readonly<Record<string, true | 'device'>>
 
 /** As the options of `infer`, but each response brings its own memory. */
 export interface StreamOptions extends Omit<InferOptions, 'outputs'> {
   /** The outputs wanted; all of the model's unless given. */
-  outputs?: readonly string[]
+  outputs?: StreamOutputs
   /**
    * How many responses may wait for the reader; 64 unless given. When so many do, the thread that
    * sends them waits: with it, perhaps, other requests to the same instance.
@@ -31,9 +40,7 @@ export function readStreamOptions(options: StreamOptions): {
 } {
   checkOptions(options, optionNames)
   const { highWaterMark = 64, stallTimeout = 30_000, errors = 'throw', outputs } = options
-  if (outputs !== undefined && !Array.isArray(outputs)) {
-    throw new TypeError('outputs of a stream is an array of names: each response has new tensors')
-  }
+  if (outputs !== undefined) checkOutputs(outputs)
   if (errors !== 'throw' && errors !== 'yield') {
     throw new TypeError(`errors is 'throw' or 'yield', got ${String(errors)}`)
   }
@@ -42,6 +49,16 @@ export function readStreamOptions(options: StreamOptions): {
     stallMs: readPositive(stallTimeout, 'stallTimeout'),
     yieldsErrors: errors === 'yield',
   }
+}
+
+/** What there is beyond names is read with the request. */
+function checkOutputs(outputs: StreamOutputs): void {
+  const targets = Array.isArray(outputs) ? [] : Object.values(readObject(outputs, 'outputs'))
+  if (targets.every((target) => target === true || target === 'device')) return
+  throw new TypeError(
+    `outputs of a stream is an array of names, or has true or 'device' by name: each response has ` +
+      `new tensors`,
+  )
 }
 
 function readPositive(value: unknown, what: string): number {

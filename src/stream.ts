@@ -1,15 +1,17 @@
-import type { NativeParameter, NativeResponse } from './binding.js'
+import type { NativeParameter, NativeResponse, NativeResult } from './binding.js'
 import { datatypeFromId } from './datatypes.js'
 import { Failure, type TridentError, toError } from './errors.js'
 import type { Plan } from './plan.js'
-import { setParameters } from './results.js'
+import type { Result } from './request.js'
+import { type AnyResult, onDevice, readEach, setParameters } from './results.js'
+import type { StreamOutputs } from './stream-options.js'
 import type { StreamReader, StreamSlot } from './stream-slot.js'
 import { decodeBytes, elementCount, Tensor, trusted } from './tensor.js'
 
 /** One response of a stream: the outputs by name. */
-export type StreamPart = Record<string, Tensor>
+export type StreamPart<O extends StreamOutputs | undefined = undefined> = Result<O>
 
-type Value = StreamPart | TridentError
+type Value = AnyResult | TridentError
 type Step<T> = IteratorResult<T, undefined>
 
 interface Waiter {
@@ -146,18 +148,23 @@ export class StreamSource implements StreamReader {
   #read(
     outputs: Extract<NativeResponse[0], readonly unknown[]>,
     extra: readonly NativeParameter[],
-  ): StreamPart {
-    const part: StreamPart = {}
-    for (const [name, id, shape, , buffer] of outputs) {
-      const { name: datatype, array } = datatypeFromId(id)
-      const bytes = this.plan.counted(new Uint8Array(buffer)) as Uint8Array
-      Object.freeze(shape)
-      const data =
-        array === null ? decodeBytes(bytes, elementCount(shape)) : new array(bytes.buffer)
-      part[name] = new Tensor(datatype, data as never, shape, trusted)
-    }
+  ): AnyResult {
+    const part: AnyResult = {}
+    const places = outputs.map(([, ...output]) => output[3])
+    readEach(this.plan.bridge, places, (i, memory) => {
+      const [name, ...output] = outputs[i]!
+      part[name] = memory ? onDevice(memory, output) : this.#copy(output)
+    })
     setParameters(part, extra)
     return part
+  }
+
+  #copy([id, shape, , buffer]: NativeResult): Tensor {
+    const { name, array } = datatypeFromId(id)
+    const bytes = this.plan.counted(new Uint8Array(buffer as ArrayBuffer)) as Uint8Array
+    Object.freeze(shape)
+    const data = array === null ? decodeBytes(bytes, elementCount(shape)) : new array(bytes.buffer)
+    return new Tensor(name, data as never, shape, trusted)
   }
 }
 

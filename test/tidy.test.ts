@@ -180,7 +180,7 @@ describe('C ABI', () => {
       TRITONBACKEND_: 91,
       TRITONCACHE_: 6 + 2,
       TRITONREPOAGENT_: 12 + 2,
-      TRITONSERVER_Trident: 13,
+      TRITONSERVER_Trident: 15,
       TRITONBACKEND_Trident: 1,
     })
   })

@@ -193,6 +193,9 @@ describe('onModelState', () => {
     refuses({ onModelState: true }, TypeError, /onModelState is a function/))
 })
 
+it('onDeviceEvent is a function', () =>
+  refuses({ onDeviceEvent: true }, TypeError, /onDeviceEvent is a function/))
+
 it('numbers of loads are whole', async () => {
   await refuses({ loadThreads: 2 ** 31 }, RangeError, /loadThreads/)
   await refuses({ loadRetries: 1.5 }, RangeError, /loadRetries/)

@@ -1,28 +1,12 @@
 // The code that README shows runs as it stands, from the root of the repository.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { root, runToEnd } from './child.js'
+import { expect, it } from 'vitest'
+import { root } from './child.js'
+import { programsOf, useProgramFolder } from './guide.js'
 
-const blocks = [
-  ...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/^```js\n([\s\S]*?)^```/gm),
-].map((match) => match[1] as string)
-
-let folder: string
-
-beforeAll(() => {
-  // Inside the repository, where the package finds itself by name.
-  folder = mkdtempSync(join(root, 'build', 'readme-'))
-})
-afterAll(() => rmSync(folder, { recursive: true }))
-
-function execute(name: string, code: string): string {
-  const file = join(folder, name)
-  writeFileSync(file, code)
-  const { status, stdout, stderr } = runToEnd(process.execPath, [file])
-  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-  return stdout
-}
+const blocks = programsOf('README.md')
+const execute = useProgramFolder()
 
 it('has the ten lines and examples', () => {
   expect(blocks.length).toBeGreaterThan(2)

@@ -17,6 +17,8 @@ export function runChild(
   options: {
     args?: string[]
     nodeArgs?: string[]
+    /** Beside what this process has. */
+    env?: NodeJS.ProcessEnv
     /** The program ends by itself: under a sanitizer nothing of ours may be left allocated. */
     endsByItself?: boolean
     onLine?: (
@@ -36,7 +38,11 @@ export function runChild(
       '--',
       ...(options.args ?? []),
     ],
-    { stdio: ['pipe', 'pipe', 'pipe'], timeout: 120_000, env: environment(options.endsByItself) },
+    {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      timeout: 120_000,
+      env: { ...environment(options.endsByItself), ...options.env },
+    },
   )
   let stdout = ''
   let stderr = ''

@@ -47,17 +47,14 @@ const rowBytes = 64
 const callsAt = 40
 const faultAt = 48 // fail_after, then result
 const bytesAt = 56
-const special = [
-  'violations',
-  'hold',
-  'lose',
-  'host',
-  'device',
-  'opened',
-  'contexts',
-  'lead',
-  'slow',
-]
+/** Rows in their order: as the library's two lists have them. */
+function rowNames(): string[] {
+  const lists = ['native/cuda/driver_api.h', 'test/cuda/table.h']
+  return lists.flatMap((path) => {
+    const text = readFileSync(join(root, path), 'utf8')
+    return [...text.matchAll(/^ {2}F\((\w+),/gm)].map((match) => match[1] as string)
+  })
+}
 
 /** To be called at the top of a file, before anything of Trident is used. */
 export function useFakeCuda(options: FakeCudaOptions = {}): FakeCuda {
@@ -79,10 +76,7 @@ export function useFakeCuda(options: FakeCudaOptions = {}): FakeCuda {
     rmSync(dirname(control), { recursive: true })
   })
 
-  const functions = readFileSync(join(root, 'native/cuda/driver_api.h'), 'utf8').matchAll(
-    / F\((cu\w+),/g,
-  )
-  const names = [...[...functions].map((match) => match[1]), ...special]
+  const names = rowNames()
   const offsetOf = (name: string) => {
     const row = names.indexOf(name)
     if (row < 0) throw new Error(`the fake CUDA driver has no row '${name}'`)
