@@ -184,11 +184,13 @@ const nativeTests = [
   'caches',
   'repoagents',
   'contract',
+  'cuda',
   'stress',
   'simulation',
   'models',
+  'cuda',
 ].map((name) => `test/${name}`)
-const nativeInputs = ['CMakeLists.txt', 'native', 'bench/native', ...nativeTests]
+const nativeInputs = ['CMakeLists.txt', 'native', 'bench/native', 'examples/cuda', ...nativeTests]
 
 /** Builds everything native, or (`runtimeOnly`) what a program needs, leaving tests for later. */
 export function ensureNative({ runtimeOnly = false } = {}) {
