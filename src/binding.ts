@@ -115,7 +115,7 @@ export interface NativeCallbacks {
     completed: number,
     total: number,
   ): void
-  deviceEvent(server: number, device: number, lost: boolean, reason: string): void
+  deviceEvent(server: number, device: number, reason: string): void
   /** The request of this slot, which has just crossed, has this trace. */
   traced(slot: number, trace: number): void
   /** By the counts of its rules no request to this server is traced any more. */

@@ -114,8 +114,8 @@ export class Bridge {
               total,
             }),
           ),
-        deviceEvent: (server, deviceId, lost, reason) =>
-          tell(() => this.observers.get(server)?.deviceEvent?.({ deviceId, lost, reason })),
+        deviceEvent: (server, deviceId, reason) =>
+          tell(() => this.observers.get(server)?.deviceEvent?.({ deviceId, reason })),
         traced: (slot, trace) => this.traceContexts.traced(slot, trace),
         tracingOver: (server) => this.observers.get(server)?.tracingOver?.(),
         traces: (server, destination, traces) =>

@@ -80,14 +80,12 @@ export interface CudaOptions {
   peerAccess?: boolean
 }
 
-/** What happened to a GPU of this process. */
+/**
+ * A GPU is lost: an error has made it unusable for this process, for good, and only a new process can
+ * use it again. Models go on with their instances elsewhere; those without any answer UNAVAILABLE.
+ */
 export interface DeviceEvent {
   readonly deviceId: number
-  /**
-   * An error has made the device unusable for this process, for good: only a new process can use it
-   * again. Models go on with their instances elsewhere; those without any answer UNAVAILABLE.
-   */
-  readonly lost: boolean
   /** The driver's words. */
   readonly reason: string
 }
@@ -187,7 +185,7 @@ export interface ServerOptions extends TracingOptions {
    * unloaded: also at start, and when a poll finds changes.
    */
   onModelState?: (event: ModelEvent) => void
-  /** Is told, once of each, when a GPU is lost. */
+  /** Is told, once of each, when a GPU is lost; not of those lost before the server was created. */
   onDeviceEvent?: (event: DeviceEvent) => void
   sharedMemory?: {
     /**

@@ -152,8 +152,7 @@ TRITONSERVER_Error* TRITONSERVER_TridentServerOptionsSetDeviceEventFn(
     Core(options)->device_event_listener = nullptr;
     if (event_fn == nullptr) return Status::Ok();
     Core(options)->device_event_listener = [event_fn, userp](const DeviceEvent& event) {
-      const TRITONSERVER_TridentDeviceEvent plain = {event.device_id, event.lost,
-                                                     event.reason.c_str()};
+      const TRITONSERVER_TridentDeviceEvent plain = {event.device_id, event.reason.c_str()};
       event_fn(&plain, userp);
     };
     return Status::Ok();

@@ -328,8 +328,8 @@ void Bridge::Tell(const ModelEvent& event) {
 
 void Bridge::Tell(const DeviceEvent& event) {
   napi_value arguments[] = {FromInt32(env_, event.server), FromInt32(env_, event.device),
-                            FromBool(env_, event.lost), FromString(env_, event.reason)};
-  Call(on_device_event_, 4, arguments);
+                            FromString(env_, event.reason)};
+  Call(on_device_event_, 3, arguments);
 }
 
 void Bridge::Tell(const FinishedTraces& traces) {

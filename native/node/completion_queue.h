@@ -54,7 +54,6 @@ struct ModelEvent {
 struct DeviceEvent {
   int32_t server = 0;
   int32_t device = 0;
-  bool lost = false;
   std::string reason;
 };
 

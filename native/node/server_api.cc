@@ -317,7 +317,7 @@ void ServerHandle::OnModelEvent(const TRITONSERVER_TridentModelEvent* event, voi
 
 void ServerHandle::OnDeviceEvent(const TRITONSERVER_TridentDeviceEvent* event, void* userp) {
   const auto* handle = static_cast<const ServerHandle*>(userp);
-  handle->queue->Push(DeviceEvent{handle->id, event->device_id, event->lost, event->reason});
+  handle->queue->Push(DeviceEvent{handle->id, event->device_id, event->reason});
 }
 
 const std::vector<Method>& ServerMethods() {

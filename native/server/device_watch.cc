@@ -12,7 +12,7 @@ void DeviceWatch::OnDeviceLost(const cuda::Device& device, const Status& why) {
     if (ended_) return;
     telling_ = true;
   }
-  host_({.device_id = device.id(), .lost = true, .reason = why.message()});
+  host_({.device_id = device.id(), .reason = why.message()});
   MutexLock lock(mutex_);
   telling_ = false;
   told_.NotifyAll();

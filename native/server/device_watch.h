@@ -10,10 +10,9 @@
 
 namespace trident {
 
-// Something that happened to a device of the process.
+// A device of the process is lost.
 struct DeviceEvent {
   int device_id = 0;
-  bool lost = false;
   std::string reason;
 };
 

@@ -41,7 +41,7 @@ it('is told to onDeviceEvent, once, and the model says why it is UNAVAILABLE', a
   expect(message).toMatch(/model 'lost'.*device 1.*CUDA_ERROR_ILLEGAL_ADDRESS/)
   const reason = expect.stringContaining('CUDA_ERROR_ILLEGAL_ADDRESS')
   await told
-  expect(events).toEqual([{ deviceId: 1, lost: true, reason }])
+  expect(events).toEqual([{ deviceId: 1, reason }])
   expect(await server.ready()).toBe(false)
   expect(await server.modelReady('lost')).toBe(false)
   expect(await server.modelReady('other')).toBe(true)

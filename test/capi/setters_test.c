@@ -40,7 +40,7 @@ static void OnEvent(const TRITONSERVER_TridentModelEvent* event, void* userp) {
 }
 
 static void OnDevice(const TRITONSERVER_TridentDeviceEvent* event, void* userp) {
-  *(bool*)userp = event->lost;
+  *(int*)userp = event->device_id;
 }
 
 static void TestPluginOptions(TRITONSERVER_ServerOptions* options) {
@@ -109,7 +109,7 @@ void TestSetters(void) {
   TRITONSERVER_Server* server = NULL;
   TRITONSERVER_Message* message = NULL;
   int ready = 0;
-  bool lost = false;
+  int lost = -1;
   LACKS("options", TRITONSERVER_ServerOptionsNew(NULL));
   OK(TRITONSERVER_ServerOptionsNew(&options));
   TestModelOptions(options);
@@ -121,7 +121,7 @@ void TestSetters(void) {
   SETS(TRITONSERVER_TridentServerOptionsSetDeviceEventFn, OnDevice, &lost);
   OK(TRITONSERVER_ServerNew(&server, options));
   OK(TRITONSERVER_ServerOptionsDelete(options));  // the server has its own copy
-  CHECK(ready == 1 && !lost);
+  CHECK(ready == 1 && lost == -1);
   OK(TRITONSERVER_ServerMetadata(server, &message));
   CHECK(MessageHas(message, "\"name\":\"conforming\""));
   OK(TRITONSERVER_ServerDelete(server));

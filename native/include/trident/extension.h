@@ -135,13 +135,11 @@ TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentServerOptio
     struct TRITONSERVER_ServerOptions* options, TRITONSERVER_TridentModelEventFn_t event_fn,
     void* userp);
 
-/* What happened to a device of this process. Later versions of Trident may append members. */
+/* A device is lost: an error has made it unusable for this process, as CUDA has it for good, and
+ * only another process can use it again. Its instances leave service: models with others go on with
+ * those, models without answer UNAVAILABLE. Later versions of Trident may append members. */
 typedef struct TRITONSERVER_TridentDeviceEvent {
   int32_t device_id;
-  /* An error has made the device unusable for this process, as CUDA has it for good: only another
-   * process can use it again. Its instances leave service: models with others go on with those,
-   * models without answer UNAVAILABLE. */
-  bool lost;
   const char* reason; /* the driver's words */
 } TRITONSERVER_TridentDeviceEvent;
 
