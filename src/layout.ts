@@ -57,6 +57,8 @@ export interface Layout {
   readonly binds: boolean
   /** Only arrays and tensors in, only new tensors out: later requests need no reading. */
   readonly simple: boolean
+  /** Some outputs stay on a device. */
+  readonly leavesOnDevice: boolean
 }
 
 /** @param arraysInPlace ordinary arrays are used in place as well: for runs on this thread */
@@ -78,7 +80,8 @@ export function layOut(model: Descriptor, request: ReadRequest, arraysInPlace: b
     !binds &&
     request.outputs.every(({ target }) => target === null) &&
     inputs.every(({ datatype }) => datatype.array !== null)
-  return { inputs, outputs, slabBytes, binds, simple }
+  const leavesOnDevice = outputs.some(({ mode }) => mode === 'device')
+  return { inputs, outputs, slabBytes, binds, simple, leavesOnDevice }
 }
 
 function layOutInput(

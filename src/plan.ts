@@ -40,6 +40,8 @@ export class Plan {
   readonly outputs: readonly PlanOutput[]
   /** Only arrays and tensors in, only new tensors out: `matches` may find this plan. */
   readonly simple: boolean
+  /** Some outputs stay on a device: each request brings memory to be closed. */
+  readonly leavesOnDevice: boolean
   /** Has bindings to undo after each request. */
   readonly #binds: boolean
   readonly group: Group
@@ -74,6 +76,7 @@ export class Plan {
     this.inputs = layout.inputs
     this.outputs = layout.outputs
     this.simple = layout.simple
+    this.leavesOnDevice = layout.leavesOnDevice
     const items = model.maxBatchSize > 0 ? (request.inputs[0]?.shape[0] ?? 1) : 1
     this.group = new Group(model.maxBatchSize, model.instances, items)
     this.#binds = layout.binds

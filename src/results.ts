@@ -40,46 +40,50 @@ export function readResult(plan: Plan, slot: Slot, outcome: number): AnyResult {
     return result
   }
   const found = plan.bridge.native.readOutputs(slot.id)
-  readEach(
-    plan.bridge,
-    plan.outputs.map((_, i) => found[i]?.[3] as Place),
-    (i, memory) => {
-      if (!found[i]) return
+  const memories = plan.leavesOnDevice
+    ? deviceMemories(
+        plan.bridge,
+        plan.outputs.map((_, i) => found[i]?.[3] as Place),
+      )
+    : null
+  try {
+    for (let i = 0; i < plan.outputs.length; i++) {
+      if (!found[i]) continue
       const output = found[i] as NativeResult
+      const memory = memories?.[i]
       result[plan.outputs[i]!.name] = memory
-        ? onDevice(memory, output)
+        ? onDevice(memory, output[0], output[1], output[2])
         : readFound(plan, slot, i, output)
-    },
-  )
+    }
+  } catch (error) {
+    closeAll(memories)
+    throw error
+  }
   const parameters = found[plan.outputs.length]
   if (parameters) setParameters(result, parameters as NativeParameter[])
   return result
 }
 
 /** Where an output is, as the addon says. */
-type Place = NativeResult[3]
+export type Place = NativeResult[3]
+/** Of each output its memory, if it stayed on a device. */
+export type DeviceMemories = readonly (CudaMemory | null)[]
 
-/**
- * Calls `read` for each output, with its memory if it stayed on a device. When one can't be read,
- * nobody gets any, and the memory is given back.
- */
-export function readEach(
-  bridge: Bridge,
-  places: readonly Place[],
-  read: (index: number, memory: CudaMemory | null) => void,
-): void {
-  const memories = places.map((place) =>
-    Array.isArray(place) ? new CudaMemory(bridge, place) : null,
-  )
-  try {
-    for (let i = 0; i < places.length; i++) read(i, memories[i]!)
-  } catch (error) {
-    for (const memory of memories) memory?.close()
-    throw error
-  }
+/** Made for all outputs before one is read: when one can't be, nobody gets any, and all are closed. */
+export function deviceMemories(bridge: Bridge, places: readonly Place[]): DeviceMemories {
+  return places.map((place) => (Array.isArray(place) ? new CudaMemory(bridge, place) : null))
 }
 
-export function onDevice(memory: CudaMemory, [id, shape, byteSize]: NativeResult): CudaTensor {
+export function closeAll(memories: DeviceMemories | null): void {
+  if (memories !== null) for (const memory of memories) memory?.close()
+}
+
+export function onDevice(
+  memory: CudaMemory,
+  id: number,
+  shape: readonly number[],
+  byteSize: number,
+): CudaTensor {
   const { name, array } = datatypeFromId(id)
   return memory.tensor(name, shape, array === null ? { byteSize } : {})
 }

@@ -1,9 +1,9 @@
-import type { NativeParameter, NativeResponse, NativeResult } from './binding.js'
+import type { NativeParameter, NativeResponse } from './binding.js'
 import { datatypeFromId } from './datatypes.js'
 import { Failure, type TridentError, toError } from './errors.js'
 import type { Plan } from './plan.js'
 import type { Result } from './request.js'
-import { type AnyResult, onDevice, readEach, setParameters } from './results.js'
+import { type AnyResult, closeAll, deviceMemories, onDevice, setParameters } from './results.js'
 import type { StreamOutputs } from './stream-options.js'
 import type { StreamReader, StreamSlot } from './stream-slot.js'
 import { decodeBytes, elementCount, Tensor, trusted } from './tensor.js'
@@ -150,18 +150,32 @@ export class StreamSource implements StreamReader {
     extra: readonly NativeParameter[],
   ): AnyResult {
     const part: AnyResult = {}
-    const places = outputs.map(([, ...output]) => output[3])
-    readEach(this.plan.bridge, places, (i, memory) => {
-      const [name, ...output] = outputs[i]!
-      part[name] = memory ? onDevice(memory, output) : this.#copy(output)
-    })
+    const { bridge, leavesOnDevice } = this.plan
+    const memories = leavesOnDevice
+      ? deviceMemories(
+          bridge,
+          outputs.map(([, , , , place]) => place),
+        )
+      : null
+    try {
+      for (let i = 0; i < outputs.length; i++) {
+        const [name, id, shape, byteSize, place] = outputs[i]!
+        const memory = memories?.[i]
+        part[name] = memory
+          ? onDevice(memory, id, shape, byteSize)
+          : this.#copy(id, shape, place as ArrayBuffer)
+      }
+    } catch (error) {
+      closeAll(memories)
+      throw error
+    }
     setParameters(part, extra)
     return part
   }
 
-  #copy([id, shape, , buffer]: NativeResult): Tensor {
+  #copy(id: number, shape: number[], buffer: ArrayBuffer): Tensor {
     const { name, array } = datatypeFromId(id)
-    const bytes = this.plan.counted(new Uint8Array(buffer as ArrayBuffer)) as Uint8Array
+    const bytes = this.plan.counted(new Uint8Array(buffer)) as Uint8Array
     Object.freeze(shape)
     const data = array === null ? decodeBytes(bytes, elementCount(shape)) : new array(bytes.buffer)
     return new Tensor(name, data as never, shape, trusted)
