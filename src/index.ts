@@ -56,7 +56,7 @@ export type {
 } from './model-config.js'
 export { type OpenTelemetryTracer, openTelemetryTracing } from './open-telemetry.js'
 export type { InferOptions, SequenceOptions } from './options.js'
-export type { Prepared, PrepareOptions } from './prepared.js'
+export type { Prepared, PreparedOutputs, PrepareOptions } from './prepared.js'
 export type { RegionTensor, RegionTensorOptions } from './region-tensor.js'
 export type { Inputs, InputValue, Outputs, OutputTarget, Result } from './request.js'
 export { parametersOf } from './results.js'

@@ -11,7 +11,7 @@ import {
   readTimeout,
   type Timeout,
 } from './options.js'
-import { Prepared, type PrepareOptions } from './prepared.js'
+import { Prepared, type PreparedOutputs, type PrepareOptions } from './prepared.js'
 import { type Inputs, type Outputs, type Result, readRequest } from './request.js'
 import type { AnyResult } from './results.js'
 import { chooseSequenceId, type NewSequenceOptions, Sequence } from './sequence.js'
@@ -110,9 +110,11 @@ export class Model {
    *
    * @throws as `infer` for a request that does not fit the model
    */
-  prepare(options: PrepareOptions): Prepared {
+  prepare<const O extends PreparedOutputs | undefined = undefined>(
+    options: PrepareOptions & { outputs?: O },
+  ): Prepared<O> {
     try {
-      return new Prepared(this.#server, this.#state, options)
+      return new Prepared<O>(this.#server, this.#state, options)
     } catch (reason) {
       throw toError(reason, this.name)
     }

@@ -5,11 +5,18 @@ import { TridentError, toError } from './errors.js'
 import { sameShape } from './layout.js'
 import type { ModelState } from './model-state.js'
 import type { Plan } from './plan.js'
-import type { RegionTensor } from './region-tensor.js'
-import { type Inputs, type OutputTarget, type ReadRequest, readRequest } from './request.js'
+import {
+  type Inputs,
+  type OutputTarget,
+  type ReadRequest,
+  type Result,
+  readRequest,
+} from './request.js'
 import type { AnyResult } from './results.js'
 import type { Server } from './server.js'
 import { Tensor } from './tensor.js'
+
+export type PreparedOutputs = Readonly<Record<string, OutputTarget>>
 
 export interface PrepareOptions {
   /** As the inputs of `infer`; BYTES only in regions. The buffers stay bound. */
@@ -19,24 +26,33 @@ export interface PrepareOptions {
    * `outputs`, or with `true` for one, an array is allocated; the model must then leave only one
    * possible shape. What goes to 'device' gets new memory in every run, to be closed.
    */
-  outputs?: Readonly<Record<string, OutputTarget>>
+  outputs?: PreparedOutputs
+}
+
+/** The outputs over memory that stays the same from run to run. */
+type BoundResult<O extends PreparedOutputs | undefined> = {
+  readonly [K in keyof Result<O> as K extends keyof O
+    ? O[K] extends 'device'
+      ? never
+      : K
+    : K]: Result<O>[K]
 }
 
 /**
  * A request whose names, shapes and buffers are bound: write the inputs into their arrays, run,
  * read the outputs from theirs. Holds memory of the model until closed.
  */
-export class Prepared {
+export class Prepared<O extends PreparedOutputs | undefined = PreparedOutputs> {
   /**
    * The outputs by name, over the memory bound to them: the same objects after every run. Those
    * that go to 'device' are in the results of the runs only.
    */
-  readonly outputs: Readonly<Record<string, Tensor | RegionTensor>>
+  readonly outputs: BoundResult<O>
 
   readonly #server: Server
   readonly #state: ModelState
   readonly #inputs: Inputs
-  readonly #targets: Readonly<Record<string, OutputTarget>>
+  readonly #targets: PreparedOutputs
   /** Those, read for the version of the model that `#plan` is for. */
   #request: ReadRequest
   /** For `sync`: its slot uses the arrays in place. */
@@ -79,8 +95,8 @@ export class Prepared {
     this.#plan = state.newPlan(this.#request, true)
     collected.register(this, this.#plan, this)
     try {
-      this.outputs = this.#plan.bind(this.#request)
-      this.#bound = this.outputs
+      this.#bound = this.#plan.bind(this.#request)
+      this.outputs = this.#bound as BoundResult<O>
     } catch (error) {
       this.close()
       throw error
@@ -95,12 +111,12 @@ export class Prepared {
    *   where outputs go to 'device', these as well
    * @throws as `infer`; INVALID_ARG when a bound array was transferred away or resized
    */
-  sync(): Readonly<Record<string, Tensor | RegionTensor>> {
+  sync(): Readonly<Result<O>> {
     try {
       this.#checkIdle()
       this.#state.bridge.flush() // requests already made go first
       if (this.#plan.closed) this.#rebind()
-      return this.#plan.runBound(this.#bound)
+      return this.#plan.runBound(this.#bound) as Result<O>
     } catch (reason) {
       throw toError(reason, this.#state.name)
     }
@@ -112,7 +128,7 @@ export class Prepared {
    *
    * @returns and throws as `sync`; UNAVAILABLE while another run is under way
    */
-  async async(): Promise<Readonly<Record<string, Tensor | RegionTensor>>> {
+  async async(): Promise<Readonly<Result<O>>> {
     try {
       this.#checkIdle()
       this.#running = true
@@ -125,7 +141,7 @@ export class Prepared {
         const result = await new Promise<AnyResult>((resolve, reject) =>
           slot.submit(resolve, reject),
         )
-        return alike(result, this.#bound) ? this.#bound : result
+        return (this.#isAsBound(result) ? this.#bound : result) as Result<O>
       } finally {
         this.#running = false
       }
@@ -161,6 +177,11 @@ export class Prepared {
     this.#server.checkOpen()
   }
 
+  /** `outputs` say all there is to say about this result. */
+  #isAsBound(result: AnyResult): boolean {
+    return !this.#copying!.leavesOnDevice && alike(result, this.#bound)
+  }
+
   /** The model was loaded anew: the old version's slot went with it. */
   #rebind(): void {
     this.#state.checkOneResponse()
@@ -169,7 +190,8 @@ export class Prepared {
     const plan = this.#state.newPlan(request, true)
     try {
       const bound = plan.bind(request)
-      this.#bound = alike(bound, this.outputs) ? this.outputs : bound
+      const outputs = this.outputs as Readonly<AnyResult>
+      this.#bound = alike(bound, outputs) ? outputs : bound
     } catch (error) {
       plan.close()
       throw error
@@ -187,7 +209,7 @@ const collected = new FinalizationRegistry<Plan>((plan) => plan.close())
 function readTargets(
   descriptor: Descriptor,
   outputs: PrepareOptions['outputs'] | undefined,
-): Readonly<Record<string, OutputTarget>> {
+): PreparedOutputs {
   if (outputs !== undefined) {
     if (typeof outputs !== 'object' || outputs === null || Array.isArray(outputs)) {
       throw new TypeError(`outputs is an object of targets by name, got ${typeName(outputs)}`)
@@ -214,7 +236,6 @@ function allocate(state: ModelState, request: ReadRequest, name: string): Tensor
 }
 
 function alike(a: AnyResult, b: Readonly<AnyResult>): boolean {
-  if (Object.keys(a).length !== Object.keys(b).length) return false
   for (const name in b) {
     const found = a[name]
     if (!found || found.datatype !== b[name]!.datatype) return false

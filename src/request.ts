@@ -43,7 +43,9 @@ type ResultTensor<T extends OutputTarget> = T extends 'device'
 /** Outputs by name. Those written to a region come back as the region tensor. */
 export type Result<O extends Outputs | undefined = undefined> =
   O extends Readonly<Record<string, OutputTarget>>
-    ? { [K in keyof O]: ResultTensor<O[K]> }
+    ? keyof O extends never
+      ? Record<string, Tensor> // {} names none: all of the model's
+      : { [K in keyof O]: ResultTensor<O[K]> }
     : Record<string, Tensor>
 
 /** Bytes that the backend reads or writes in place. */

@@ -198,9 +198,9 @@ it('never touches a region made after its own was closed', async () => {
 it('takes outputs: {} for no outputs named', async () => {
   using run = model.prepare({ inputs: { image: digits.imageOf(3) }, outputs: {} })
   const expected = model.inferSync({ image: digits.imageOf(3) }).logits!.data
-  expect((run.sync().logits as Tensor).data).toEqual(expected)
-  ;((run.outputs.logits as Tensor).data as Float32Array).fill(0)
-  expect(((await run.async()).logits as Tensor).data).toEqual(expected)
+  expect(run.sync().logits!.data).toEqual(expected)
+  ;(run.outputs.logits!.data as Float32Array).fill(0)
+  expect((await run.async()).logits!.data).toEqual(expected)
 })
 
 it('refuses options it does not know', async () => {
