@@ -188,7 +188,7 @@ const nativeTests = [
   'stress',
   'simulation',
   'models',
-  'cuda',
+  'onnxruntime',
 ].map((name) => `test/${name}`)
 const nativeInputs = ['CMakeLists.txt', 'native', 'bench/native', 'examples/cuda', ...nativeTests]
 

@@ -45,17 +45,22 @@ function listPrograms(buildDir) {
     { encoding: 'utf8', maxBuffer: 64 << 20 },
   )
   if (status !== 0) throw new SetupError(`cannot list the native tests: ${stderr}`)
-  return JSON.parse(stdout).tests.map((test) => ({
-    name: test.name,
-    command: test.command,
-    cwd: test.properties?.find((property) => property.name === 'WORKING_DIRECTORY')?.value,
-  }))
+  return JSON.parse(stdout).tests.map(({ name, command, properties = [] }) => {
+    const propertyOf = (wanted) => properties.find((property) => property.name === wanted)?.value
+    const variables = (propertyOf('ENVIRONMENT') ?? []).map((text) => text.split(/=(.*)/s))
+    return {
+      name,
+      command,
+      cwd: propertyOf('WORKING_DIRECTORY'),
+      ownEnv: Object.fromEntries(variables),
+    }
+  })
 }
 
 /** A GoogleTest program counts its cases; any other one counts as one test, by its exit code. */
-function runProgram({ name, command, cwd }, env) {
+function runProgram({ name, command, cwd, ownEnv }, env) {
   return withReport((file) => {
-    const options = { GTEST_OUTPUT: `json:${file}`, GTEST_BRIEF: '1', ...env }
+    const options = { GTEST_OUTPUT: `json:${file}`, GTEST_BRIEF: '1', ...env, ...ownEnv }
     const { ok, why } = execute(command, options, cwd)
     const report = readReport(file)
     const cases = (report?.testsuites ?? []).flatMap((suite) => suite.testsuite)
