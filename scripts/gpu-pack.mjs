@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { buildDir, ensureReady, outDir, root, run, runMain, SetupError, say } from './setup.mjs'
+import { ensureReady, outDir, root, run, runMain, SetupError, say } from './setup.mjs'
 
 const limitBytes = 60 << 20
 const work = join(root, 'build', 'gpu')
@@ -31,8 +31,15 @@ const copied = [
   'bench/machine.mjs',
   'bench/paths.mjs',
   'scripts/gpu.mjs',
+  'examples/cuda/models',
 ]
-const built = ['trident.node', 'libtritonserver.so', 'trident_cuda_costs', 'backends/identity']
+const built = [
+  'trident.node',
+  'libtritonserver.so',
+  'trident_cuda_costs',
+  'backends/identity',
+  'test_backends/normalise',
+]
 
 const starter = `#!/bin/sh
 # ./run test, or ./run bench
@@ -55,25 +62,12 @@ function stripAll(path) {
   }
 }
 
-/** The example with a kernel, which is built as its readers build it. */
-function addExample() {
-  const prefix = join(work, 'prefix')
-  const example = join(work, 'example')
-  run('cmake', ['--install', buildDir, '--prefix', prefix, '--strip'], quiet)
-  const source = ['-S', join(root, 'examples/cuda'), '-B', example]
-  // Its libraries are found by those of the addon, which are loaded before.
-  run('cmake', [...source, `-DCMAKE_PREFIX_PATH=${prefix}`, '-DCMAKE_SKIP_RPATH=ON'], quiet)
-  run('cmake', ['--build', example], quiet)
-  copyIn(join(example, 'models'), 'build/cuda-example/models')
-}
-
 await runMain(() => {
   ensureReady()
   rmSync(work, { recursive: true, force: true })
   for (const path of copied) copyIn(join(root, path), path)
   for (const path of built) copyIn(join(outDir, path), join('build/Release/out', path))
   stripAll(join(folder, 'build/Release/out'))
-  addExample()
   copyFileSync(realpathSync(process.execPath), join(folder, 'node'))
   stripAll(join(folder, 'node'))
   writeFileSync(join(folder, 'run'), starter)

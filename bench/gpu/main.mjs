@@ -8,7 +8,7 @@ import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CudaMemory, createServer, cudaReport } from '../../dist/esm/index.js'
-import { loadIdentity, withOwner } from '../../test/gpu/support.mjs'
+import { loadIdentity, serverOptions, withOwner } from '../../test/gpu/support.mjs'
 import { describeMachine } from '../machine.mjs'
 
 const args = process.argv.slice(2)
@@ -127,7 +127,7 @@ function print(title, rows) {
 }
 
 const driver = driverCosts()
-const server = await createServer()
+const server = await createServer(serverOptions)
 const model = await loadIdentity(server, 'identity')
 const regions = await regionToRegion(server, model)
 const results = {

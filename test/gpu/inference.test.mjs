@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { CudaMemory, createServer, Tensor } from '../../dist/esm/index.js'
@@ -11,6 +11,7 @@ import {
   needsTwo,
   numbers,
   refuses,
+  serverOptions,
   withOwner,
 } from './support.mjs'
 
@@ -19,7 +20,7 @@ let gpu
 let cpu
 
 before(async () => {
-  server = await createServer()
+  server = await createServer(serverOptions)
   gpu = await loadIdentity(server, 'gpu')
   cpu = await loadIdentity(server, 'cpu', null)
 })
@@ -154,13 +155,19 @@ describe('a region', () => {
   })
 })
 
-const kernelModels = fileURLToPath(new URL('../../build/cuda-example/models', import.meta.url))
+const inTree = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 
 describe('a backend with a kernel', () => {
-  it('computes on the device', {
-    skip: existsSync(kernelModels) ? false : 'not built',
-  }, async (t) => {
-    const own = await createServer({ modelRepository: kernelModels, modelControl: 'explicit' })
+  it('computes on the device', async (t) => {
+    const own = await createServer({
+      ...serverOptions,
+      backendDirectory: join(
+        dirname(process.env.TRIDENT_NATIVE_BINDING ?? inTree('build/Release/out/x')),
+        'test_backends',
+      ),
+      modelRepository: inTree('examples/cuda/models'),
+      modelControl: 'explicit',
+    })
     try {
       const model = await own.loadModel('normalise').catch((error) => {
         if (error.code === 'UNSUPPORTED')

@@ -10,6 +10,9 @@ export const { devices } = cudaReport()
 /** For tests of two devices: false, or why they are left out. */
 export const needsTwo = devices.length > 1 ? false : 'there is one device'
 
+/** Old devices will do: nothing here needs what newer ones can. */
+export const serverOptions = { cuda: { minComputeCapability: 0 } }
+
 /** A model that gives back its floats, on a GPU or, with null, on the CPU. */
 export function loadIdentity(server, name, gpu = 0, config = {}) {
   const group = gpu === null ? { kind: 'KIND_CPU' } : { kind: 'KIND_GPU', gpus: [gpu] }
@@ -54,14 +57,19 @@ export async function refuses(call, code) {
  * memory's handle, and with what asks that process for those floats.
  */
 export async function withOwner(floats, use, { byteSize = floats.byteLength } = {}) {
-  const owner = spawn(process.execPath, [
-    fileURLToPath(new URL('owner.mjs', import.meta.url)),
-    String(byteSize),
-    JSON.stringify([...floats]),
-  ])
-  owner.stderr.pipe(process.stderr)
+  const program = fileURLToPath(new URL('owner.mjs', import.meta.url))
+  const owner = spawn(process.execPath, [program, String(byteSize), JSON.stringify([...floats])], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const ended = once(owner, 'exit')
+  owner.stdin.on('error', () => {}) // nobody reads any more: `next` says why
   const lines = createInterface(owner.stdout)[Symbol.asyncIterator]()
-  const next = async () => (await lines.next()).value
+  const next = async () => {
+    const { value, done } = await lines.next()
+    if (!done) return value
+    const [code, signal] = await ended
+    throw new Error(`the process that has the memory ended with ${signal ?? `code ${code}`}`)
+  }
   try {
     const rawHandle = await next()
     return await use(rawHandle, async () => {
@@ -70,6 +78,6 @@ export async function withOwner(floats, use, { byteSize = floats.byteLength } = 
     })
   } finally {
     owner.stdin.end()
-    await once(owner, 'exit')
+    await ended
   }
 }
