@@ -6,7 +6,7 @@ import { readDevice, readPointer, readRawHandle } from './cuda.js'
 import { type CudaExchange, keepAlive, readExchange } from './cuda-exchange.js'
 import { CudaTensor } from './cuda-tensor.js'
 import { type Datatype, typeName } from './datatypes.js'
-import { TridentError, toError } from './errors.js'
+import { invalid, TridentError, toError } from './errors.js'
 import { readObject } from './options.js'
 import { type RegionSource, type RegionTensorOptions, readSize } from './region-tensor.js'
 
@@ -24,7 +24,7 @@ export interface CudaOpenOptions {
   deviceId?: number
   /** Bytes from the start of the allocation; 0 unless given. */
   offset?: number
-  /** Up to the allocation's end unless given. */
+  /** More than 0; up to the allocation's end unless given. */
   byteSize?: number
 }
 
@@ -48,6 +48,8 @@ export interface CudaCopyOptions {
  * Memory of a GPU: models on that GPU read and write tensors in it in place, and other processes
  * can open it. Copies of one memory are made in the order of the calls. A copy and a request are
  * not ordered: wait for one before the other begins.
+ *
+ * `allocate`, `open`, `fromPointer` and `fromExchange` wait for the driver on the calling thread.
  *
  * Where there is no NVIDIA driver all methods throw or reject with TridentError UNSUPPORTED, which
  * says what is missing; with UNAVAILABLE when the memory is closed or its device has failed.
@@ -92,16 +94,17 @@ export class CudaMemory {
    * it; the exporter must not free it before.
    *
    * @throws TridentError INVALID_ARG: not a handle of 64 bytes, one that the driver does not know
-   *   (any more), another device's, or the memory ends before `offset + byteSize`
+   *   (any more), another device's, the memory ends before `offset + byteSize`, or `byteSize` is 0
    */
   static open(options: CudaOpenOptions): CudaMemory {
     const { rawHandle, deviceId, offset, byteSize } = readOptions(options, openOptionNames)
+    if (byteSize === 0) throw invalid('byteSize is more than 0; without it all is opened, got 0')
     const bridge = getBridge()
     const memory = bridge.native.cudaOpen(
       readRawHandle(rawHandle),
       readDevice(deviceId ?? 0),
       readSize(offset ?? 0, 'offset'),
-      readSize(byteSize ?? 0, 'byteSize'),
+      readSize(byteSize ?? toTheEnd, 'byteSize'),
     )
     return new CudaMemory(bridge, memory)
   }
@@ -224,8 +227,9 @@ export class CudaMemory {
 
   /**
    * Ends the use of the memory by this object. Requests and copies under way keep it until they
-   * have ended; then it is freed, if it was allocated here, or closed, if it was opened. Further
-   * calls do nothing.
+   * have ended; then it is freed, if it was allocated here, or closed, if it was opened. Prepared
+   * requests that use it fail with UNAVAILABLE, and keep it until they are closed. Further calls do
+   * nothing.
    */
   close(): void {
     if (this.#memory === null) return
@@ -271,6 +275,9 @@ const collected = new FinalizationRegistry<Held>(({ bridge, memory, name, owned 
   }
   bridge.native.forgetMemory(memory)
 })
+
+/** A size for the addon. */
+const toTheEnd = 0
 
 const openOptionNames = ['rawHandle', 'deviceId', 'offset', 'byteSize'] as const
 const pointerOptionNames = ['pointer', 'deviceId', 'byteSize'] as const

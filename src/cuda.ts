@@ -82,8 +82,8 @@ export function readRawHandle(value: unknown): Uint8Array {
   if (typeof value === 'string') {
     if (/^[A-Za-z0-9+/]{86}==$/.test(value)) return Buffer.from(value, 'base64')
     throw invalid(
-      `rawHandle is not base64 of a CUDA IPC handle's ${handleBytes} bytes, ` +
-        `which is 88 characters; got ${value.length}`,
+      `rawHandle is base64 of the ${handleBytes} bytes of a CUDA IPC handle, 86 of its characters ` +
+        `and '=='; got ${value.length === 88 ? 'others' : `${value.length} characters`}`,
     )
   }
   if (arrayName(value) !== 'Uint8Array') {

@@ -56,8 +56,8 @@ export class ServerRegions {
   /**
    * Makes memory of a GPU known to this server under a name; regions of both kinds share their
    * names. The memory is opened here, once for any number of names; requests find it open. A handle
-   * of this process stands for the memory itself. The exporter must keep it until it is
-   * unregistered and the requests that use it have ended.
+   * that `CudaMemory.ipcHandle` gave in this process stands for the memory itself. The exporter must
+   * keep it until it is unregistered and the requests that use it have ended.
    *
    * @throws TridentError UNSUPPORTED: there is no NVIDIA driver; ALREADY_EXISTS: the name is taken;
    *   INVALID_ARG: not a handle of 64 bytes, one that the driver does not know (any more), another

@@ -237,6 +237,7 @@ describe('registration', () => {
       { ...good, rawHandle: rawHandle.subarray(1) },
       { ...good, rawHandle: new Uint8Array(64) },
       { ...good, rawHandle: 'AAAA' },
+      { ...good, rawHandle: '%'.repeat(88) },
       { ...good, deviceId: 1 },
       { ...good, deviceId: 5 },
       { ...good, byteSize: 0 },
