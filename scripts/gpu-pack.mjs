@@ -1,6 +1,6 @@
-// npm run pack:gpu: build/trident-gpu.tar.gz, for machines that have a GPU and its driver and nothing
-// else of this: Node, what is built and the GPU suite. There: `tar xf trident-gpu.tar.gz`, then
-// `trident-gpu/run test` or `trident-gpu/run bench`.
+// npm run pack:gpu: build/trident-gpu.tar.gz, for machines that have a GPU and its driver, glibc and
+// libstdc++ as new as here, and nothing else of this: Node, what is built and the GPU suite. There:
+// `tar xf trident-gpu.tar.gz`, then `trident-gpu/run test` or `trident-gpu/run bench`.
 import {
   chmodSync,
   copyFileSync,

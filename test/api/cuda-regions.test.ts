@@ -103,11 +103,16 @@ describe('tensors in memory of a GPU', () => {
   it('of memory that is closed are refused', async () => {
     const memory = await withFloats()
     const INPUT0 = memory.tensor('FP32', [4])
-    using run = gpu.prepare({ inputs: { INPUT0 } })
+    const devices = fake.calls('device')
+    const run = gpu.prepare({ inputs: { INPUT0 } })
     run.sync()
     memory.close()
     await expectFailure(() => gpu.infer({ INPUT0 }), 'UNAVAILABLE', 'closed')
     await expectFailure(() => run.sync(), 'UNAVAILABLE', 'closed')
+    await expectFailure(() => run.async(), 'UNAVAILABLE', 'closed')
+    expect(fake.calls('device')).toBe(devices)
+    run.close()
+    await untilLeft(fake, 'device', devices - 1)
   })
 
   it('keep memory that is closed while requests use it', async () => {
