@@ -189,6 +189,22 @@ describe('C ABI', () => {
     const dynamic = execFileSync('readelf', ['-d', join(out, 'libtritonserver.so')]).toString()
     expect(matches(dynamic, /SONAME\).*\[(.*)\]/g)).toEqual(['libtritonserver.so'])
   })
+
+  it('libraries look for others beside themselves only', () => {
+    const plugins = ['backends', 'caches', 'repoagents'].flatMap((kind) =>
+      readdirSync(join(out, kind), { recursive: true }).map((path) => join(out, kind, `${path}`)),
+    )
+    const libraries = [join(out, 'trident.node'), ...plugins.filter((path) => /\.so$/.test(path))]
+    expect(libraries.length).toBeGreaterThan(4)
+    for (const library of libraries) {
+      const dynamic = execFileSync('readelf', ['-d', library]).toString()
+      // An empty entry is the working directory.
+      const places = matches(dynamic, /R(?:UN)?PATH\).*\[(.*)\]/g).flatMap((list) =>
+        list.split(':'),
+      )
+      expect(places.filter((place) => !/^\$ORIGIN(\/|$)/.test(place))).toEqual([])
+    }
+  })
 })
 
 describe('tables in step', () => {
