@@ -144,6 +144,15 @@ function gather() {
   })
 }
 
+/** A vector of four numbers, without a batch dimension. */
+function fixed() {
+  return encodeModel({
+    nodes: [node('Identity', ['input'], ['output'])],
+    inputs: [input('input', 'FLOAT', [4])],
+    outputs: [output('output', 'FLOAT', [4])],
+  })
+}
+
 /** The sum of a vector, as a scalar: shape [] in the file. */
 function scalar() {
   return encodeModel({
@@ -344,6 +353,7 @@ export const models = {
   add_variable: addVariable,
   nonzero: nonZero,
   gather,
+  fixed,
   scalar,
   pick,
   ragged,

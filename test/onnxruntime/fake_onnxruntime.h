@@ -4,7 +4,8 @@
  * - its tensors lie in the memory of the fake driver's devices (fake_cuda.h), or the run fails,
  * - it runs on the stream that its provider options name, in order with the copies put there, and
  *   the run is over when it has been done, as with the real provider,
- * - with CUDA graphs, a run whose tensors lie elsewhere than in the first of its graph fails.
+ * - with CUDA graphs, of which each thread has its own, a run whose tensors lie elsewhere than in
+ * the first of its graph fails.
  *
  * FAKE_ONNXRUNTIME_LIBRARY in the environment is the path of the real library. */
 #ifndef TEST_ONNXRUNTIME_FAKE_ONNXRUNTIME_H_
@@ -18,8 +19,8 @@
  * the next one. */
 FAKE_ONNXRUNTIME_API const char* FakeOnnxRuntimeOption(const char* name);
 
-/* From now on the function (by its name in ort_api.h, one that is replaced) fails with the message;
- * no longer with null. */
+/* From now on the function (by its name in ort_api.h, one that is replaced) fails with the message,
+ * for GPUs only; no longer with null. */
 FAKE_ONNXRUNTIME_API void FakeOnnxRuntimeFail(const char* function, const char* message);
 
 /* Sessions for a GPU that are made from now on read and write this tensor on the host; with null,

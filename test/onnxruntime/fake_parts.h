@@ -6,6 +6,8 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "backends/onnxruntime/ort_api.h"
@@ -23,8 +25,9 @@ using Addresses = std::vector<const void*>;
 struct CudaSession {
   OrtCudaOptions options;
   OrtMemoryInfo* memory = nullptr;
-  std::set<std::string> on_host;            // tensors
-  std::map<std::string, Addresses> graphs;  // by their ids
+  std::set<std::string> on_host;  // tensors
+  // As the real ones, each is of the thread that ran it first.
+  std::map<std::pair<std::thread::id, std::string>, Addresses> graphs;  // by thread and their ids
 };
 
 // What the parts of the library share.

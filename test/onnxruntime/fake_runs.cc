@@ -83,7 +83,8 @@ OrtStatus* BindOutputToDevice(OrtIoBinding* binding, const char* name,
 // What a run with a graph has to do with it; null when it may.
 OrtStatus* UseGraph(CudaSession* session, const std::string& id, const Addresses& tensors) {
   if (session->options.entries["enable_cuda_graph"] != "1" || id == "-1") return nullptr;
-  const auto [graph, recorded] = session->graphs.emplace(id, tensors);
+  const auto [graph, recorded] =
+      session->graphs.emplace(std::pair(std::this_thread::get_id(), id), tensors);
   ++(recorded ? fake.runs.recorded : fake.runs.replayed);
   return graph->second == tensors ? nullptr
                                   : fake.Refuse("the tensors of graph " + id + " have moved");

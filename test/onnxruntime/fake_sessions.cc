@@ -38,6 +38,7 @@ OrtStatus* UpdateOptions(OrtCudaOptions* options, const char* const* keys,
                          const char* const* values, size_t count) {
   const std::lock_guard lock(fake.mutex);
   if (OrtStatus* fault = fake.Fault("UpdateCUDAProviderOptions")) return fault;
+  options->entries.clear();  // those not named get their defaults
   for (size_t i = 0; i < count; ++i) {
     if (!IsKnownOption(keys[i]))
       return fake.Refuse(std::string("unknown provider option: ") + keys[i]);
@@ -69,6 +70,11 @@ void ReleaseSessionOptions(OrtSessionOptions* options) {
 
 OrtStatus* CreateSession(const OrtEnv* env, const char* path, const OrtSessionOptions* options,
                          OrtSession** session) {
+  {
+    const std::lock_guard lock(fake.mutex);
+    OrtStatus* fault = appended.contains(options) ? fake.Fault("CreateSession") : nullptr;
+    if (fault != nullptr) return fault;
+  }
   if (OrtStatus* status = fake.real.CreateSession(env, path, options, session)) return status;
   const std::lock_guard lock(fake.mutex);
   const auto cuda = appended.find(options);

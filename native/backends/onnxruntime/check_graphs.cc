@@ -30,7 +30,28 @@ bool IsKnown(const Session& session, const ModelConfig& config, const std::strin
 
 Status Refuse(const ModelConfig& config, const std::string& tensor, const char* why) {
   return backend::InvalidArg("model '", config.name, "': CUDA graphs replay runs on tensors of ",
-                             "one size for each batch size, but '", tensor, "' ", why);
+                             "one size for each batch size, on the GPU, but '", tensor, "' ", why);
+}
+
+// A recorded run is what the GPU did: what the host has read and written is not done again.
+Status CheckPlaces(const Session& session, const ModelConfig& config) {
+  for (const TensorInfo& input : session.inputs()) {
+    if (!input.place.on_device()) return Refuse(config, input.name, "is read on the host");
+  }
+  for (const backend::TensorConfig& input : config.inputs) {
+    if (FindTensor(session.inputs(), input.name) == nullptr) {
+      return Refuse(config, input.name, "has a default in the model file");
+    }
+  }
+  for (const TensorInfo& output : session.outputs()) {
+    const bool used = config.FindStateOutput(output.name) != nullptr ||
+                      std::any_of(config.outputs.begin(), config.outputs.end(),
+                                  [&](const auto& listed) { return listed.name == output.name; });
+    if (used && !output.place.on_device()) {
+      return Refuse(config, output.name, "is written on the host");
+    }
+  }
+  return Status();
 }
 
 }  // namespace
@@ -55,7 +76,7 @@ Status CheckGraphs(const Session& session, const ModelConfig& config) {
   for (const backend::TensorConfig& output : config.outputs) {
     if (!IsKnown(session, config, output.name)) return Refuse(config, output.name, kVaries);
   }
-  return Status();
+  return CheckPlaces(session, config);
 }
 
 }  // namespace trident::ort

@@ -3,7 +3,11 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
+#include <memory>
 #include <vector>
+
+#include "backends/common/memory.h"
+#include "cuda/driver.h"
 
 namespace trident::ort {
 namespace {
@@ -81,10 +85,13 @@ Status ReadParameters(const ModelConfig& config, CudaOptions* options) {
   return Status();
 }
 
+// As the provider reads it.
+bool IsTrue(const std::string& value) { return value == "1" || value == "true" || value == "True"; }
+
 void ReadGraphs(const Json* cuda, CudaOptions* options) {
   const auto chosen = options->provider.find(kGraphs);
   if (chosen != options->provider.end()) {
-    options->graphs = chosen->second == "1" || chosen->second == "true";
+    options->graphs = IsTrue(chosen->second);
   }
   if (cuda == nullptr) return;
   bool wanted = false;
@@ -95,6 +102,32 @@ void ReadGraphs(const Json* cuda, CudaOptions* options) {
     if (const Json* size = spec.Find("batch_size")) size->AsInt(&batch_size);
     options->graph_batch_sizes.insert(batch_size);
   }
+}
+
+using ProviderOptions = std::unique_ptr<OrtCudaOptions, void (*)(OrtCudaOptions*)>;
+
+// To set any is what makes ONNX Runtime load the provider.
+OrtStatus* SetOptions(const OrtApi& api, const std::map<std::string, std::string>& entries,
+                      OrtCudaOptions* options) {
+  std::vector<const char*> keys;
+  std::vector<const char*> values;
+  for (const auto& [key, value] : entries) {
+    keys.push_back(key.c_str());
+    values.push_back(value.c_str());
+  }
+  return api.UpdateCUDAProviderOptions(options, keys.data(), values.data(), keys.size());
+}
+
+// Options for the device, the provider being loaded.
+Status MakeOptions(const Runtime& runtime, int device_id, const std::string& context,
+                   ProviderOptions* options) {
+  const OrtApi& api = runtime.api();
+  OrtCudaOptions* raw = nullptr;
+  ORT_RETURN_IF_ERROR(runtime, api.CreateCUDAProviderOptions(&raw), context);
+  options->reset(raw);
+  ORT_RETURN_IF_ERROR(runtime, SetOptions(api, {{"device_id", std::to_string(device_id)}}, raw),
+                      context);
+  return Status();
 }
 
 }  // namespace
@@ -129,29 +162,34 @@ Status FindCudaProvider(const OrtApi& api) {
   return Status();
 }
 
+Status LoadCudaProvider(const Runtime& runtime) {
+  BACKEND_RETURN_IF_ERROR(runtime.CudaProvider());
+  const Result<const cuda::DriverApi*> driver = cuda::Driver();
+  if (!driver.ok()) return backend::FromCore(driver.status());
+  ProviderOptions options(nullptr, runtime.api().ReleaseCUDAProviderOptions);
+  return MakeOptions(runtime, 0, "cannot load ONNX Runtime's CUDA provider", &options);
+}
+
 Status AppendCudaProvider(const Runtime& runtime, const CudaOptions& options,
                           const cuda::Stream& stream, const std::string& context,
                           OrtSessionOptions* session) {
   const OrtApi& api = runtime.api();
-  const std::string device_id = std::to_string(stream.device().id());
-  std::vector<const char*> keys = {"device_id", "has_user_compute_stream"};
-  std::vector<const char*> values = {device_id.c_str(), "1"};
-  for (const auto& [key, value] : options.provider) {
-    keys.push_back(key.c_str());
-    values.push_back(value.c_str());
+  const int device_id = stream.device().id();
+  ProviderOptions made(nullptr, api.ReleaseCUDAProviderOptions);
+  BACKEND_RETURN_IF_ERROR(MakeOptions(runtime, device_id, context, &made));
+  std::map<std::string, std::string> entries = options.provider;
+  entries["device_id"] = std::to_string(device_id);  // each update sets all, the rest to defaults
+  entries["has_user_compute_stream"] = "1";
+  if (OrtStatus* status = SetOptions(api, entries, made.get())) {
+    const Status refused = runtime.ToStatus(status, context);
+    return backend::InvalidArg(TRITONSERVER_ErrorMessage(refused.get()));
   }
-  OrtCudaOptions* raw = nullptr;
-  ORT_RETURN_IF_ERROR(runtime, api.CreateCUDAProviderOptions(&raw), context);
-  const std::unique_ptr<OrtCudaOptions, void (*)(OrtCudaOptions*)> owned(
-      raw, api.ReleaseCUDAProviderOptions);
-  ORT_RETURN_IF_ERROR(runtime,
-                      api.UpdateCUDAProviderOptions(raw, keys.data(), values.data(), keys.size()),
-                      context);
   ORT_RETURN_IF_ERROR(
-      runtime, api.UpdateCUDAProviderOptionsWithValue(raw, "user_compute_stream", stream.handle()),
+      runtime,
+      api.UpdateCUDAProviderOptionsWithValue(made.get(), "user_compute_stream", stream.handle()),
       context);
-  ORT_RETURN_IF_ERROR(runtime, api.SessionOptionsAppendExecutionProvider_CUDA_V2(session, raw),
-                      context);
+  ORT_RETURN_IF_ERROR(
+      runtime, api.SessionOptionsAppendExecutionProvider_CUDA_V2(session, made.get()), context);
   return Status();
 }
 

@@ -35,6 +35,11 @@ Status ReadCudaOptions(const backend::ModelConfig& config, CudaOptions* options)
 // it loads them and from nowhere else.
 Status FindCudaProvider(const OrtApi& api);
 
+// Whether a session on a GPU can be made: OK, or what is missing of the driver, the provider's
+// files or the libraries that those need. Loads the provider, once there are a driver and its
+// files.
+Status LoadCudaProvider(const Runtime& runtime);
+
 // The session will run on the stream's device, and put its work on the stream.
 Status AppendCudaProvider(const Runtime& runtime, const CudaOptions& options,
                           const cuda::Stream& stream, const std::string& context,

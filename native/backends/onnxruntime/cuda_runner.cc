@@ -36,10 +36,10 @@ Status ReadPlacesOf(const Runtime& runtime, const OrtSession* session, ReadMemor
 }  // namespace
 
 Status CudaRunner::Create(const Runtime& runtime, OrtSession* session, const CudaTarget& target,
-                          bool shrink_arena, const std::string& context,
+                          const SessionOptions& options, const std::string& context,
                           std::unique_ptr<CudaRunner>* runner) {
   const OrtApi& api = runtime.api();
-  auto created = std::make_unique<CudaRunner>(runtime, session, target, shrink_arena);
+  auto created = std::make_unique<CudaRunner>(runtime, session, target, options);
   ORT_RETURN_IF_ERROR(
       runtime,
       api.CreateMemoryInfo(kCudaMemory, kOrtDeviceAllocator, target.stream.device().id(),
@@ -51,12 +51,12 @@ Status CudaRunner::Create(const Runtime& runtime, OrtSession* session, const Cud
 }
 
 CudaRunner::CudaRunner(const Runtime& runtime, OrtSession* session, const CudaTarget& target,
-                       bool shrink_arena)
+                       const SessionOptions& options)
     : runtime_(runtime),
       session_(session),
       options_(target.options),
-      shrink_arena_(shrink_arena),
-      place_(backend::OnDevice(target.stream.device().id())) {}
+      place_(backend::OnDevice(target.stream.device().id())),
+      shrink_arena_(options.Shrinks(ArenaOf(place_))) {}
 
 CudaRunner::~CudaRunner() {
   if (binding_ != nullptr) runtime_.api().ReleaseIoBinding(binding_);
@@ -115,6 +115,7 @@ OrtStatus* CudaRunner::TakeAllocated(const RunArguments& run) {
       api.ReleaseValue(values[i]);
     }
   }
+  api.ClearBoundOutputs(binding_);  // which would keep them until the next run
   return api.AllocatorFree(runtime_.allocator(), values);
 }
 
@@ -129,9 +130,8 @@ OrtStatus* CudaRunner::OptionsOf(int64_t graph, const OrtRunOptions** options) {
       ORT_RETURN_STATUS(api.AddRunConfigEntry(raw, "gpu_graph_id", std::to_string(graph).c_str()));
     }
     if (shrink_arena_) {
-      const std::string arena = "gpu:" + std::to_string(place_.type_id);
-      ORT_RETURN_STATUS(
-          api.AddRunConfigEntry(raw, "memory.enable_memory_arena_shrinkage", arena.c_str()));
+      ORT_RETURN_STATUS(api.AddRunConfigEntry(raw, "memory.enable_memory_arena_shrinkage",
+                                              ArenaOf(place_).c_str()));
     }
     run_options_.emplace(graph, std::move(created));
     *options = raw;

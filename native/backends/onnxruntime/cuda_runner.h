@@ -13,6 +13,7 @@
 namespace trident::ort {
 
 struct RunArguments;
+struct SessionOptions;
 struct TensorInfo;
 
 // The GPU that a session is for. What it runs there goes through the stream, which outlives it.
@@ -28,10 +29,10 @@ class CudaRunner {
  public:
   // The session was made with AppendCudaProvider, and lives longer.
   static Status Create(const Runtime& runtime, OrtSession* session, const CudaTarget& target,
-                       bool shrink_arena, const std::string& context,
+                       const SessionOptions& options, const std::string& context,
                        std::unique_ptr<CudaRunner>* runner);
   CudaRunner(const Runtime& runtime, OrtSession* session, const CudaTarget& target,
-             bool shrink_arena);
+             const SessionOptions& options);
   CudaRunner(const CudaRunner&) = delete;
   ~CudaRunner();
 
@@ -57,8 +58,8 @@ class CudaRunner {
   const Runtime& runtime_;
   OrtSession* const session_;
   const CudaOptions options_;
-  const bool shrink_arena_;
   const backend::MemoryPlace place_;
+  const bool shrink_arena_;
   OrtMemoryInfo* memory_ = nullptr;
   OrtIoBinding* binding_ = nullptr;
   std::map<int64_t, RunOptions> run_options_;  // by graph

@@ -1,5 +1,6 @@
 #include "backends/common/attached.h"
 #include "backends/common/version.h"
+#include "backends/onnxruntime/cuda_provider.h"
 #include "backends/onnxruntime/instance.h"
 
 using trident::backend::Guard;
@@ -29,13 +30,14 @@ TRITONSERVER_Error* TRITONBACKEND_Finalize(TRITONBACKEND_Backend* handle) {
   return trident::backend::DeleteAttached<Runtime>(handle);
 }
 
-// GPUs only where ONNX Runtime can use them: with its plain library, KIND_AUTO is the CPU.
+// GPUs only where ONNX Runtime can use them, so that KIND_AUTO is the CPU elsewhere: its provider's
+// files alone say little, as onnxruntime-node comes with them unless told not to.
 TRITONSERVER_Error* TRITONBACKEND_GetBackendAttribute(TRITONBACKEND_Backend* handle,
                                                       TRITONBACKEND_BackendAttribute* attributes) {
   return Guard([=]() -> Status {
     Runtime* runtime = nullptr;
     BACKEND_RETURN_IF_ERROR(trident::backend::Attached(handle, &runtime));
-    if (runtime->CudaProvider().ok()) {
+    if (trident::ort::LoadCudaProvider(*runtime).ok()) {
       BACKEND_RETURN_IF_ERROR(TRITONBACKEND_BackendAttributeAddPreferredInstanceGroup(
           attributes, TRITONSERVER_INSTANCEGROUPKIND_GPU, 0, nullptr, 0));
     }

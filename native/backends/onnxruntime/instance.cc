@@ -69,9 +69,9 @@ Status Instance::Run(backend::ExecutionTimes* times) {
   BACKEND_RETURN_IF_ERROR(outputs_.Prepare(&batch_, inputs_));
   times->compute_start_ns = backend::NowNs();
   if (outputs_.count() > 0 && !batch_.all_failed()) {
-    OrtStatus* status =
-        session_->Run({inputs_.names(), inputs_.values(), inputs_.count(), outputs_.names(),
-                       outputs_.values(), outputs_.count(), inputs_.total_items()});
+    OrtStatus* status = session_->Run({inputs_.names(), inputs_.values(), inputs_.count(),
+                                       outputs_.names(), outputs_.values(), outputs_.count(),
+                                       model_.config().batched() ? inputs_.total_items() : 0});
     if (status != nullptr) return FromRun(status);
   }
   times->compute_end_ns = backend::NowNs();
@@ -82,8 +82,8 @@ Status Instance::Run(backend::ExecutionTimes* times) {
 }
 
 // A node that fails where shapes may vary was most likely given shapes that do not go together;
-// with fixed shapes, which were checked before, the caller cannot be at fault. Nor can it where the
-// device has failed.
+// with fixed shapes, which were checked before, the caller cannot be at fault. Nor does ONNX
+// Runtime tell such a node from a GPU without enough memory.
 Status Instance::FromRun(OrtStatus* status) const {
   const std::string context = model_.title() + ": the run failed";
   Status failed = model_.runtime().ToStatus(status, context);
@@ -93,7 +93,8 @@ Status Instance::FromRun(OrtStatus* status) const {
                   backend::StrCat(TRITONSERVER_ErrorMessage(failed.get()), "; ",
                                   TRITONSERVER_ErrorMessage(device.get())));
   }
-  if (!variable_shapes_ || TRITONSERVER_ErrorCode(failed.get()) != TRITONSERVER_ERROR_INTERNAL) {
+  if (copies_->place().on_device() || !variable_shapes_ ||
+      TRITONSERVER_ErrorCode(failed.get()) != TRITONSERVER_ERROR_INTERNAL) {
     return failed;
   }
   return backend::InvalidArg(TRITONSERVER_ErrorMessage(failed.get()));

@@ -109,13 +109,15 @@ Status Model::MakeSession(const cuda::Stream& stream, std::unique_ptr<Session>* 
   delete first_session_.exchange(nullptr);  // the host's memory may be wanted elsewhere
   CudaTarget target{stream, {}};
   BACKEND_RETURN_IF_ERROR(ReadCudaOptions(config_, &target.options));
-  if (target.options.graphs && options_.shrink_arena) {
+  const backend::MemoryPlace place = backend::OnDevice(stream.device().id());
+  if (target.options.graphs && options_.Shrinks(ArenaOf(place))) {
     return backend::InvalidArg(context, ": CUDA graphs need the memory that parameter ",
                                "'memory.enable_memory_arena_shrinkage' gives back");
   }
   std::string path;
   BACKEND_RETURN_IF_ERROR(FindFileFor(stream.device(), &path));
   BACKEND_RETURN_IF_ERROR(Session::Create(runtime_, path, options_, &target, context, session));
+  if (path != path_) BACKEND_RETURN_IF_ERROR(CheckConfig(**session, config_));
   return target.options.graphs ? CheckGraphs(**session, config_) : Status();
 }
 

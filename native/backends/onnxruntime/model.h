@@ -50,8 +50,8 @@ class Model {
 //   intra_op_thread_count, inter_op_thread_count     0 leaves the number to ONNX Runtime; default 1
 //   execution_mode                                   0 sequential (default), 1 parallel
 //   enable_mem_arena, enable_mem_pattern             0 or 1 (default)
-//   memory.enable_memory_arena_shrinkage             "cpu:0" or 1 shrinks after every run, that of
-//                                                    the device on a GPU
+//   memory.enable_memory_arena_shrinkage             the arenas to shrink after every run, as
+//                                                    "cpu:0;gpu:0", or 1 for each; default 0
 //   session.intra_op.allow_spinning, session.inter_op.allow_spinning    0 (default) or 1
 //   session.disable_prepacking, session.set_denormal_as_zero,
 //   session.use_device_allocator_for_initializers    0 (default) or 1
@@ -67,8 +67,8 @@ Status CompleteConfig(const Session& session, int default_max_batch_size,
 // INVALID_ARG when names, datatypes or dims of the configuration are not those of the model file.
 Status CheckConfig(const Session& session, const backend::ModelConfig& config);
 
-// INVALID_ARG when a batch size of the model does not say how large each of its tensors is, as CUDA
-// graphs need it.
+// INVALID_ARG when a batch size of the model does not say how large each of its tensors is, or one
+// lies on the host: CUDA graphs need it otherwise. The configuration has passed CheckConfig.
 Status CheckGraphs(const Session& session, const backend::ModelConfig& config);
 
 }  // namespace trident::ort

@@ -77,13 +77,18 @@ Status ApplyOptions(const Runtime& runtime, const SessionOptions& options,
   return Status();
 }
 
-// ONNX Runtime has many codes for a file that does not hold a usable model; we have one.
+// ONNX Runtime has many codes for a file that does not hold a usable model; we have one. On a GPU
+// it has the same ones for a device without enough memory, and for missing libraries.
 Status RefusedFile(Status failed) {
   if (TRITONSERVER_ErrorCode(failed.get()) != TRITONSERVER_ERROR_INTERNAL) return failed;
   return backend::InvalidArg(TRITONSERVER_ErrorMessage(failed.get()));
 }
 
 }  // namespace
+
+std::string ArenaOf(backend::MemoryPlace place) {
+  return place.on_device() ? "gpu:" + std::to_string(place.type_id) : "cpu:0";
+}
 
 const TensorInfo* FindTensor(const std::vector<TensorInfo>& infos, std::string_view name) {
   const auto found = std::find_if(infos.begin(), infos.end(),
@@ -105,7 +110,8 @@ Status Session::Create(const Runtime& runtime, const std::string& path,
     BACKEND_RETURN_IF_ERROR(AppendCudaProvider(runtime, cuda->options, cuda->stream, context, raw));
   }
   if (OrtStatus* status = api.CreateSession(runtime.env(), path.c_str(), raw, &created->session_)) {
-    return RefusedFile(runtime.ToStatus(status, context));
+    Status failed = runtime.ToStatus(status, context);
+    return cuda == nullptr ? RefusedFile(std::move(failed)) : std::move(failed);
   }
   BACKEND_RETURN_IF_ERROR(created->Describe(context));
   BACKEND_RETURN_IF_ERROR(created->Prepare(options, cuda, context));
@@ -123,15 +129,16 @@ Status Session::Prepare(const SessionOptions& options, const CudaTarget* cuda,
                         const std::string& context) {
   if (cuda != nullptr) {
     BACKEND_RETURN_IF_ERROR(
-        CudaRunner::Create(runtime_, session_, *cuda, options.shrink_arena, context, &cuda_));
+        CudaRunner::Create(runtime_, session_, *cuda, options, context, &cuda_));
     return cuda_->ReadPlaces(context, &inputs_, &outputs_);
   }
   const OrtApi& api = runtime_.api();
   ORT_RETURN_IF_ERROR(runtime_, api.CreateRunOptions(&run_options_), context);
-  if (!options.shrink_arena) return Status();
+  const std::string arena = ArenaOf(place());
+  if (!options.Shrinks(arena)) return Status();
   ORT_RETURN_IF_ERROR(
       runtime_,
-      api.AddRunConfigEntry(run_options_, "memory.enable_memory_arena_shrinkage", "cpu:0"),
+      api.AddRunConfigEntry(run_options_, "memory.enable_memory_arena_shrinkage", arena.c_str()),
       context);
   return Status();
 }

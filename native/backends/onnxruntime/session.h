@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,10 +22,19 @@ struct SessionOptions {
   bool parallel = false;
   bool memory_arena = true;
   bool memory_pattern = true;
-  bool shrink_arena = false;  // give unused arena memory back after every run
+  // The arenas that give unused memory back after every run.
+  bool shrink_all_arenas = false;
+  std::set<std::string> shrunk_arenas;
   OrtOptimization optimization = kOrtEnableAll;
   std::vector<std::pair<std::string, std::string>> config_entries;
+
+  bool Shrinks(const std::string& arena) const {
+    return shrink_all_arenas || shrunk_arenas.contains(arena);
+  }
 };
+
+// ONNX Runtime's name of the arena there: "cpu:0", "gpu:1".
+std::string ArenaOf(backend::MemoryPlace place);
 
 // An input or output of a model file. `datatype` is INVALID when Triton has no such type, and
 // `type_text` then says what it is. -1 is a variable dimension. `place` is where the session reads
@@ -48,7 +58,7 @@ struct RunArguments {
   const char* const* output_names;
   OrtValue** outputs;
   size_t output_count;
-  int64_t batch_size;
+  int64_t batch_size;  // 0 for models that are not batched, as in their graph_spec
 };
 
 // Null when none has that name.

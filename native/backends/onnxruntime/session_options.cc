@@ -1,3 +1,5 @@
+#include <sstream>
+
 #include "backends/onnxruntime/model.h"
 
 namespace trident::ort {
@@ -29,13 +31,28 @@ Status ReadSwitch(const backend::ModelConfig& config, const char* key, bool* val
   return Status();
 }
 
-Status ReadShrinkage(const backend::ModelConfig& config, bool* shrink) {
-  const std::string* text = config.Parameter("memory.enable_memory_arena_shrinkage");
-  if (text != nullptr && *text == "cpu:0") {
-    *shrink = true;
-    return Status();
+bool IsArena(const std::string& name) {
+  if (name == "cpu:0") return true;
+  return name.size() > 4 && name.starts_with("gpu:") &&
+         name.find_first_not_of("0123456789", 4) == std::string::npos;
+}
+
+Status ReadShrinkage(const backend::ModelConfig& config, SessionOptions* options) {
+  constexpr const char* kKey = "memory.enable_memory_arena_shrinkage";
+  const std::string* text = config.Parameter(kKey);
+  if (text == nullptr || text->find(':') == std::string::npos) {
+    return ReadSwitch(config, kKey, &options->shrink_all_arenas);
   }
-  return ReadSwitch(config, "memory.enable_memory_arena_shrinkage", shrink);
+  std::istringstream list(*text);
+  for (std::string name; std::getline(list, name, ';');) {
+    if (!IsArena(name)) {
+      return backend::InvalidArg("model '", config.name, "': parameter '", kKey,
+                                 "' must list arenas, as \"cpu:0;gpu:0\", or be 0 or 1, found '",
+                                 *text, "'");
+    }
+    options->shrunk_arenas.insert(name);
+  }
+  return Status();
 }
 
 // Switches that ONNX Runtime takes under the same name. Other entries of its own are not passed on:
@@ -98,8 +115,8 @@ Status ReadSessionOptions(const backend::ModelConfig& config, SessionOptions* op
   options->parallel = mode == 1;
   BACKEND_RETURN_IF_ERROR(ReadSwitch(config, "enable_mem_arena", &options->memory_arena));
   BACKEND_RETURN_IF_ERROR(ReadSwitch(config, "enable_mem_pattern", &options->memory_pattern));
-  BACKEND_RETURN_IF_ERROR(ReadShrinkage(config, &options->shrink_arena));
-  if (options->shrink_arena && !options->memory_arena) {
+  BACKEND_RETURN_IF_ERROR(ReadShrinkage(config, options));
+  if (options->Shrinks("cpu:0") && !options->memory_arena) {
     return backend::InvalidArg("model '", config.name, "': parameter ",
                                "'memory.enable_memory_arena_shrinkage' needs the arena that ",
                                "'enable_mem_arena' switches off");

@@ -39,6 +39,18 @@ TEST_F(OnnxDeviceLoad, KindAutoIsAGpuWhereOnnxRuntimeHasTheProvider) {
   EXPECT_EQ(plain.Config("digits").Text("/instance_group/0/kind"), "KIND_CPU");
 }
 
+// The files alone say little: those of CUDA that they need may be missing.
+TEST_F(OnnxDeviceLoad, KindAutoIsTheCpuWhereTheProviderDoesNotLoad) {
+  FakeOnnxRuntimeFail("UpdateCUDAProviderOptions", "libcudnn.so.9: no such file");
+  Server half(WithCudaProvider());
+  half.repository().AddOnnx("digits", "digits",
+                            DigitsConfigOn("instance_group { kind: KIND_AUTO gpus: 0 } "));
+  const Outcome loaded = half.Load("digits");
+  FakeOnnxRuntimeFail("UpdateCUDAProviderOptions", nullptr);
+  ASSERT_TRUE(Succeeded(loaded));
+  EXPECT_EQ(half.Config("digits").Text("/instance_group/0/kind"), "KIND_CPU");
+}
+
 TEST_F(OnnxDeviceLoad, OptionsReachTheProvider) {
   ASSERT_TRUE(Succeeded(LoadDigits(OnGpu(0), Parameter("cudnn_conv_algo_search", "1") +
                                                  Parameter("gpu_mem_limit", "1000000") +
@@ -52,6 +64,22 @@ TEST_F(OnnxDeviceLoad, OptionsReachTheProvider) {
   EXPECT_STREQ(FakeOnnxRuntimeOption("prefer_nhwc"), "1");
   ASSERT_TRUE(Succeeded(LoadDigits(OnGpu(0), Accelerator("cuda", "enable_cuda_graph", "1"))));
   EXPECT_STREQ(FakeOnnxRuntimeOption("enable_cuda_graph"), "1");
+  EXPECT_STREQ(FakeOnnxRuntimeOption("device_id"), "0");
+}
+
+TEST_F(OnnxDeviceLoad, ArenasToShrinkAreNamedOneByOne) {
+  const auto shrink = [this](const std::string& arenas) {
+    return LoadDigits(OnGpu(1), "optimization { cuda { graphs: true } } " +
+                                    Parameter("memory.enable_memory_arena_shrinkage", arenas));
+  };
+  EXPECT_TRUE(Succeeded(shrink("cpu:0;gpu:0")));  // of none that graphs need
+  for (const char* arenas : {"gpu:1", "cpu:0;gpu:1", "1"}) {
+    EXPECT_TRUE(FailedWith(shrink(arenas), TRITONSERVER_ERROR_INVALID_ARG, {"CUDA graphs"}));
+  }
+  for (const char* arenas : {"cpu:1", "gpu:", "gpu:0,cpu:0", "tpu:0"}) {
+    EXPECT_TRUE(FailedWith(shrink(arenas), TRITONSERVER_ERROR_INVALID_ARG,
+                           {"'memory.enable_memory_arena_shrinkage'", arenas}));
+  }
 }
 
 TEST_F(OnnxDeviceLoad, OptionsThatCanNotBeAreRefused) {
@@ -67,8 +95,8 @@ TEST_F(OnnxDeviceLoad, OptionsThatCanNotBeAreRefused) {
     EXPECT_TRUE(
         FailedWith(LoadDigits(OnGpu(0), Accelerator("cuda", reserved, "1")), invalid, {reserved}));
   }
-  EXPECT_TRUE(FailedWith(LoadDigits(OnGpu(0), Accelerator("cuda", "turbo", "1")),
-                         TRITONSERVER_ERROR_INTERNAL, {"'digits'", "turbo"}));
+  EXPECT_TRUE(FailedWith(LoadDigits(OnGpu(0), Accelerator("cuda", "turbo", "1")), invalid,
+                         {"'digits'", "turbo"}));
   EXPECT_TRUE(
       FailedWith(LoadDigits(OnGpu(0), "optimization { cuda { graphs: true } } " +
                                           Parameter("memory.enable_memory_arena_shrinkage", "1")),
@@ -86,6 +114,11 @@ TEST_F(OnnxDeviceLoad, AFileMayBeForDevicesOfACapability) {
   server().repository().Write("digits/1/hopper.onnx", OnnxFile("digits"));
   ASSERT_TRUE(Succeeded(LoadDigits(OnGpu(0), files)));
   EXPECT_TRUE(Succeeded(Run(0)));
+  server().repository().Write("digits/1/hopper.onnx", OnnxFile("identity_fp32"));
+  for (const char* graphs : {"", "optimization { cuda { graphs: true } } "}) {
+    EXPECT_TRUE(FailedWith(LoadDigits(OnGpu(0), files + graphs), TRITONSERVER_ERROR_INVALID_ARG,
+                           {"'image'", "not in the model file"}));
+  }
 }
 
 // The library of onnxruntime-node has none of the provider's files beside it unless asked for.
@@ -120,8 +153,8 @@ TEST_F(OnnxDeviceLoad, EachOfTheProvidersFilesIsLookedFor) {
 // Faults -----------------------------------------------------------------------------------------
 
 TEST_F(OnnxDeviceLoad, AProviderThatDoesNotLoadSaysWhy) {
-  for (const char* function :
-       {"UpdateCUDAProviderOptions", "SessionOptionsAppendExecutionProvider_CUDA_V2"}) {
+  for (const char* function : {"UpdateCUDAProviderOptions",
+                               "SessionOptionsAppendExecutionProvider_CUDA_V2", "CreateSession"}) {
     FakeOnnxRuntimeFail(function, "libcublas.so.13: no such file");
     EXPECT_TRUE(FailedWith(LoadDigits(OnGpu(0)), TRITONSERVER_ERROR_INTERNAL,
                            {"'digits'", "GPU 0", "libcublas.so.13"}));
@@ -139,6 +172,21 @@ TEST_F(OnnxDeviceLoad, AFailedRunFailsItsBatchOnly) {
     FakeOnnxRuntimeFail(function, nullptr);
   }
   EXPECT_TRUE(Succeeded(Run(0)));
+}
+
+// Not the caller's fault, though the shapes of the model vary: it may be short of memory.
+TEST_F(OnnxDeviceLoad, AFailedRunOfAnyShapesIsInternal) {
+  ASSERT_TRUE(Succeeded(Load("nonzero",
+                             "backend: \"onnxruntime\" "
+                             "input { name: \"input\" data_type: TYPE_FP32 dims: -1 } "
+                             "output { name: \"output\" data_type: TYPE_INT64 dims: [ 1, -1 ] } " +
+                                 OnGpu(0))));
+  Request request(server(), "nonzero");
+  request.Input("input", TRITONSERVER_TYPE_FP32, {2}, BytesOf<float>({0, 1}));
+  FakeOnnxRuntimeFail("RunWithBinding", "CUDA failure 2: out of memory");
+  const Answer answer = request.Infer();
+  FakeOnnxRuntimeFail("RunWithBinding", nullptr);
+  EXPECT_TRUE(FailedWith(answer.outcome, TRITONSERVER_ERROR_INTERNAL, {"out of memory"}));
 }
 
 // Each failing once; what the batch needs of the driver it finds again.

@@ -295,5 +295,38 @@ TEST_F(OnnxDevice, GraphsNeedTensorsOfOneSize) {
                  TRITONSERVER_ERROR_INVALID_ARG, {"'identity_fp32'", "CUDA graphs", "'input'"}));
 }
 
+// What the host does is not part of a recorded run.
+TEST_F(OnnxDevice, GraphsNeedTensorsOnTheDevice) {
+  for (const char* tensor : {"image", "logits"}) {
+    FakeOnnxRuntimeKeepOnHost(tensor);
+    const Outcome loaded = LoadDigits(OnGpu(0), kGraphs);
+    FakeOnnxRuntimeKeepOnHost(nullptr);
+    EXPECT_TRUE(FailedWith(loaded, TRITONSERVER_ERROR_INVALID_ARG,
+                           {"CUDA graphs", "'" + std::string(tensor) + "'", "on the host"}));
+  }
+}
+
+TEST_F(OnnxDevice, AModelWithoutBatchesHasTheGraphOfSizeZero) {
+  ASSERT_TRUE(
+      Succeeded(Load("fixed",
+                     "backend: \"onnxruntime\" "
+                     "input { name: \"input\" data_type: TYPE_FP32 dims: 4 } "
+                     "output { name: \"output\" data_type: TYPE_FP32 dims: 4 } "
+                     "optimization { cuda { graphs: true graph_spec { batch_size: 0 } } } " +
+                         OnGpu(0))));
+  const FakeOnnxRuntimeRuns before = FakeOnnxRuntimeCountRuns();
+  for (int i = 0; i < 2; ++i) {
+    Memory input(OnDevice(0), BytesOf<float>({1, 2, 3, 4}));
+    Memory output(OnDevice(0), 4 * sizeof(float));
+    Request request(server(), "fixed");
+    request.InputAt("input", TRITONSERVER_TYPE_FP32, {4}, input.data(), input.byte_size(),
+                    input.where());
+    request.OutputAt("output", output.data(), output.byte_size(), output.where());
+    ASSERT_TRUE(Succeeded(request.Infer().outcome));
+    EXPECT_EQ(output.bytes(), BytesOf<float>({1, 2, 3, 4}));
+  }
+  EXPECT_EQ(FakeOnnxRuntimeCountRuns().replayed - before.replayed, 1u);
+}
+
 }  // namespace
 }  // namespace trident::contract
