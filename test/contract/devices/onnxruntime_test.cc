@@ -306,6 +306,24 @@ TEST_F(OnnxDevice, GraphsNeedTensorsOnTheDevice) {
   }
 }
 
+// ONNX Runtime has a graph for each thread: that of the warm-up must be the service's.
+TEST_F(OnnxDevice, ABatchSizeThatWasWarmedUpIsReplayed) {
+  ASSERT_TRUE(Succeeded(LoadDigits(
+      OnGpu(0, 2), std::string(kGraphs) +
+                       "model_warmup { name: \"four\" batch_size: 4 inputs { key: \"image\" "
+                       "value { data_type: TYPE_FP32 dims: [ 1, 8, 8 ] zero_data: true } } } ")));
+  const FakeOnnxRuntimeRuns before = FakeOnnxRuntimeCountRuns();
+  for (int first = 0; first < 16; first += 4) {
+    Memory images(OnDevice(0), Images(first, 4));
+    Memory logits(OnDevice(0), 4 * kLogitBytes);
+    ASSERT_TRUE(Succeeded(Ask(&images, &logits, 0, 4).Infer().outcome));
+    EXPECT_LT(digits_.WorstError(logits.bytes(), first, 4), 1e-4);
+  }
+  const FakeOnnxRuntimeRuns after = FakeOnnxRuntimeCountRuns();
+  EXPECT_EQ(after.recorded - before.recorded, 0u);
+  EXPECT_EQ(after.replayed - before.replayed, 4u);
+}
+
 TEST_F(OnnxDevice, AModelWithoutBatchesHasTheGraphOfSizeZero) {
   ASSERT_TRUE(
       Succeeded(Load("fixed",
