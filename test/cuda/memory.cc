@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <map>
 
 namespace trident::cuda::fake {
@@ -41,7 +42,12 @@ std::shared_ptr<FakeMemory> FakeMemory::Map(FakeDevice* device, int file, uint64
   void* alias = mmap(nullptr, lead + bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
   if (alias == MAP_FAILED) return nullptr;
   memory->alias_ = static_cast<char*>(alias);
-  void* reserved = mmap(nullptr, lead + bytes, PROT_NONE, MAP_SHARED, file, 0);
+  // Behind the one before, if it may be: real allocations are often neighbours.
+  static std::atomic<uint64_t> next{uint64_t{1} << 45};
+  const uint64_t page = sysconf(_SC_PAGESIZE);
+  void* const behind =
+      reinterpret_cast<void*>(next.fetch_add((lead + bytes + page - 1) / page * page));
+  void* reserved = mmap(behind, lead + bytes, PROT_NONE, MAP_SHARED, file, 0);
   if (reserved == MAP_FAILED) return nullptr;
   memory->reserved_ = Number(reserved);
   return memory;

@@ -71,7 +71,8 @@ Status CopyStream::Copy(char* to, MemoryPlace to_place, const char* from, Memory
 Status CopyStream::Stage(const Transfer& transfer) {
   if (open_.byte_size > 0 && open_.to_device == transfer.to_device &&
       open_.place == transfer.place && open_.on_device + open_.byte_size == transfer.on_device &&
-      open_.staged + open_.byte_size == transfer.staged) {
+      open_.staged + open_.byte_size == transfer.staged &&
+      IsOneBlock(open_.place, open_.on_device, open_.byte_size + transfer.byte_size)) {
     open_.byte_size += transfer.byte_size;
     return Status();
   }

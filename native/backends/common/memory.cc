@@ -15,6 +15,16 @@ Status FromCore(const trident::Status& status) {
   return Status(static_cast<TRITONSERVER_Error_Code>(status.code()), status.message());
 }
 
+bool IsOneBlock(MemoryPlace place, const char* data, uint64_t byte_size) {
+  if (!place.on_device()) return true;
+  Result<cuda::Device*> device = cuda::Device::Find(place.type_id);
+  if (!device.ok()) return false;
+  const Result<cuda::AddressRange> range = cuda::FindRange(*device, data);
+  if (!range.ok()) return false;
+  const auto before = static_cast<uint64_t>(data - static_cast<const char*>(range->base));
+  return byte_size <= range->byte_size - before;
+}
+
 Status FindMemoryManager(TRITONBACKEND_ModelInstance* instance,
                          TRITONBACKEND_MemoryManager** manager) {
   TRITONBACKEND_Model* model = nullptr;

@@ -21,6 +21,10 @@ struct MemoryPlace {
 
 inline MemoryPlace OnDevice(int64_t device_id) { return {TRITONSERVER_MEMORY_GPU, device_id}; }
 
+// Whether neighbouring tensors may be used as one: those of a device, only where one allocation
+// holds the bytes. Allocations may be neighbours, too, but no copy goes from one into the next.
+bool IsOneBlock(MemoryPlace place, const char* data, uint64_t byte_size);
+
 // What the rooms of the core tell, as a plug-in's outcome.
 Status FromCore(const trident::Status& status);
 

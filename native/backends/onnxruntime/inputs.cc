@@ -159,7 +159,9 @@ const char* Inputs::CommonBlock(size_t s) const {
     end += next.bytes;
   }
   const Slot& slot = *slots_[s];
-  return IsAligned(begin, slot.info.place, slot.element_bytes) ? begin : nullptr;
+  if (!IsAligned(begin, slot.info.place, slot.element_bytes)) return nullptr;
+  const bool joined = order_.size() > 1;
+  return !joined || IsOneBlock(slot.info.place, begin, end - begin) ? begin : nullptr;
 }
 
 Status Inputs::BindStrings(RequestBatch* batch, size_t s) {

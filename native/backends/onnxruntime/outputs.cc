@@ -135,7 +135,9 @@ Status Outputs::PrepareKnown(RequestBatch* batch, const Inputs& inputs, size_t s
     if (begin == nullptr) begin = data;
     end = data + bytes;
   }
-  slot.direct = slot.direct && IsAligned(begin, slot.info.place, slot.element_bytes);
+  const bool joined = inputs.order().size() > 1;
+  slot.direct = slot.direct && IsAligned(begin, slot.info.place, slot.element_bytes) &&
+                (!joined || IsOneBlock(slot.info.place, begin, end - begin));
   if (!slot.direct) BACKEND_RETURN_IF_ERROR(slot.scratch.Ensure(kept_bytes, &begin));
   if (batched_) shape_[0] = inputs.total_items();
   slot.result.data = begin;

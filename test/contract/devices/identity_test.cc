@@ -69,6 +69,26 @@ std::string Title(const testing::TestParamInfo<const char*>& info) {
 }
 INSTANTIATE_TEST_SUITE_P(Instances, IdentityDevice, testing::Values(kOnCpu, kOnGpu), Title);
 
+// Allocations that happen to be neighbours: no transfer reaches from one into the next.
+TEST_P(IdentityDevice, NeighboursOfTwoAllocationsAreTransferredApart) {
+  Load();
+  constexpr size_t kBytes = 4096;
+  for (const bool from_device : {true, false}) {
+    const Where places[] = {from_device ? OnDevice(0) : Where(),
+                            from_device ? Where() : OnDevice(0)};
+    std::vector<std::unique_ptr<Memory>> from;
+    std::vector<std::unique_ptr<Memory>> to;
+    std::vector<Request> requests;
+    for (int i = 0; i < 2; ++i) {
+      from.push_back(std::make_unique<Memory>(places[0], std::string(kBytes, 'a' + i)));
+      to.push_back(std::make_unique<Memory>(places[1], kBytes));
+      requests.push_back(Echo(from[i].get(), to[i].get()));
+    }
+    for (const Outcome& outcome : RunTogether(requests)) EXPECT_TRUE(Succeeded(outcome));
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(to[i]->bytes(), std::string(kBytes, 'a' + i));
+  }
+}
+
 TEST_P(IdentityDevice, FromDeviceToDeviceNoHostTakesPart) {
   Load();
   std::vector<std::unique_ptr<Memory>> from;

@@ -66,6 +66,35 @@ TEST_F(OnnxDevice, ABatchFromAllOverADeviceIsGatheredThere) {
   EXPECT_EQ(server().Copies("digits"), 0);
 }
 
+// Allocations that happen to be neighbours are not one block, neither to a run nor to a copy.
+TEST_F(OnnxDevice, NeighboursOfTwoAllocationsAreNotOneBlock) {
+  ASSERT_TRUE(Succeeded(Load("identity_fp32",
+                             "backend: \"onnxruntime\" max_batch_size: 4 dynamic_batching { } "
+                             "input { name: \"input\" data_type: TYPE_FP32 dims: 1024 } "
+                             "output { name: \"output\" data_type: TYPE_FP32 dims: 1024 } " +
+                                 OnGpu(0))));
+  constexpr size_t kBytes = 4096;
+  for (const Where& where : {OnDevice(0), Where{}}) {
+    std::vector<std::unique_ptr<Memory>> memories;
+    std::vector<Request> requests;
+    for (int i = 0; i < 2; ++i) {
+      memories.push_back(std::make_unique<Memory>(OnDevice(0), std::string(kBytes, 'a' + i)));
+    }
+    for (int i = 0; i < 2; ++i) memories.push_back(std::make_unique<Memory>(where, kBytes));
+    if (static_cast<char*>(memories[0]->data()) + kBytes != memories[1]->data()) {
+      GTEST_SKIP() << "the fake driver had no neighbours to give";
+    }
+    for (int i = 0; i < 2; ++i) {
+      Request& request = requests.emplace_back(server(), "identity_fp32");
+      request.InputAt("input", TRITONSERVER_TYPE_FP32, {1, 1024}, memories[i]->data(), kBytes,
+                      memories[i]->where());
+      request.OutputAt("output", memories[2 + i]->data(), kBytes, where);
+    }
+    RunTogether(requests);
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(memories[2 + i]->bytes(), std::string(kBytes, 'a' + i));
+  }
+}
+
 class OnnxPlaces : public OnnxDevice, public testing::WithParamInterface<std::string> {};
 
 INSTANTIATE_TEST_SUITE_P(All, OnnxPlaces,
