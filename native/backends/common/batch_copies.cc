@@ -13,6 +13,13 @@ bool IsEnabled(const ModelConfig& config, const char* member) {
   return enable == nullptr || !enable->AsBool(&enabled) || enabled;
 }
 
+// The server makes a pool at its first piece, which takes the driver long: not in the first batch.
+// Where there is none, each who wants a piece has another way.
+void MakePool(TRITONBACKEND_MemoryManager* manager, MemoryPlace place) {
+  std::unique_ptr<PooledMemory> piece;
+  const Status ignored = PooledMemory::Allocate(manager, place, 1, &piece);
+}
+
 }  // namespace
 
 Status BatchCopies::Create(TRITONBACKEND_ModelInstance* instance, const ModelConfig& config,
@@ -30,6 +37,10 @@ Status BatchCopies::Create(TRITONBACKEND_ModelInstance* instance, const ModelCon
     BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelInstanceDeviceId(instance, &device_id));
     BACKEND_RETURN_IF_ERROR(created->StreamOf(device_id, &own));
     created->place_ = OnDevice(device_id);
+    MakePool(manager, created->place_);
+    if (staging.to_device || staging.from_device) {
+      MakePool(manager, {TRITONSERVER_MEMORY_CPU_PINNED, 0});
+    }
   }
   *copies = std::move(created);
   return Status();

@@ -59,6 +59,17 @@ class DeviceEcho : public testing::Test {
   uint64_t violations_ = 0;
 };
 
+TEST_F(DeviceEcho, TheFirstBatchAllocatesNothing) {
+  LoadOn(kOnGpu);
+  const auto allocations = [] { return Calls("cuMemAlloc_v2") + Calls("cuMemHostAlloc"); };
+  const uint64_t before = allocations();
+  Memory from({}, "some bytes");
+  Memory to({}, from.byte_size());
+  ASSERT_TRUE(Succeeded(Echo(&from, &to).Infer().outcome));
+  EXPECT_EQ(to.bytes(), "some bytes");
+  EXPECT_EQ(allocations(), before);
+}
+
 class IdentityDevice : public DeviceEcho, public testing::WithParamInterface<const char*> {
  protected:
   void Load(const std::string& more = "") { LoadOn(GetParam(), more); }
@@ -223,8 +234,8 @@ TEST_P(IdentityDevice, WithoutPinnedMemoryEachIsATransfer) {
 }
 
 TEST_P(IdentityDevice, WherePinnedMemoryIsNotToBeHadEachIsATransfer) {
-  Load();
   const Fault injected("cuMemHostAlloc", 2);
+  Load();
   for (const bool to_device : {true, false}) {
     SideBySide memory(to_device);
     std::vector<Request> requests = memory.Requests(server_);
