@@ -56,6 +56,11 @@ inline uint64_t Calls(const std::string& function) {
   return __atomic_load_n(&FakeCudaFind(function.c_str())->calls, __ATOMIC_SEQ_CST);
 }
 
+// What a row counts in bytes.
+inline uint64_t BytesIn(const std::string& row) {
+  return __atomic_load_n(&FakeCudaFind(row.c_str())->bytes, __ATOMIC_SEQ_CST);
+}
+
 // Copies of tensors between the host and devices.
 inline uint64_t HostCopies() {
   return Calls("cuMemcpyHtoDAsync_v2") + Calls("cuMemcpyDtoHAsync_v2");

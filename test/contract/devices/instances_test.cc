@@ -4,7 +4,7 @@
 
 #include "cuda/memory.h"
 #include "device_models.h"
-#include "driver_rows.h"
+#include "devices.h"
 
 namespace trident::contract {
 namespace {
@@ -95,9 +95,9 @@ TEST(DeviceInstances, HaveThreadsOfTheirOwn) {
 TEST(DeviceInstances, OnTheHostEnterNoDevice) {
   Server server;
   ASSERT_TRUE(Succeeded(LoadWitness(&server, "model")));
-  const uint64_t entered = CallsOf("cuCtxPushCurrent_v2");
+  const uint64_t entered = Calls("cuCtxPushCurrent_v2");
   EXPECT_TRUE(Succeeded(WitnessRequest(server, "model").Infer().outcome));
-  EXPECT_EQ(CallsOf("cuCtxPushCurrent_v2"), entered);
+  EXPECT_EQ(Calls("cuCtxPushCurrent_v2"), entered);
   EXPECT_EQ(ValuesOf(&server, "model", "execute", "current"), Values{"none"});
 }
 
@@ -116,9 +116,9 @@ TEST(DeviceInstances, OnTheHostEnterNoDevice) {
     ++step;
   };
   expect(server.Load("host").ok());
-  expect(CallsOf("cuInit") == 0);
+  expect(Calls("cuInit") == 0);
   expect(server.Load("gpu").ok());
-  expect(CallsOf("cuInit") > 0);
+  expect(Calls("cuInit") > 0);
   _exit(0);
 }
 
@@ -167,7 +167,7 @@ TEST(DeviceInstances, AnswerWithTheErrorWhenTheirDeviceCanNotBeEntered) {
   Server server;
   ASSERT_TRUE(Succeeded(LoadWitness(&server, "model", OnGpus("0"))));
   {
-    const Failing push("cuCtxPushCurrent_v2", kNoMemory);
+    const Fault push("cuCtxPushCurrent_v2", cuda::kOutOfMemory);
     EXPECT_TRUE(FailedWith(WitnessRequest(server, "model").Infer().outcome,
                            TRITONSERVER_ERROR_UNAVAILABLE, {"device 0"}));
     EXPECT_TRUE(FailedWith(LoadWitness(&server, "next", OnGpus("0")),
@@ -178,15 +178,15 @@ TEST(DeviceInstances, AnswerWithTheErrorWhenTheirDeviceCanNotBeEntered) {
 }
 
 TEST(DeviceInstances, MayUseEachOthersMemoryUnlessTheServerForbidsIt) {
-  const uint64_t enabled = CallsOf("cuCtxEnablePeerAccess");
+  const uint64_t enabled = Calls("cuCtxEnablePeerAccess");
   Server apart(With([](TRITONSERVER_ServerOptions* options) {
     Must(TRITONSERVER_ServerOptionsSetEnablePeerAccess(options, false));
   }));
   ASSERT_TRUE(Succeeded(LoadWitness(&apart, "model", OnGpus("0, 1"))));
-  EXPECT_EQ(CallsOf("cuCtxEnablePeerAccess"), enabled);
+  EXPECT_EQ(Calls("cuCtxEnablePeerAccess"), enabled);
   Server together;
   ASSERT_TRUE(Succeeded(LoadWitness(&together, "model", OnGpus("0, 1"))));
-  EXPECT_EQ(CallsOf("cuCtxEnablePeerAccess"), enabled + 2) << "both ways";
+  EXPECT_EQ(Calls("cuCtxEnablePeerAccess"), enabled + 2) << "both ways";
 }
 
 // Executions on one device ----------------------------------------------------------------------

@@ -1,7 +1,7 @@
 // The memory that a server hands out to its backends.
 
 #include "device_models.h"
-#include "driver_rows.h"
+#include "devices.h"
 
 namespace trident::contract {
 namespace {
@@ -64,8 +64,8 @@ TEST(Pools, OfDevicesAreOneBlockEach) {
 
 TEST(Pools, SayWhatTheDriverAnswered) {
   Server server(Pools(kMegabyte, kMegabyte));
-  const Failing host("cuMemHostAlloc", kNoMemory);
-  const Failing device("cuMemAlloc_v2", kNoMemory);
+  const Fault host("cuMemHostAlloc", cuda::kOutOfMemory);
+  const Fault device("cuMemAlloc_v2", cuda::kOutOfMemory);
   EXPECT_TRUE(FailedWith(LoadWitness(&server, "a", Keeping("CPU_PINNED 1")),
                          TRITONSERVER_ERROR_UNAVAILABLE, {"there is no pinned memory pool"}));
   EXPECT_TRUE(FailedWith(LoadWitness(&server, "b", OnGpus("1") + Keeping("GPU 1")),
