@@ -1,12 +1,15 @@
 // Runs on a GPU.
 
+#include <chrono>
 #include <cstring>
 #include <future>
 
+#include "cuda/driver_api.h"
 #include "fake_cuda.h"
 #include "fake_parts.h"
 
 extern "C" int cuMemAlloc_v2(uint64_t* pointer, size_t bytes);
+extern "C" int cuStreamQuery(void* stream);
 
 namespace trident::ort {
 namespace {
@@ -119,7 +122,14 @@ OrtStatus* RunWithBinding(OrtSession* session, const OrtRunOptions* options,
   if (const int result = FakeCudaEnqueue(stream, run, &work)) {
     return fake.Refuse("CUDA failure " + std::to_string(result));
   }
-  return status.get();
+  // A device that is lost drops the work: then the stream is through without it.
+  int result = cuda::kNotReady;
+  while (result == cuda::kNotReady) {
+    result = cuStreamQuery(stream);
+    std::this_thread::yield();
+  }
+  const bool done = status.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  return done ? status.get() : fake.Refuse("CUDA failure " + std::to_string(result));
 }
 
 size_t ElementBytes(OrtElementType type) {

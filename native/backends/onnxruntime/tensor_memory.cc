@@ -44,14 +44,6 @@ Status Scratch::Ensure(size_t bytes, char** data) {
   return Status();
 }
 
-BoundTensor::BoundTensor(BoundTensor&& other) noexcept
-    : runtime_(other.runtime_),
-      memory_(other.memory_),
-      type_(other.type_),
-      value_(std::exchange(other.value_, nullptr)),
-      data_(other.data_),
-      shape_(std::move(other.shape_)) {}
-
 BoundTensor::~BoundTensor() {
   if (value_ != nullptr) runtime_.api().ReleaseValue(value_);
 }

@@ -36,7 +36,7 @@ class BoundTensor {
   // `memory` says where all the memory lies, and lives longer.
   BoundTensor(const Runtime& runtime, const OrtMemoryInfo* memory, OrtElementType type)
       : runtime_(runtime), memory_(memory), type_(type) {}
-  BoundTensor(BoundTensor&& other) noexcept;
+  BoundTensor(const BoundTensor&) = delete;
   ~BoundTensor();
 
   // Leaves value() valid until the next Bind. The memory is touched only by a run.

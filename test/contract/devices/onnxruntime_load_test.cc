@@ -1,5 +1,7 @@
 // The ONNX Runtime backend on GPUs: its settings, what it says of what is missing, and faults.
 
+#include <thread>
+
 #include "onnxruntime.h"
 
 namespace trident::contract {
@@ -223,10 +225,18 @@ TEST_F(OnnxDeviceLoad, ARunOnADeviceThatIsLostIsUnavailable) {
   EXPECT_TRUE(Succeeded(Run(kLostByOnnxRuntime)));
   Memory images(OnDevice(kLostByOnnxRuntime), Images(0, 1));
   Memory logits({}, kLogitBytes);
+  Request waiting = Ask(&images, &logits);
   Request request = Ask(&images, &logits);
+  FakeCudaRow* hold = FakeCudaFind("hold");
+  __atomic_store_n(&hold->result, 1, __ATOMIC_SEQ_CST);
+  const uint64_t runs = FakeOnnxRuntimeCountRuns().all;
+  ASSERT_TRUE(Succeeded(waiting.Send()));
+  while (FakeOnnxRuntimeCountRuns().all == runs) std::this_thread::yield();
   FakeCudaRow* lose = FakeCudaFind("lose");
   __atomic_store_n(&lose->bytes, 1u << kLostByOnnxRuntime, __ATOMIC_SEQ_CST);
   __atomic_store_n(&lose->result, cuda::kIllegalAddress, __ATOMIC_SEQ_CST);
+  EXPECT_TRUE(FailedWith(waiting.Wait().outcome, TRITONSERVER_ERROR_UNAVAILABLE));
+  __atomic_store_n(&hold->result, 0, __ATOMIC_SEQ_CST);
   EXPECT_TRUE(FailedWith(request.Infer().outcome, TRITONSERVER_ERROR_UNAVAILABLE));
 }
 
