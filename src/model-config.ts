@@ -105,7 +105,7 @@ export interface BatchOutputConfig extends Fields {
 
 export interface InstanceGroupConfig extends Fields {
   name?: string
-  /** 'KIND_AUTO', unless given: on GPUs where there are such as the server may use. */
+  /** 'KIND_AUTO', unless given: as the backend prefers; without a preference on the server's GPUs, if it has any. */
   kind?: 'KIND_AUTO' | 'KIND_GPU' | 'KIND_CPU' | 'KIND_MODEL'
   count?: number
   /** Heeded with the server's `rateLimiter`. */

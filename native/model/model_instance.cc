@@ -1,6 +1,8 @@
 #include "model/model_instance.h"
 
 #include <cassert>
+#include <future>
+#include <system_error>
 
 #include "inference/trace_tensors.h"
 #include "model/backend.h"
@@ -15,10 +17,23 @@ Result<std::unique_ptr<ModelInstance>> ModelInstance::Create(Model* model,
                                                              Description description) {
   std::unique_ptr<ModelInstance> instance(new ModelInstance(model, std::move(description)));
   TRIDENT_RETURN_IF_ERROR(instance->Health());
-  const Status status = instance->Initialize();
+  const Status status =
+      instance->on_device() ? instance->InitializeOnItsThread() : instance->Initialize();
   if (status.ok()) return instance;
   if (instance->on_device()) cuda::CheckDevice(instance->description_.device_id);
   return status;
+}
+
+Status ModelInstance::InitializeOnItsThread() {
+  if (description_.passive) return Initialize();
+  try {
+    thread_ = std::make_unique<Worker>();
+  } catch (const std::system_error& error) {
+    return Unavailable("can't start its thread: ", error.what());
+  }
+  std::packaged_task<Status()> initialize([this] { return Initialize(); });
+  thread_->Do([&] { initialize(); });
+  return initialize.get_future().get();
 }
 
 Status ModelInstance::Initialize() {
@@ -65,6 +80,15 @@ Status ModelInstance::EnterDevice(std::optional<cuda::ScopedDevice>* scope) cons
 
 ModelInstance::~ModelInstance() {
   EndService();
+  OnItsThread([this] { CallFinalize(); });
+}
+
+// On the thread of its own, if it has one; waits.
+void ModelInstance::OnItsThread(std::function<void()> work) {
+  thread_ == nullptr ? work() : thread_->Do(std::move(work));
+}
+
+void ModelInstance::CallFinalize() {
   auto* finalize = model_->backend().entry_points().instance_finalize;
   if (!initialized_ || finalize == nullptr) return;
   std::optional<cuda::ScopedDevice> device;
@@ -86,7 +110,8 @@ void ModelInstance::BeginService(Scheduler* scheduler, size_t index, Executors* 
 }
 
 void ModelInstance::StartThread() {
-  thread_ = std::thread([this] {
+  if (thread_ == nullptr) thread_ = std::make_unique<Worker>();
+  thread_->Begin([this] {
     if (const Status status = policy_.Apply(); !status.ok()) {
       TRIDENT_LOG(model_->logger(), LogLevel::kWarn, "instance '", description_.name,
                   "': ", status.message());
@@ -94,6 +119,7 @@ void ModelInstance::StartThread() {
     ApplyNiceStep(description_.nice_step);
     gate_ == nullptr ? Run() : RunGated();
   });
+  serving_ = true;
 }
 
 bool ModelInstance::RunBatch(uint64_t* look_again_ns) {
@@ -130,11 +156,12 @@ void ModelInstance::RunGated() {
 void ModelInstance::EndService() {
   if (scheduler_ == nullptr) return;
   if (gate_ != nullptr) gate_->GiveUp();
-  if (thread_.joinable()) {
-    thread_.join();
+  if (serving_) {
+    thread_->Wait();
+    if (!on_device()) thread_ = nullptr;
   } else {
     if (waker_ != nullptr) executors_->Retire(waker_.get());
-    Run();
+    OnItsThread([this] { Run(); });
   }
   scheduler_ = nullptr;
 }
@@ -196,7 +223,10 @@ Status ModelInstance::CallExecuteOnDevice() {
 
 Status ModelInstance::Ready() {
   auto* ready = model_->backend().entry_points().instance_ready;
-  return ready == nullptr ? Status::Ok() : CallPlugin(ready, handle());
+  if (ready == nullptr) return Status::Ok();
+  std::optional<cuda::ScopedDevice> device;
+  TRIDENT_RETURN_IF_ERROR(EnterDevice(&device));
+  return CallPlugin(ready, handle());
 }
 
 }  // namespace trident

@@ -1,10 +1,10 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/mutex.h"
@@ -14,6 +14,7 @@
 #include "model/executors.h"
 #include "model/host_policy.h"
 #include "model/rate_limiter.h"
+#include "model/worker.h"
 #include "scheduler/scheduler.h"
 #include "triton/core/tritonbackend.h"
 
@@ -43,7 +44,8 @@ class ModelInstance : private Driven {
   };
 
   // Calls the plug-in's initialisation and, unless the instance is passive, runs the model's
-  // warm-up samples, both under the instance's host policy.
+  // warm-up samples, both under the instance's host policy and, for one that serves on a device, on
+  // its own thread.
   static Result<std::unique_ptr<ModelInstance>> Create(Model* model, Description description);
   // Ends the service, if it has not ended, and finalises the plug-in's part.
   ~ModelInstance() override;
@@ -51,9 +53,9 @@ class ModelInstance : private Driven {
   // Adds this instance to `scheduler`, where it will be number `index`, driven by `executors` or,
   // from StartThread on, by a thread of its own. Both outlive the service.
   void BeginService(Scheduler* scheduler, size_t index, Executors* executors);
-  // Of those with one of their own, which has not started yet; may throw std::system_error.
+  // Of those with one of their own, which does not serve yet; may throw std::system_error.
   void StartThread();
-  bool needs_thread() const { return !may_run_inline() && !thread_.joinable(); }
+  bool needs_thread() const { return !may_run_inline() && !serving_; }
   // Waits until no thread is at this instance. It must have been removed, or its scheduler stopped:
   // what is left for it to do the calling thread does, unless it has a thread of its own.
   void EndService();
@@ -88,7 +90,10 @@ class ModelInstance : private Driven {
  private:
   ModelInstance(Model* model, Description description)
       : model_(model), description_(std::move(description)) {}
+  Status InitializeOnItsThread();
   Status Initialize();
+  void OnItsThread(std::function<void()> work);
+  void CallFinalize();
   void Refuse(Batch* batch, const Status& why);
   bool on_device() const { return description_.kind == TRITONSERVER_INSTANCEGROUPKIND_GPU; }
   Status EnterDevice(std::optional<cuda::ScopedDevice>* scope) const;
@@ -109,8 +114,9 @@ class ModelInstance : private Driven {
   Scheduler* scheduler_ = nullptr;  // while it is in service
   size_t index_ = 0;
   Executors* executors_ = nullptr;
-  std::shared_ptr<Waker> waker_;  // null: it has a thread of its own
-  std::thread thread_;
+  std::shared_ptr<Waker> waker_;    // null: it has a thread of its own
+  std::unique_ptr<Worker> thread_;  // of its own: from the start on a device, else while it serves
+  bool serving_ = false;            // `thread_` runs batches
   // Reused from batch to batch.
   Batch batch_;
   std::vector<TRITONBACKEND_Request*> handed_over_;

@@ -2,18 +2,18 @@
 // it sees, one line a time, in the file that the model's parameter "log" names:
 //
 //   instance <name> kind=CPU device=0 passive=0 policy=<JSON> profiles=a,b secondary=KIND_NVDLA:3
-//       cores=0,1 nice=0 current=none
-//   execute <instance> requests=2 cores=0,1 nice=0 current=none
+//       cores=0,1 nice=0 current=none thread=7
+//   execute <instance> requests=2 cores=0,1 nice=0 current=none thread=7
 //   request <name>:<datatype>:<shape>:<bytes in hexadecimal, at most 64 of them> ...
-//   end <instance> cores=0,1 nice=0 current=none
+//   end <instance> cores=0,1 nice=0 current=none thread=7
 //
-// "current" is the CUDA device of the calling thread. Parameter "allocate" ("GPU 4096") has each
-// instance keep so much memory of a kind, of its device, from the server's pools, for its lifetime.
-// The backend's setting "device-blocking" (any text) makes that its execution policy.
-// Parameter "refuse" (a text) makes every execution answer with an INTERNAL error that says it.
-// A request's parameter "gate" names a FIFO: its answer waits until somebody has opened it for
-// writing, which waits for the request to get there, and closed it again.
-// Outputs that nobody wants, and inputs that are missing, are left out.
+// "current" is the CUDA device of the calling thread, "thread" its number. Parameter "allocate"
+// ("GPU 4096") has each instance keep so much memory of a kind, of its device, from the server's
+// pools, for its lifetime. The backend's setting "device-blocking" (any text) makes that its
+// execution policy. Parameter "refuse" (a text) makes every execution answer with an INTERNAL error
+// that says it. A request's parameter "gate" names a FIFO: its answer waits until somebody has
+// opened it for writing, which waits for the request to get there, and closed it again. Outputs
+// that nobody wants, and inputs that are missing, are left out.
 
 #include <fcntl.h>
 #include <sched.h>
@@ -57,7 +57,7 @@ std::string ThreadText() {
     }
   }
   return "cores=" + cores + " nice=" + std::to_string(getpriority(PRIO_PROCESS, 0)) +
-         " current=" + CurrentDevice();
+         " current=" + CurrentDevice() + " thread=" + std::to_string(gettid());
 }
 
 std::string Hex(const std::string& bytes) {
@@ -70,7 +70,7 @@ std::string Hex(const std::string& bytes) {
   return text;
 }
 
-// Instance thread only; the loading thread while it is made.
+// Instance thread only; off devices the loading thread while it is made.
 class Instance {
  public:
   static Status Create(TRITONBACKEND_ModelInstance* handle, std::unique_ptr<Instance>* instance) {

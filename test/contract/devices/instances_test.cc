@@ -1,5 +1,6 @@
 // Instances on devices: which there are, and that their backend finds its device current.
 
+#include <pthread.h>
 #include <unistd.h>
 
 #include "cuda/memory.h"
@@ -76,9 +77,58 @@ TEST(DeviceInstances, LeaveThreadsThatTheyBorrowAsTheyWere) {
   Server server;
   const cuda::ScopedDevice mine(&TestDevice(1));
   const cuda::CuContext before = Current();
-  ASSERT_TRUE(Succeeded(LoadWitness(&server, "model", OnGpus("0"))));
+  ASSERT_TRUE(Succeeded(
+      LoadWitness(&server, "model",
+                  OnGpus("0", "passive: true") + "instance_group { kind: KIND_CPU count: 1 }")));
   EXPECT_EQ(Current(), before) << "the plug-in was initialised on this thread";
-  EXPECT_EQ(ValuesOf(&server, "model", "instance", "current"), Values{"0"});
+  EXPECT_EQ(ValuesOf(&server, "model", "instance", "current"), (Values{"0", "1"}));
+}
+
+TEST(DeviceInstances, LiveOnOneThreadOfTheirOwnEach) {
+  Server server;
+  ASSERT_TRUE(Succeeded(LoadWitness(
+      &server, "model",
+      OnGpus("0, 1") + "model_warmup { name: \"w\" batch_size: 1 inputs { key: \"input\" "
+                       "value { data_type: TYPE_FP32 dims: 2 zero_data: true } } }")));
+  EXPECT_TRUE(Succeeded(WitnessRequest(server, "model").Infer().outcome));
+  ASSERT_TRUE(Succeeded(server.UnloadAndWait("model")));
+  const Values began = ValuesOf(&server, "model", "instance", "thread");
+  const Values executed = ValuesOf(&server, "model", "execute", "thread");
+  Values ended = ValuesOf(&server, "model", "end", "thread");
+  ASSERT_EQ(began.size(), 2u);
+  EXPECT_NE(began[0], began[1]);
+  EXPECT_EQ(std::count(began.begin(), began.end(), std::to_string(gettid())), 0);
+  ASSERT_EQ(executed.size(), 3u);
+  EXPECT_EQ((Values{executed[0], executed[1]}), began) << "the warm-up";
+  EXPECT_EQ(std::count(began.begin(), began.end(), executed[2]), 1) << "the request";
+  EXPECT_TRUE(std::is_permutation(ended.begin(), ended.end(), began.begin(), began.end()));
+}
+
+// While it lives no thread can be started: each would need more memory for its stack than there
+// are addresses.
+class NoThreads {
+ public:
+  NoThreads() {
+    EXPECT_EQ(pthread_getattr_default_np(&before_), 0);
+    pthread_attr_t huge = before_;
+    EXPECT_EQ(pthread_attr_setstacksize(&huge, size_t{1} << 62), 0);
+    EXPECT_EQ(pthread_setattr_default_np(&huge), 0);
+  }
+  ~NoThreads() { EXPECT_EQ(pthread_setattr_default_np(&before_), 0); }
+
+ private:
+  pthread_attr_t before_;
+};
+
+TEST(DeviceInstances, DoNotLoadWithoutTheirThread) {
+  Server server;
+  server.repository().Add("model", WitnessConfig(&server, "model", OnGpus("0")));
+  {
+    const NoThreads none;
+    EXPECT_TRUE(FailedWith(server.Load("model"), TRITONSERVER_ERROR_UNAVAILABLE,
+                           {"instance 'model_0_0'", "can't start its thread"}));
+  }
+  EXPECT_TRUE(Succeeded(server.Load("model")));
 }
 
 TEST(DeviceInstances, HaveThreadsOfTheirOwn) {
