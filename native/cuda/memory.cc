@@ -1,5 +1,7 @@
 #include "cuda/memory.h"
 
+#include <vector>
+
 namespace trident::cuda {
 namespace {
 
@@ -46,12 +48,15 @@ DeviceMemory::~DeviceMemory() {
   (void)(opened_ ? api.cuIpcCloseMemHandle(pointer_) : api.cuMemFree_v2(pointer_));
 }
 
-Result<std::unique_ptr<PinnedMemory>> PinnedMemory::Allocate(uint64_t byte_size) {
-  TRIDENT_ASSIGN_OR_RETURN(const auto devices, Device::All());
+Result<std::unique_ptr<PinnedMemory>> PinnedMemory::Allocate(uint64_t byte_size, Device* first) {
+  TRIDENT_ASSIGN_OR_RETURN(const auto all, Device::All());
+  std::vector<Device*> devices(all.begin(), all.end());
+  if (first != nullptr) devices.insert(devices.begin(), first);
   Status failed = Unsupported("there is no device to pin memory for");
   for (Device* const device : devices) {
     const ScopedDevice scope(device);
-    TRIDENT_RETURN_IF_ERROR(scope.status());
+    failed = scope.status();
+    if (!failed.ok()) continue;
     void* data = nullptr;
     const CuResult result = device->api().cuMemHostAlloc(&data, byte_size, kHostAllocPortable);
     if (result == kSuccess) {

@@ -41,9 +41,10 @@ class DeviceMemory {
 // Memory of the host that devices copy from and to without a detour. Externally synchronised.
 class PinnedMemory {
  public:
-  // For all devices, allocated through the first that is not lost. UNSUPPORTED without a driver,
-  // UNAVAILABLE when there is not that much.
-  static Result<std::unique_ptr<PinnedMemory>> Allocate(uint64_t byte_size);
+  // For all devices, allocated through `first`, or another where that is lost. UNSUPPORTED without
+  // a driver, UNAVAILABLE when there is not that much.
+  static Result<std::unique_ptr<PinnedMemory>> Allocate(uint64_t byte_size,
+                                                        Device* first = nullptr);
   ~PinnedMemory();
   PinnedMemory(const PinnedMemory&) = delete;
   PinnedMemory& operator=(const PinnedMemory&) = delete;

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "base/mutex.h"
 
@@ -28,44 +30,63 @@ uint64_t BlockSize(uint64_t byte_size) {
 // Outlives the blocks that were taken, each of which knows it.
 class CudaBlocks::Kept : public CudaRecycler {
  public:
-  bool Keep(std::unique_ptr<cuda::DeviceMemory>& memory) override {
-    MutexLock lock(mutex_);
-    OfDevice& kept = devices_[memory->device().id()];
-    if (kept.blocks.size() == kMostBlocks || kept.bytes + memory->byte_size() > kMostBytes) {
-      return false;
+  // In place of those that nobody has wanted for longest.
+  std::vector<Memory> Keep(Memory memory) override {
+    std::vector<Memory> dropped;
+    if (memory->byte_size() > kMostBytes) {
+      dropped.push_back(std::move(memory));
+      return dropped;
     }
-    kept.bytes += memory->byte_size();
-    const uint64_t byte_size = memory->byte_size();
-    kept.blocks.emplace(byte_size, std::move(memory));
-    return true;
-  }
-
-  // Null when none of this size is kept.
-  std::unique_ptr<cuda::DeviceMemory> Take(int64_t device_id, uint64_t byte_size) {
     MutexLock lock(mutex_);
-    OfDevice& kept = devices_[device_id];
-    const auto found = kept.blocks.find(byte_size);
-    if (found == kept.blocks.end()) return nullptr;
-    kept.bytes -= byte_size;
-    return std::move(kept.blocks.extract(found).mapped());
+    OfDevice& kept = devices_[&memory->device()];
+    kept.bytes += memory->byte_size();
+    kept.blocks.push_back(std::move(memory));
+    while (kept.blocks.size() > kMostBlocks || kept.bytes > kMostBytes) {
+      dropped.push_back(kept.Remove(kept.blocks.begin()));
+    }
+    return dropped;
   }
 
-  bool Clear() {
-    std::map<int64_t, OfDevice> dropped;  // freed without the lock
+  bool Clear(const cuda::Device& device) override {
+    std::vector<Memory> dropped;  // freed without the lock
+    MutexLock lock(mutex_);
+    OfDevice& kept = devices_[&device];
+    dropped.swap(kept.blocks);
+    kept.bytes = 0;
+    return !dropped.empty();
+  }
+
+  void Clear() {
+    std::map<const cuda::Device*, OfDevice> dropped;  // freed without the lock
     MutexLock lock(mutex_);
     dropped.swap(devices_);
-    return std::any_of(dropped.begin(), dropped.end(),
-                       [](const auto& item) { return !item.second.blocks.empty(); });
+  }
+
+  // The last used of this size, so that those too many grow old. Null when there is none.
+  Memory Take(const cuda::Device& device, uint64_t byte_size) {
+    MutexLock lock(mutex_);
+    OfDevice& kept = devices_[&device];
+    const auto found =
+        std::find_if(kept.blocks.rbegin(), kept.blocks.rend(),
+                     [byte_size](const Memory& block) { return block->byte_size() == byte_size; });
+    return found == kept.blocks.rend() ? nullptr : kept.Remove(std::prev(found.base()));
   }
 
  private:
   struct OfDevice {
-    std::multimap<uint64_t, std::unique_ptr<cuda::DeviceMemory>> blocks;  // by size
+    std::vector<Memory> blocks;  // the last used at the end
     uint64_t bytes = 0;
+
+    Memory Remove(std::vector<Memory>::iterator position) {
+      Memory block = std::move(*position);
+      blocks.erase(position);
+      bytes -= block->byte_size();
+      return block;
+    }
   };
 
   Mutex mutex_;
-  std::map<int64_t, OfDevice> devices_ GUARDED_BY(mutex_);
+  std::map<const cuda::Device*, OfDevice> devices_ GUARDED_BY(mutex_);
 };
 
 CudaBlocks::CudaBlocks() : kept_(std::make_shared<Kept>()) {}
@@ -74,16 +95,17 @@ CudaBlocks::~CudaBlocks() = default;
 Result<CudaMemory> CudaBlocks::Take(int64_t device_id, uint64_t byte_size) {
   TRIDENT_ASSIGN_OR_RETURN(cuda::Device* const device, cuda::Device::Find(device_id));
   const uint64_t block_size = BlockSize(byte_size);
-  std::unique_ptr<cuda::DeviceMemory> block = kept_->Take(device_id, block_size);
+  std::unique_ptr<cuda::DeviceMemory> block = kept_->Take(*device, block_size);
   if (block == nullptr) {
-    auto made = CudaLedger::Get().Allocate(device, block_size);
-    if (!made.ok() && Clear()) made = CudaLedger::Get().Allocate(device, block_size);
-    if (!made.ok()) return made.status();
-    block = std::move(made).value();
+    TRIDENT_ASSIGN_OR_RETURN(block, CudaLedger::Get().Allocate(device, block_size, kept_.get()));
   }
   return CudaMemory::Of(CudaLedger::Get().Adopt(std::move(block), kept_), byte_size);
 }
 
-bool CudaBlocks::Clear() { return kept_->Clear(); }
+Result<CudaMemory> CudaBlocks::Allocate(int64_t device_id, uint64_t byte_size) {
+  return CudaMemory::Allocate(device_id, byte_size, kept_.get());
+}
+
+void CudaBlocks::Clear() { kept_->Clear(); }
 
 }  // namespace trident

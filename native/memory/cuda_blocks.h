@@ -20,8 +20,10 @@ class CudaBlocks {
 
   // What is taken may outlive this. Errors as CudaMemory::Allocate.
   Result<CudaMemory> Take(int64_t device_id, uint64_t byte_size);
-  // Frees what is kept, for who needs the room. False when there was none.
-  bool Clear();
+  // As CudaMemory::Allocate, for what is not to be kept.
+  Result<CudaMemory> Allocate(int64_t device_id, uint64_t byte_size);
+  // Frees what is kept.
+  void Clear();
 
  private:
   class Kept;

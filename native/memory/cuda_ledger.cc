@@ -26,9 +26,13 @@ std::shared_ptr<CudaAllocation> CudaLedger::Share(std::unique_ptr<CudaAllocation
 }
 
 Result<std::unique_ptr<cuda::DeviceMemory>> CudaLedger::Allocate(cuda::Device* device,
-                                                                 uint64_t byte_size) {
+                                                                 uint64_t byte_size,
+                                                                 CudaRecycler* recycler) {
   auto memory = cuda::DeviceMemory::Allocate(device, byte_size);
-  if (memory.ok() || !AwaitDisposal()) return memory;
+  if (memory.ok() || memory.status().code() != StatusCode::kUnavailable) return memory;
+  const bool cleared = recycler != nullptr && recycler->Clear(*device);
+  const bool disposed = AwaitDisposal(device);
+  if (!cleared && !disposed) return memory;
   return cuda::DeviceMemory::Allocate(device, byte_size);
 }
 
@@ -50,8 +54,10 @@ std::shared_ptr<CudaAllocation> CudaLedger::Wrap(cuda::Device* device,
                                                  const cuda::AddressRange& range) {
   {
     MutexLock lock(mutex_);
-    const auto found = known_.find(range.base);
-    if (found != known_.end()) {
+    // Not only at its beginning: a handle may lead into the middle.
+    const void* const end = static_cast<char*>(range.base) + range.byte_size;
+    const auto behind = known_.lower_bound(end);
+    for (auto found = known_.lower_bound(range.base); found != behind; ++found) {
       if (std::shared_ptr<CudaAllocation> known = found->second.lock()) return known;
     }
   }
@@ -67,8 +73,9 @@ Result<std::shared_ptr<CudaAllocation>> CudaLedger::Open(cuda::Device* device,
   const OpenKey key{Bytes(handle), device->id()};
   {
     MutexLock lock(mutex_);
-    if (const auto own = exported_.find(key.first); own != exported_.end()) {
-      if (std::shared_ptr<CudaAllocation> original = own->second.lock()) return original;
+    const auto [own, end] = exported_.equal_range(key.first);
+    for (auto found = own; found != end; ++found) {
+      if (std::shared_ptr<CudaAllocation> original = found->second.lock()) return original;
     }
     for (auto found = opened_.find(key); found != opened_.end(); found = opened_.find(key)) {
       if (std::shared_ptr<CudaAllocation> open = found->second.lock()) return open;
@@ -107,8 +114,8 @@ Result<cuda::IpcHandle> CudaLedger::Export(const std::shared_ptr<CudaAllocation>
   TRIDENT_ASSIGN_OR_RETURN(const cuda::IpcHandle handle,
                            cuda::Export(allocation->device, allocation->data));
   MutexLock lock(mutex_);
+  if (!allocation->handle) exported_.emplace(Bytes(handle), allocation);
   allocation->handle = handle;
-  exported_[Bytes(handle)] = allocation;
   return handle;
 }
 
@@ -117,8 +124,10 @@ void CudaLedger::Forget(const CudaAllocation& allocation) {
   const auto known = known_.find(allocation.data);
   if (known != known_.end() && known->second.expired()) known_.erase(known);
   if (allocation.opened || !allocation.handle) return;
-  const auto exported = exported_.find(Bytes(*allocation.handle));
-  if (exported != exported_.end() && exported->second.expired()) exported_.erase(exported);
+  const auto [own, end] = exported_.equal_range(Bytes(*allocation.handle));
+  for (auto found = own; found != end;) {
+    found = found->second.expired() ? exported_.erase(found) : std::next(found);
+  }
 }
 
 void CudaLedger::End(std::unique_ptr<CudaAllocation> allocation) {
@@ -127,12 +136,25 @@ void CudaLedger::End(std::unique_ptr<CudaAllocation> allocation) {
     Forget(*allocation);
   }
   if (allocation->memory == nullptr) return;
+  const auto recycler = allocation->recycler.lock();
   // What has been exported may be open elsewhere.
-  if (const auto recycler = allocation->recycler.lock();
-      recycler != nullptr && !allocation->handle && recycler->Keep(allocation->memory)) {
+  if (recycler == nullptr || allocation->handle) {
+    Dispose(std::move(allocation));
     return;
   }
+  for (std::unique_ptr<cuda::DeviceMemory>& memory :
+       recycler->Keep(std::move(allocation->memory))) {
+    auto dropped = std::make_unique<CudaAllocation>();
+    dropped->device = &memory->device();
+    dropped->memory = std::move(memory);
+    Dispose(std::move(dropped));
+  }
+}
+
+void CudaLedger::Dispose(std::unique_ptr<CudaAllocation> allocation) {
   MutexLock lock(mutex_);
+  allocation->ending = endings_++;
+  ending_[allocation->ending] = allocation->device;
   ended_.push_back(std::move(allocation));
   if (HaveThread()) {
     changed_.NotifyAll();
@@ -163,21 +185,27 @@ void CudaLedger::DisposeAll() {
   while (!ended_.empty()) {
     const std::unique_ptr<CudaAllocation> allocation = std::move(ended_.front());
     ended_.pop_front();
-    ++disposing_;
     mutex_.Unlock();
     allocation->memory.reset();
     mutex_.Lock();
-    --disposing_;
+    ending_.erase(allocation->ending);
     if (allocation->opened) opened_.erase({Bytes(*allocation->handle), allocation->device->id()});
     changed_.NotifyAll();
   }
 }
 
-bool CudaLedger::AwaitDisposal() {
+bool CudaLedger::AwaitDisposal(const cuda::Device* device) {
   MutexLock lock(mutex_);
-  if (ended_.empty() && disposing_ == 0) return false;
-  while (!ended_.empty() || disposing_ > 0) changed_.Wait(mutex_);
-  return true;
+  const uint64_t before = endings_;
+  const bool any = IsEnding(device, before);
+  while (IsEnding(device, before)) changed_.Wait(mutex_);
+  return any;
+}
+
+bool CudaLedger::IsEnding(const cuda::Device* device, uint64_t before) {
+  return std::any_of(ending_.begin(), ending_.lower_bound(before), [device](const auto& ending) {
+    return device == nullptr || ending.second == device;
+  });
 }
 
 }  // namespace trident

@@ -9,11 +9,6 @@
 namespace trident {
 namespace {
 
-Result<cuda::Device*> FindDevice(int64_t device_id) {
-  TRIDENT_RETURN_IF_ERROR(cuda::ReportDriver().status);
-  return cuda::Device::Find(device_id);
-}
-
 Status CheckNotEmpty(uint64_t byte_size) {
   return byte_size > 0 ? Status::Ok() : InvalidArg("0 bytes of device memory is no possible size");
 }
@@ -27,16 +22,17 @@ Status CheckRange(uint64_t available, uint64_t offset, uint64_t byte_size) {
 
 }  // namespace
 
-Result<CudaMemory> CudaMemory::Allocate(int64_t device_id, uint64_t byte_size) {
-  TRIDENT_ASSIGN_OR_RETURN(cuda::Device* const device, FindDevice(device_id));
+Result<CudaMemory> CudaMemory::Allocate(int64_t device_id, uint64_t byte_size,
+                                        CudaRecycler* recycler) {
+  TRIDENT_ASSIGN_OR_RETURN(cuda::Device* const device, cuda::Device::Find(device_id));
   TRIDENT_RETURN_IF_ERROR(CheckNotEmpty(byte_size));
-  TRIDENT_ASSIGN_OR_RETURN(auto memory, CudaLedger::Get().Allocate(device, byte_size));
+  TRIDENT_ASSIGN_OR_RETURN(auto memory, CudaLedger::Get().Allocate(device, byte_size, recycler));
   return Of(CudaLedger::Get().Adopt(std::move(memory)), byte_size);
 }
 
 Result<CudaMemory> CudaMemory::Open(std::span<const uint8_t> handle, int64_t device_id,
                                     uint64_t offset, uint64_t byte_size) {
-  TRIDENT_ASSIGN_OR_RETURN(cuda::Device* const device, FindDevice(device_id));
+  TRIDENT_ASSIGN_OR_RETURN(cuda::Device* const device, cuda::Device::Find(device_id));
   cuda::IpcHandle bytes{};
   if (handle.size() != sizeof(bytes)) {
     return InvalidArg("a CUDA memory handle has ", sizeof(bytes), " bytes, not ", handle.size());
@@ -57,7 +53,7 @@ Result<CudaMemory> CudaMemory::Open(std::span<const uint8_t> handle, int64_t dev
 }
 
 Result<CudaMemory> CudaMemory::Wrap(const void* pointer, int64_t device_id, uint64_t byte_size) {
-  TRIDENT_ASSIGN_OR_RETURN(cuda::Device* const device, FindDevice(device_id));
+  TRIDENT_ASSIGN_OR_RETURN(cuda::Device* const device, cuda::Device::Find(device_id));
   TRIDENT_RETURN_IF_ERROR(CheckNotEmpty(byte_size));
   TRIDENT_ASSIGN_OR_RETURN(const cuda::AddressRange range, cuda::FindRange(device, pointer));
   const uint64_t offset =

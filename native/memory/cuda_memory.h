@@ -11,6 +11,7 @@
 namespace trident {
 
 struct CudaAllocation;
+class CudaRecycler;
 
 // A part of a device's memory, and a hold on it: what was allocated or opened here lasts until no
 // hold is left. It is then freed or closed on a thread of its own, since the driver may wait for
@@ -22,8 +23,10 @@ class CudaMemory {
 
   // All of these: UNSUPPORTED without a driver, INVALID_ARG without such a device or for 0 bytes.
 
-  // UNAVAILABLE when the device has not that much. The contents are undefined.
-  static Result<CudaMemory> Allocate(int64_t device_id, uint64_t byte_size);
+  // UNAVAILABLE when the device has not that much, even without what `recycler` keeps. The contents
+  // are undefined.
+  static Result<CudaMemory> Allocate(int64_t device_id, uint64_t byte_size,
+                                     CudaRecycler* recycler = nullptr);
   // A part of the allocation that `handle` names; `byte_size` 0 means up to its end. A handle is
   // opened once, however many hold its memory; one of this process leads to the memory it was made
   // of. INVALID_ARG when it has not 64 bytes, its memory is gone, elsewhere, or too small.

@@ -31,7 +31,7 @@ uint64_t InlineBudgetOf(const RequestSlot& slot) {
 
 }  // namespace
 
-Bridge::Bridge() : queue_(Wake, this), copier_(&queue_, &pool_) {}
+Bridge::Bridge() : queue_(Wake, this), copier_(&queue_, &pool_, &staging) {}
 Bridge::~Bridge() = default;
 
 napi_value Bridge::Create(napi_env env, napi_callback_info info) {

@@ -56,8 +56,8 @@ class Bridge {
   Status StartCopy(CudaCopy copy);
   // [number, byteSize, pointer, deviceId]
   napi_value AddDeviceMemory(CudaMemory memory);
-  // Has the servers look at their devices, after one has failed.
-  void CheckDevices();
+  // Has the core look at the devices where `status` may come of one that is lost.
+  void CheckDevicesAfter(const Status& status);
 
   CompletionQueue& queue() { return queue_; }
 

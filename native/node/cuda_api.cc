@@ -18,10 +18,14 @@ CudaMemory FindMemory(const JsCall& call, size_t index) {
 
 Status Closed() { return Unavailable("the CUDA memory is closed"); }
 
+napi_value Throw(const JsCall& call, const Status& status) {
+  call.bridge().CheckDevicesAfter(status);
+  return call.Throw(status);
+}
+
 napi_value AddMemory(const JsCall& call, Result<CudaMemory> memory) {
   if (memory.ok()) return call.bridge().AddDeviceMemory(std::move(memory).value());
-  call.bridge().CheckDevices();
-  return call.Throw(memory.status());
+  return Throw(call, memory.status());
 }
 
 // cudaReport(): [library, version, problem | null, [[id, name, uuid, major, minor, bytes], ...]]
@@ -49,11 +53,7 @@ napi_value CudaReport(napi_env env, napi_callback_info) {
 // cudaAllocate(deviceId, byteSize): as AddDeviceMemory
 napi_value CudaAllocate(napi_env env, napi_callback_info info) {
   const JsCall call(env, info);
-  auto memory = CudaMemory::Allocate(call.Int64(0), call.Size(1));
-  if (!memory.ok() && call.bridge().blocks.Clear()) {
-    memory = CudaMemory::Allocate(call.Int64(0), call.Size(1));
-  }
-  return AddMemory(call, std::move(memory));
+  return AddMemory(call, call.bridge().blocks.Allocate(call.Int64(0), call.Size(1)));
 }
 
 // cudaOpen(rawHandle, deviceId, offset, byteSize): as AddDeviceMemory; byteSize 0 is up to the end
@@ -81,10 +81,7 @@ napi_value CudaHandle(napi_env env, napi_callback_info info) {
   const CudaMemory memory = FindMemory(call, 0);
   if (!memory) return call.Throw(Closed());
   const auto handle = memory.Export();
-  if (!handle.ok()) {
-    call.bridge().CheckDevices();
-    return call.Throw(handle.status());
-  }
+  if (!handle.ok()) return Throw(call, handle.status());
   napi_value buffer = nullptr;
   void* data = nullptr;
   if (napi_create_arraybuffer(env, sizeof(handle->bytes), &data, &buffer) == napi_ok) {
@@ -240,20 +237,24 @@ napi_value Bridge::AddDeviceMemory(CudaMemory memory) {
   return FromList(env_, items);
 }
 
-void Bridge::CheckDevices() {
+void Bridge::CheckDevicesAfter(const Status& status) {
+  const bool by_device =
+      status.code() == StatusCode::kUnavailable || status.code() == StatusCode::kInternal;
+  if (!by_device) return;
   for (const auto& server : server_table.all()) {
     TRITONSERVER_Server* const core = server == nullptr ? nullptr : server->server.load();
-    if (core != nullptr) (void)TakeError(TRITONSERVER_TridentServerCheckDevices(core));
+    if (core == nullptr) continue;
+    (void)TakeError(TRITONSERVER_TridentServerCheckDevices(core));
+    return;  // it asks for all servers of the process
   }
 }
 
 Status Bridge::StartCopy(CudaCopy copy) {
-  cuda::Device* const device = &copy.memory.device();
   copy.finish = [this, finish = std::move(copy.finish)](Status* status) {
-    if (!status->ok()) CheckDevices();
+    CheckDevicesAfter(*status);
     if (finish) finish(status);
   };
-  TRIDENT_RETURN_IF_ERROR(copier_.Start(device, std::move(copy)));
+  TRIDENT_RETURN_IF_ERROR(copier_.Start(std::move(copy)));
   ++in_flight_;
   UpdateKeepAlive();
   return Status::Ok();

@@ -32,31 +32,43 @@ struct CudaCopy {
   std::function<void(Status*)> finish;  // as TaskResult's
 };
 
-// Makes the copies that JS asks for, those of one device in the order they were asked for, each
-// device's on a stream of its own. The thread that asks never waits for the driver: at most one
-// thread of the pool per device does. Thread-safe.
+// Makes the copies that JS asks for, each device's on a stream of its own and as if one after the
+// other in the order they were asked for. The thread that asks never waits for the driver: one
+// thread of the pool does. Thread-safe.
 class CudaCopier {
  public:
-  CudaCopier(CompletionQueue* queue, TaskPool* pool);
-  // When no copy is left.
+  CudaCopier(CompletionQueue* queue, TaskPool* pool, Staging* staging);
+  // When no copy is left; on the JS thread.
   ~CudaCopier();
   CudaCopier(const CudaCopier&) = delete;
   CudaCopier& operator=(const CudaCopier&) = delete;
 
   // Its end, or failure, comes through the queue. UNAVAILABLE, and nothing asked, when there is no
   // thread.
-  Status Start(cuda::Device* device, CudaCopy copy);
+  Status Start(CudaCopy copy);
 
  private:
-  struct Lane;
+  // What is under way on one device. The stream goes first, and waits for what it still does.
+  struct Lane {
+    std::vector<CudaCopy> asked;
+    std::vector<CudaCopy> unfinished;  // nobody knows whether the device still uses what they hold
+    std::unique_ptr<cuda::Stream> stream;
+  };
 
-  void Run(Lane* lane);
-  void Copy(Lane* lane, std::vector<CudaCopy> copies);
+  void Run();
+  void Copy(std::vector<CudaCopy> copies);
+  void Ask(CudaCopy copy);
+  void FinishAll();
+  void Finish(cuda::Device* device, Lane* lane);
+  void Tell(CudaCopy copy, Status status);
 
   CompletionQueue* const queue_;
   TaskPool* const pool_;
+  Staging* const staging_;
+  std::map<cuda::Device*, Lane> lanes_;  // of the thread that runs
   Mutex mutex_;
-  std::map<cuda::Device*, std::unique_ptr<Lane>> lanes_ GUARDED_BY(mutex_);
+  std::vector<CudaCopy> waiting_ GUARDED_BY(mutex_);
+  bool running_ GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace trident

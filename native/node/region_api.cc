@@ -115,7 +115,7 @@ napi_value RegisterCudaRegion(napi_env env, napi_callback_info info) {
   const ByteSpan handle = TypedArrayBytes(env, call.value(2));
   const Status status = server->regions.RegisterCuda(
       call.String(1), {handle.data, handle.byte_size}, call.Int64(3), call.Size(4));
-  if (!status.ok()) call.bridge().CheckDevices();
+  call.bridge().CheckDevicesAfter(status);
   return call.ThrowIfError(status);
 }
 

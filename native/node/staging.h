@@ -9,29 +9,34 @@
 
 namespace trident {
 
-// Host memory on the way between JS and devices. Small buffers are pinned and used again; what is
-// large, or more than the pool may pin, is ordinary memory, which the driver copies more slowly.
-// Outlives its buffers. Thread-safe.
+// Host memory on the way between JS and devices. Small buffers are pinned and used again; where
+// none is free, it is ordinary memory, which the driver copies more slowly. Outlives its buffers.
+// Thread-safe.
 class Staging {
  public:
   using Buffer = std::shared_ptr<uint8_t>;
 
-  // Null when memory is short.
+  // Null when memory is short. Makes no driver call.
   Buffer Take(uint64_t byte_size);
+  // Pins one buffer, by way of `device`, where any was missed since the last call. May take
+  // milliseconds.
+  void Refill(cuda::Device* device);
 
  private:
   static constexpr uint64_t kSmallest = 64 << 10;
-  static constexpr uint64_t kLargestPinned = 16
-                                             << 20;  // beyond it, pinning costs more than it gains
+  // Beyond it, pinning costs more than it gains.
+  static constexpr uint64_t kLargestPinned = 16 << 20;
   static constexpr uint64_t kMostPinned = 64 << 20;
 
   using Pinned = std::unique_ptr<cuda::PinnedMemory>;
 
-  Pinned TakePinned(uint64_t byte_size);
+  Pinned TakeFree(uint64_t byte_size);
+  bool MakeRoom(uint64_t byte_size, std::vector<Pinned>* dropped) REQUIRES(mutex_);
   void Return(Pinned memory);
 
   Mutex mutex_;
-  std::vector<Pinned> free_ GUARDED_BY(mutex_);
+  std::vector<Pinned> free_ GUARDED_BY(mutex_);   // the last used at the end
+  uint64_t missed_bytes_ GUARDED_BY(mutex_) = 0;  // of the largest
   uint64_t pinned_bytes_ GUARDED_BY(mutex_) = 0;  // in use, too
 };
 

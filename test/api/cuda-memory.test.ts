@@ -93,6 +93,27 @@ describe('memory', () => {
     await expectFloats(memory, [0, 0, 0, 0])
   })
 
+  it('is copied in the order of the calls from one device to another, too', async () => {
+    using near = CudaMemory.allocate({ byteSize: 16 })
+    using far = CudaMemory.allocate({ byteSize: 16, deviceId: 1 })
+    const found = new Float32Array(4)
+    for (let i = 1; i <= 10; i++) {
+      fake.hold()
+      const copies = [
+        near.write(0, Float32Array.of(i, i, i, i)),
+        far.copyFrom(near),
+        near.write(0, new Float32Array(4)),
+        far.write(12, Float32Array.of(-i)),
+        near.copyFrom(far),
+        far.write(0, new Float32Array(4)),
+        near.read(0, found),
+      ]
+      fake.release()
+      await Promise.all(copies)
+      expect([...found]).toEqual([i, i, i, -i])
+    }
+  })
+
   it('is copied within a device and to another, without the host', async () => {
     using memory = CudaMemory.allocate({ byteSize: 32 })
     using near = CudaMemory.allocate({ byteSize: 32 })

@@ -46,11 +46,32 @@ TEST_F(CudaBlocksTest, KeepsAFewOnly) {
   Use(40, 1000);
   CudaLedger::Get().AwaitDisposal();
   EXPECT_EQ(Calls("device"), 16u);
-  EXPECT_TRUE(blocks_.Clear());
-  EXPECT_FALSE(blocks_.Clear());
+  blocks_.Clear();
+  EXPECT_EQ(Calls("device"), 0u);
   Use(3, 40 << 20);
   CudaLedger::Get().AwaitDisposal();
   EXPECT_EQ(Calls("device"), 1u);
+}
+
+TEST_F(CudaBlocksTest, WhatIsWantedReplacesWhatIsNot) {
+  Use(16, 1000);
+  Use(1, 5000);
+  const uint64_t before = Calls("cuMemAlloc_v2");
+  for (int i = 0; i < 5; ++i) Use(1, 5000);
+  EXPECT_EQ(Calls("cuMemAlloc_v2"), before);
+}
+
+TEST_F(CudaBlocksTest, AMistakeCostsNothingThatIsKept) {
+  Use(1, 1000);
+  const uint64_t before = Calls("cuMemAlloc_v2");
+  EXPECT_EQ(blocks_.Allocate(0, 0).status().code(), StatusCode::kInvalidArg);
+  EXPECT_EQ(blocks_.Allocate(9, 10).status().code(), StatusCode::kInvalidArg);
+  {
+    const FailingCall fail("cuMemAlloc_v2", cuda::kUnknown);
+    EXPECT_EQ(blocks_.Allocate(0, 10).status().code(), StatusCode::kInternal);
+  }
+  Use(1, 1000);
+  EXPECT_EQ(Calls("cuMemAlloc_v2"), before + 1);  // the one that failed
 }
 
 TEST_F(CudaBlocksTest, WhatOthersMayHaveOpenIsNotUsedAgain) {
@@ -66,6 +87,8 @@ TEST_F(CudaBlocksTest, WhatOthersMayHaveOpenIsNotUsedAgain) {
 TEST_F(CudaBlocksTest, GivesWayToWhoNeedsTheRoom) {
   Use(1, kFakeMemoryBytes / 3);
   EXPECT_TRUE(blocks_.Take(0, kFakeMemoryBytes / 4 * 3).ok());
+  Use(1, kFakeMemoryBytes / 3);
+  EXPECT_TRUE(blocks_.Allocate(0, kFakeMemoryBytes / 4 * 3).ok());
 }
 
 TEST_F(CudaBlocksTest, BlocksOutliveTheirKeeper) {

@@ -200,6 +200,34 @@ TEST_F(CudaMemoryTest, WrappingOwnMemoryHoldsIt) {
   EXPECT_EQ(Calls("device"), 1u);
 }
 
+TEST_F(CudaMemoryTest, WrappingOpenedMemoryHoldsItWhereverItsHandleLeads) {
+  const CudaPeer peer(4096, /*lead=*/512);
+  auto opened = CudaMemory::Open(peer.handle(), 0, 0, 0);
+  ASSERT_TRUE(opened.ok());
+  auto inside = CudaMemory::Wrap(opened->data() + 10, 0, 10);
+  auto before = CudaMemory::Wrap(opened->data() - 10, 0, 10);
+  ASSERT_TRUE(inside.ok() && before.ok());
+  EXPECT_EQ(inside->data(), opened->data() + 10);
+  EXPECT_EQ(inside->hold(), opened->hold());
+  EXPECT_EQ(before->hold(), opened->hold());
+}
+
+TEST_F(CudaMemoryTest, AHandleOfForeignMemoryLeadsToAnyOfItsWraps) {
+  const auto foreign = *cuda::DeviceMemory::Allocate(*cuda::Device::Find(0), 4096);
+  auto first = *CudaMemory::Wrap(foreign->data(), 0, 10);
+  auto second = *CudaMemory::Wrap(foreign->data(), 0, 10);
+  const HandleBytes handle = HandleOf(first);
+  EXPECT_EQ(HandleOf(second), handle);
+  second = CudaMemory();
+  EXPECT_TRUE(CudaMemory::Open(handle, 0, 0, 0).ok());
+  second = *CudaMemory::Wrap(foreign->data(), 0, 10);
+  EXPECT_EQ(HandleOf(second), handle);
+  first = CudaMemory();
+  EXPECT_TRUE(CudaMemory::Open(handle, 0, 0, 0).ok());
+  second = CudaMemory();
+  ExpectInvalid(CudaMemory::Open(handle, 0, 0, 0));
+}
+
 TEST_F(CudaMemoryTest, ThreadsOpenAndCloseOneHandle) {
   const CudaPeer peer(4096);
   const HandleBytes& handle = peer.handle();

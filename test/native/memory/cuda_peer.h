@@ -46,18 +46,18 @@ class CudaPeer {
 };
 
 // A count of the fake driver.
-inline uint64_t Calls(const char* name) { return FakeCudaFind(name)->calls; }
+inline uint64_t Calls(const char* name) { return FakeRow(name).calls; }
 
 // A call fails in this scope.
 class FailingCall {
  public:
-  FailingCall(const char* name, int result) : row_(FakeCudaFind(name)) { row_->result = result; }
-  ~FailingCall() { row_->result = 0; }
+  FailingCall(const char* name, int result) : row_(name) { row_.result = result; }
+  ~FailingCall() { row_.result = 0; }
   FailingCall(const FailingCall&) = delete;
   FailingCall& operator=(const FailingCall&) = delete;
 
  private:
-  FakeCudaRow* const row_;
+  FakeRow row_;
 };
 
 }  // namespace trident
