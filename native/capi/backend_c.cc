@@ -3,7 +3,7 @@
 #include <cstdlib>
 
 #include "capi/handles.h"
-#include "inference/buffer.h"
+#include "inference/copy_buffer.h"
 #include "model/backend.h"
 
 using namespace trident;  // NOLINT: C functions live outside every namespace
@@ -26,16 +26,14 @@ Result<InstanceGroupKind> ToConfigKind(const TRITONSERVER_InstanceGroupKind& kin
 }
 
 // Null for memory that is in no pool.
-Result<MemoryPool*> PoolFor(TRITONBACKEND_MemoryManager* manager,
-                            const TRITONSERVER_MemoryType& memory_type, int64_t memory_type_id) {
+Result<MemoryPool*> PoolOf(TRITONBACKEND_MemoryManager* manager,
+                           const TRITONSERVER_MemoryType& memory_type, int64_t memory_type_id) {
   const auto type = ReadEnum<MemoryType>(memory_type);
   if (type == MemoryType::kCpu) return nullptr;
   if (manager == nullptr) {
     return InvalidArg("memory of type ", MemoryTypeName(type), " needs a memory manager");
   }
-  if (type == MemoryType::kCpuPinned) return &Core(manager)->pinned();
-  if (type == MemoryType::kGpu) return Core(manager)->OnDevice(memory_type_id);
-  return InvalidArg("unknown memory type '", ReadEnum<int>(memory_type), "'");
+  return PoolFor(type, memory_type_id, *Core(manager));
 }
 
 }  // namespace
@@ -139,7 +137,7 @@ TRITONSERVER_Error* TRITONBACKEND_MemoryManagerAllocate(TRITONBACKEND_MemoryMana
                                                         uint64_t byte_size) {
   TRIDENT_REQUIRE(buffer);
   return Guard([&]() -> Status {
-    TRIDENT_ASSIGN_OR_RETURN(MemoryPool* const pool, PoolFor(manager, memory_type, memory_type_id));
+    TRIDENT_ASSIGN_OR_RETURN(MemoryPool* const pool, PoolOf(manager, memory_type, memory_type_id));
     if (pool != nullptr) {
       TRIDENT_ASSIGN_OR_RETURN(*buffer, pool->Allocate(byte_size));
       return Status::Ok();
@@ -157,7 +155,7 @@ TRITONSERVER_Error* TRITONBACKEND_MemoryManagerFree(TRITONBACKEND_MemoryManager*
                                                     TRITONSERVER_MemoryType memory_type,
                                                     int64_t memory_type_id) {
   return Guard([&]() -> Status {
-    TRIDENT_ASSIGN_OR_RETURN(MemoryPool* const pool, PoolFor(manager, memory_type, memory_type_id));
+    TRIDENT_ASSIGN_OR_RETURN(MemoryPool* const pool, PoolOf(manager, memory_type, memory_type_id));
     if (pool != nullptr) return pool->Free(buffer);
     free(buffer);
     return Status::Ok();

@@ -11,7 +11,7 @@ namespace trident::cuda {
 // has of a device is one context, which works again only in another process. Thread-safe.
 
 // Hears of each device that is lost, once, on the thread that found it, which holds no lock of
-// ours. Thread-safe.
+// ours but, while an instance executes, its turn at its device. Thread-safe.
 class DeviceListener {
  public:
   virtual ~DeviceListener() = default;

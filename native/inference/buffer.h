@@ -24,10 +24,11 @@ struct ConstBuffer {
   BufferAttributes attributes;
 };
 
+// CheckBuffer where it takes more than a look.
+Status CheckUnusualBuffer(const void* data, const BufferAttributes& attributes);
 // Whether `data` can be memory as `attributes` describe it. INVALID_ARG for an unknown memory type,
 // a device this process does not see, and null for more than no bytes; UNSUPPORTED for a device
 // without a driver. What an address points to is for who gave it.
-Status CheckUnusualBuffer(const void* data, const BufferAttributes& attributes);
 inline Status CheckBuffer(const void* data, const BufferAttributes& attributes) {
   if (attributes.memory_type == MemoryType::kCpu && data != nullptr) return Status::Ok();
   return CheckUnusualBuffer(data, attributes);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "cuda/health.h"
 #include "cuda/stream.h"
 
 namespace trident {
@@ -52,19 +53,13 @@ class IdleStreams {
   std::map<int, std::vector<std::unique_ptr<cuda::Stream>>> by_device_ GUARDED_BY(mutex_);
 };
 
-// Null when there is none.
-std::shared_ptr<MemoryPool> PoolFor(const BufferAttributes& wished,
-                                    const std::shared_ptr<MemoryPools>& pools) {
-  if (pools == nullptr || wished.memory_type == MemoryType::kCpu) return nullptr;
-  if (wished.memory_type == MemoryType::kCpuPinned) return {pools, &pools->pinned()};
-  const Result<MemoryPool*> pool = pools->OnDevice(wished.memory_type_id);
-  return pool.ok() ? std::shared_ptr<MemoryPool>(pools, *pool) : nullptr;
+Status CheckKnown(MemoryType type) {
+  if (type >= MemoryType::kCpu && type <= MemoryType::kGpu) return Status::Ok();
+  return InvalidArg("unknown memory type '", static_cast<int>(type), "'");
 }
 
-}  // namespace
-
-Status CopyBuffer(void* to, const BufferAttributes& to_place, const void* from,
-                  const BufferAttributes& from_place, uint64_t byte_size) {
+Status Copy(void* to, const BufferAttributes& to_place, const void* from,
+            const BufferAttributes& from_place, uint64_t byte_size) {
   if (byte_size == 0) return Status::Ok();
   const cuda::Place target = PlaceOf(to_place);
   const cuda::Place source = PlaceOf(from_place);
@@ -80,11 +75,29 @@ Status CopyBuffer(void* to, const BufferAttributes& to_place, const void* from,
   return Status::Ok();
 }
 
+// A copy that fails may be how a device is found to be lost.
+Status CheckedForLoss(Status status) {
+  if (!status.ok()) cuda::CheckDevices();
+  return status;
+}
+
+}  // namespace
+
+Status CopyBuffer(void* to, const BufferAttributes& to_place, const void* from,
+                  const BufferAttributes& from_place, uint64_t byte_size) {
+  return CheckedForLoss(Copy(to, to_place, from, from_place, byte_size));
+}
+
 Status CopyBlocks(std::span<const ConstBuffer> blocks, void* to, const BufferAttributes& to_place) {
+  return CheckedForLoss(CopyBlocksUnderLock(blocks, to, to_place));
+}
+
+Status CopyBlocksUnderLock(std::span<const ConstBuffer> blocks, void* to,
+                           const BufferAttributes& to_place) {
   auto* end = static_cast<char*>(to);
   for (const ConstBuffer& block : blocks) {
     const uint64_t byte_size = block.attributes.byte_size;
-    TRIDENT_RETURN_IF_ERROR(CopyBuffer(end, to_place, block.data, block.attributes, byte_size));
+    TRIDENT_RETURN_IF_ERROR(Copy(end, to_place, block.data, block.attributes, byte_size));
     end += byte_size;
   }
   return Status::Ok();
@@ -104,12 +117,23 @@ void OwnedBufferDeleter::operator()(void* memory) const {
   }
 }
 
+Result<MemoryPool*> PoolFor(MemoryType type, int64_t id, MemoryPools& pools) {
+  TRIDENT_RETURN_IF_ERROR(CheckKnown(type));
+  if (type == MemoryType::kCpu) return nullptr;
+  if (type == MemoryType::kCpuPinned) return &pools.pinned();
+  return pools.OnDevice(id);
+}
+
 Result<OwnedBuffer> AllocateBuffer(uint64_t byte_size, const BufferAttributes& wished,
                                    const std::shared_ptr<MemoryPools>& pools) {
-  if (const auto pool = PoolFor(wished, pools); pool != nullptr && byte_size > 0) {
-    if (const Result<void*> piece = pool->Allocate(byte_size); piece.ok()) {
-      return OwnedBuffer{{*piece, OwnedBufferDeleter{pool}},
-                         {wished.memory_type, wished.memory_type_id, byte_size}};
+  TRIDENT_RETURN_IF_ERROR(CheckKnown(wished.memory_type));
+  if (pools != nullptr && byte_size > 0) {
+    const auto pool = PoolFor(wished.memory_type, wished.memory_type_id, *pools);
+    if (pool.ok() && *pool != nullptr) {
+      if (const Result<void*> piece = (*pool)->Allocate(byte_size); piece.ok()) {
+        return OwnedBuffer{{*piece, OwnedBufferDeleter{{pools, *pool}}},
+                           {wished.memory_type, wished.memory_type_id, byte_size}};
+      }
     }
   }
   void* const data = byte_size > PTRDIFF_MAX

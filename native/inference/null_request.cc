@@ -29,8 +29,9 @@ uint64_t ZeroBytes(const InputTensor& input) {
 
 std::shared_ptr<const void> CopyOf(const InputTensor& input) {
   auto copy = std::make_shared<std::vector<char>>(input.byte_size());
-  // On failure zeros, as all else of a null request: nobody wants its outputs.
-  (void)CopyBlocks(input.buffers(), copy->data(), {});
+  // Its scheduler's lock is held. On failure zeros, as all else of a null request: nobody wants its
+  // outputs.
+  (void)CopyBlocksUnderLock(input.buffers(), copy->data(), {});
   return {copy, copy->data()};
 }
 

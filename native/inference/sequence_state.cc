@@ -105,7 +105,13 @@ Status StateTensor::Buffer(uint64_t byte_size, void** data, BufferAttributes* at
                         " has ", expected, " bytes; the backend asked for ", byte_size);
     }
   }
-  if (same_buffer_) {
+  // Asked once more the backend may be writing already, wherever that is.
+  const bool again =
+      buffered_ && next_.attributes.byte_size == byte_size && IsWhere(*attributes, wished_);
+  wished_ = *attributes;
+  if (again) {
+    // Nothing changes.
+  } else if (same_buffer_) {
     if (growable_ != nullptr && byte_size > growable_->capacity()) {
       return Unavailable("state '", spec_.output_name, "' can't grow to ", byte_size,
                          " bytes; its growable memory has ", growable_->capacity());

@@ -76,7 +76,8 @@ class StateTensor {
   std::shared_ptr<GrowableMemory> growable_;  // null where address space is short: then it moves
   Value current_;
   Value next_;
-  bool buffered_ = false;  // `next_` has memory for what was described last
+  BufferAttributes wished_;  // where the backend has last wished `next_` to be
+  bool buffered_ = false;    // `next_` has memory for what was described last
 };
 
 // The implicit state of one sequence, from its START to the next or its end. Belongs to one request

@@ -38,7 +38,7 @@ class InferenceTarget {
   virtual void Unreserve() = 0;
 
   // The backend has answered an error, or is about to: what it runs on may be broken. Called
-  // without a lock, before the client hears of the error.
+  // without a lock, but for an instance's turn at its device, before the client hears of the error.
   virtual void BackendFailed() {}
 
   // Where memory of devices comes from for what the backend writes; null: nowhere.

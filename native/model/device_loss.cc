@@ -5,13 +5,8 @@
 namespace trident {
 
 void Model::BackendFailed() {
-  if (!on_devices_.load(std::memory_order_acquire)) return;
-  std::set<int32_t> devices;
-  {
-    MutexLock lock(mutex_);
-    devices = devices_;
-  }
-  for (const int32_t device : devices) cuda::CheckDevice(device);
+  // Those of its requests, too: an instance on the host copies tensors from and to devices.
+  cuda::CheckDevices();
 }
 
 void Model::OnDeviceLost(const cuda::Device& /*device*/, const Status& /*why*/) {

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "config/normalize.h"
+#include "cuda/health.h"
 
 namespace trident {
 
@@ -34,7 +35,10 @@ UsableGpus Gpus::Find() const {
 
 Status Gpus::ResolveGroups(const std::vector<InstanceGroup>& preferred, ModelConfig* config) const {
   const UsableGpus usable = MayUseGpus(preferred, *config) ? Find() : UsableGpus();
-  NormalizeInstanceGroups(preferred, usable.ids, config);
+  std::vector<int32_t> working = usable.ids;
+  std::erase_if(working, [](int32_t id) { return !cuda::HealthOf(id).ok(); });
+  // Without any, what is loaded says why.
+  NormalizeInstanceGroups(preferred, working.empty() ? usable.ids : working, config);
   return ValidateInstanceGroups(*config, usable);
 }
 

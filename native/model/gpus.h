@@ -26,8 +26,9 @@ class Gpus {
   };
   Gpus(Options options, std::shared_ptr<Logger> logger);
 
-  // Resolves the instance groups of `config` (NormalizeInstanceGroups) and validates them. Without
-  // any usable GPU the error of a KIND_GPU group says what is missing.
+  // Resolves the instance groups of `config` (NormalizeInstanceGroups) and validates them. Groups
+  // that list no GPUs get none that is lost, as long as others work. Without any usable GPU the
+  // error of a KIND_GPU group says what is missing.
   Status ResolveGroups(const std::vector<InstanceGroup>& preferred, ModelConfig* config) const;
 
   // The device of a new instance, and those of earlier ones can now use each other's memory, where

@@ -194,7 +194,6 @@ Status Model::CreateInstances(const ModelConfig& config) {
 void Model::AddActive(ModelInstance* instance) {
   const ModelInstance::Description& description = instance->description();
   if (description.kind == TRITONSERVER_INSTANCEGROUPKIND_GPU) {
-    devices_.insert(description.device_id);
     if (!on_devices_.exchange(true)) cuda::ListenToDevices(weak_from_this());
   }
   if (!instance->may_run_inline()) may_run_inline_.store(false);
@@ -292,6 +291,8 @@ void Model::Finalize() {
   {
     MutexLock lock(mutex_);
     instances.swap(instances_);
+    // Whoever hears of a lost device looks at them still.
+    if (!active_tables_.empty()) std::ranges::fill(active_tables_.back(), nullptr);
     memory_usage_.clear();
     CountInstances();
   }

@@ -226,7 +226,6 @@ class Model : public InferenceTarget,
   std::vector<std::shared_ptr<ModelInstance>> instances_ GUARDED_BY(mutex_);
   // Indices of those that have left service, or are about to: their threads are not to be started.
   std::set<size_t> leaving_ GUARDED_BY(mutex_);
-  std::set<int32_t> devices_ GUARDED_BY(mutex_);  // that instances are or have been on
   std::atomic<bool> on_devices_{false};
   // Null: some instance works. What it has pointed to goes with the model.
   std::atomic<const Status*> out_of_service_{nullptr};

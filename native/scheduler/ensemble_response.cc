@@ -5,6 +5,11 @@
 #include "scheduler/ensemble_run.h"
 
 namespace trident {
+namespace {
+
+bool OnDevice(const BufferAttributes& place) { return place.memory_type == MemoryType::kGpu; }
+
+}  // namespace
 
 void EnsembleRun::Respond(const EnsembleFlow::Ready& ready, Effects* effects) {
   Result<ResponsePtr> response = MakeResponse(ready);
@@ -42,7 +47,9 @@ Result<ResponsePtr> EnsembleRun::MakeResponse(const EnsembleFlow::Ready& ready) 
     } else {
       TRIDENT_RETURN_IF_ERROR(output->Allocate(value->byte_size, PlaceOf(*value)));
       TRIDENT_RETURN_IF_ERROR(CopyBytes(*value, output->buffer()));
-      request_->target()->statistics().RecordCopies(1, value->byte_size);
+      if (!OnDevice(PlaceOf(*value)) || !OnDevice(output->buffer().attributes)) {
+        request_->target()->statistics().RecordCopies(1, value->byte_size);
+      }
     }
     if (!place) place = value->place;
   }

@@ -1,5 +1,7 @@
 #include "server/device_watch.h"
 
+#include <utility>
+
 namespace trident {
 
 void DeviceWatch::OnDeviceLost(const cuda::Device& device, const Status& why) {
@@ -8,14 +10,22 @@ void DeviceWatch::OnDeviceLost(const cuda::Device& device, const Status& why) {
   if (!host_) return;
   {
     MutexLock lock(mutex_);
-    while (telling_) told_.Wait(mutex_);
-    if (ended_) return;
-    telling_ = true;
+    untold_.push_back({.device_id = device.id(), .reason = why.message()});
+    if (std::exchange(telling_, true)) return;
   }
-  host_({.device_id = device.id(), .reason = why.message()});
+  while (const std::optional<DeviceEvent> event = NextUntold()) host_(*event);
+}
+
+std::optional<DeviceEvent> DeviceWatch::NextUntold() {
   MutexLock lock(mutex_);
+  if (!ended_ && !untold_.empty()) {
+    std::optional<DeviceEvent> event(std::move(untold_.front()));
+    untold_.pop_front();
+    return event;
+  }
   telling_ = false;
   told_.NotifyAll();
+  return std::nullopt;
 }
 
 void DeviceWatch::End() {

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/log.h"
@@ -16,7 +18,8 @@ struct DeviceEvent {
   std::string reason;
 };
 
-// Hears of every device that is lost, one call at a time, on the thread that found it.
+// Hears of every device that is lost, one call at a time, on a thread that found one. It may find
+// others: it hears of those when it has returned.
 using DeviceEventListener = std::function<void(const DeviceEvent& event)>;
 
 // A server's ear for lost devices: logs, and tells the server's host. Thread-safe.
@@ -31,11 +34,15 @@ class DeviceWatch : public cuda::DeviceListener {
   void End();
 
  private:
+  // For the thread that tells; the end of that when there is none.
+  std::optional<DeviceEvent> NextUntold();
+
   const DeviceEventListener host_;
   const std::shared_ptr<Logger> logger_;
   Mutex mutex_;
   CondVar told_;
-  bool telling_ GUARDED_BY(mutex_) = false;
+  std::deque<DeviceEvent> untold_ GUARDED_BY(mutex_);
+  bool telling_ GUARDED_BY(mutex_) = false;  // some thread is, until there is nothing untold
   bool ended_ GUARDED_BY(mutex_) = false;
 };
 

@@ -109,6 +109,11 @@ TEST_F(DeviceTensors, OfAnEnsembleThatPassesItsInputOnAreCopiedOnTheDevice) {
   EXPECT_EQ(to.bytes(), kNumbers);
   EXPECT_EQ(passed_on.bytes(), kNumbers);
   EXPECT_EQ(HostCopies(), host_copies);
+  const char* const counted = "/model_stats/0/copy_stats/count";
+  EXPECT_EQ(server_.Statistics("both").Number(counted), 0);
+  // From the host to the host.
+  ASSERT_TRUE(Works("both"));
+  EXPECT_EQ(server_.Statistics("both").Number(counted), 1);
 }
 
 TEST_F(DeviceTensors, ThatClientsTakeOnTheHostAreCopied) {

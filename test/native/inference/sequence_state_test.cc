@@ -131,6 +131,37 @@ TEST_F(State, AskingForTheBufferAgainGivesTheSame) {
   EXPECT_EQ(Buffer({1, 4}), first);
 }
 
+// Whose place can't be had, as there is no such pool: asked again the backend may have begun to
+// write already.
+TEST_F(State, AskingAgainForAPlaceThatIsFullGivesTheSame) {
+  const auto ask = [&] {
+    void* data = nullptr;
+    BufferAttributes gpu{MemoryType::kGpu, 0};
+    EXPECT_TRUE(state().Buffer(4, &data, &gpu).ok());
+    EXPECT_EQ(gpu.memory_type, MemoryType::kCpu);
+    return data;
+  };
+  for (const bool same_buffer : {false, true}) {
+    Begin({.datatype = DataType::kUint8,
+           .shape = {1, 2},
+           .variable = true,
+           .same_buffer = same_buffer},
+          "ab");
+    ASSERT_TRUE(state().Describe(DataType::kUint8, {1, 4}).ok());
+    void* const first = ask();
+    EXPECT_EQ(ask(), first);
+  }
+}
+
+TEST_F(State, AnUnknownKindOfMemoryIsAnError) {
+  BeginPlain();
+  ASSERT_TRUE(state().Describe(DataType::kUint8, {1, 4}).ok());
+  void* data = nullptr;
+  BufferAttributes odd{static_cast<MemoryType>(7), 0};
+  EXPECT_EQ(state().Buffer(4, &data, &odd).code(), StatusCode::kInvalidArg);
+  EXPECT_EQ(data, nullptr);
+}
+
 TEST_F(State, TheBufferMustFitTheDescription) {
   BeginPlain();
   ASSERT_TRUE(state().Describe(DataType::kInt32, {1, 4}).ok());
