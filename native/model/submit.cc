@@ -36,8 +36,8 @@ Status Model::SubmitAll(std::span<InferenceRequest* const> requests, uint64_t no
 }
 
 void Model::Submit(std::span<InferenceRequest*> requests, std::span<Status> outcomes) {
-  Status status = Health();
-  if (status.ok()) status = StartThreads();
+  const Status* const why = out_of_service_.load(std::memory_order_acquire);
+  Status status = why == nullptr ? StartThreads() : *why;
   if (!status.ok()) {
     std::fill(outcomes.begin(), outcomes.end(), status);
     for (InferenceRequest* request : requests) request->Unclaim();
@@ -82,6 +82,7 @@ void Model::EnqueueMissed(std::span<RequestPtr> submitted, std::span<Status> out
     hits.reserve(submitted.size());
     for (const RequestPtr& request : submitted) hits.push_back(cache_->Find(request.get()));
   } catch (const std::bad_alloc&) {
+    hits.clear();  // while the requests whose memory they use are still ours
     WithdrawAll(submitted);
     std::fill(outcomes.begin(), outcomes.end(), NoMemory());
     return;
@@ -98,7 +99,7 @@ void Model::EnqueueMissed(std::span<RequestPtr> submitted, std::span<Status> out
   for (size_t i = 0; i < submitted.size(); ++i) {
     if (!hits[i]) continue;
     outcomes[i] = Status::Ok();
-    cache_->Answer(std::move(submitted[i]), *hits[i]);
+    cache_->Answer(std::move(submitted[i]), std::move(*hits[i]));
   }
 }
 
@@ -106,7 +107,6 @@ bool Model::RunInline(std::span<InferenceRequest* const> requests, uint64_t budg
                       std::span<Status> outcomes) {
   // What the cache knows needs no lane: Submit answers it on this thread.
   if (cache_ != nullptr || !may_run_inline_.load(std::memory_order_relaxed)) return false;
-  if (out_of_service_.load(std::memory_order_relaxed) != nullptr) return false;
   // This thread counts as a request of its own, so that a drain can't finalise the instance
   // between the end of the request and the end of Execute.
   Scratch<RequestPtr> batch;

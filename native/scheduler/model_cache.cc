@@ -129,25 +129,24 @@ std::optional<ModelCache::Hit> ModelCache::Find(InferenceRequest* request) {
   hit.start_ns = NowNs();
   const std::optional<Digest> key = KeyOf(*request);
   if (!key) return std::nullopt;
-  hit.response = cache_->Lookup(*key);
+  const std::shared_ptr<const CachedResponse> found = cache_->Lookup(*key);
   hit.end_ns = NowNs();
   cache_->CountLookupTime(hit.end_ns - hit.start_ns);
-  if (hit.response != nullptr) return hit;
+  if (found != nullptr) {
+    hit.response = InferenceResponse::New(request->channel());
+    if (Fill(*found, hit.response.get()).ok()) return hit;
+    return std::nullopt;
+  }
   ResponseChannel& channel = *request->channel();
   channel.Decorate(std::make_shared<CacheSink>(channel.sink(), shared_from_this(), *key,
                                                hit.end_ns - hit.start_ns));
   return std::nullopt;
 }
 
-void ModelCache::Answer(RequestPtr request, const Hit& hit) {
-  ResponsePtr response = InferenceResponse::New(request->channel());
-  if (const Status status = Fill(*hit.response, response.get()); !status.ok()) {
-    response = nullptr;
-    return RespondError(std::move(request), status);
-  }
+void ModelCache::Answer(RequestPtr request, Hit hit) {
   statistics_.RecordCacheHit(request->start_ns(), hit.start_ns, hit.end_ns, NowNs());
   // Nobody else answers this request, so this can't be a second final response.
-  (void)InferenceResponse::Send(std::move(response), kResponseFinal);
+  (void)InferenceResponse::Send(std::move(hit.response), kResponseFinal);
 }
 
 Status ModelCache::CopyAndInsert(const Digest& key, const InferenceResponse& response) {

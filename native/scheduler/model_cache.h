@@ -22,20 +22,21 @@ class ModelCache : public std::enable_shared_from_this<ModelCache> {
   ModelCache(std::shared_ptr<ResponseCache> cache, const std::string& model,
              ModelStatistics& statistics, std::shared_ptr<Logger> logger);
 
-  // Something remembered, and when it was looked up.
+  // The answer out of something remembered, and when that was looked up.
   struct Hit {
-    std::shared_ptr<const CachedResponse> response;
+    ResponsePtr response;
     uint64_t start_ns = 0;
     uint64_t end_ns = 0;
   };
 
   // Nothing for a submitted request that must execute; its response will be remembered then, if it
   // is a success. Requests with inputs that can't be read here or that differ from host policy to
-  // host policy go by.
+  // host policy go by, as do those whose client gives no host memory for what is remembered: it may
+  // want it on the device where the model would have put it.
   std::optional<Hit> Find(InferenceRequest* request);
 
   // Ends a submitted request with what Find has found. May call the client back before it returns.
-  void Answer(RequestPtr request, const Hit& hit);
+  void Answer(RequestPtr request, Hit hit);
 
  private:
   friend class CacheSink;
