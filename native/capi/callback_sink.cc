@@ -17,8 +17,9 @@ Status CheckGiven(const char* output_name, const OutputBuffer& buffer) {
     return Unavailable("output '", output_name, "' was given no memory for its ",
                        buffer.attributes.byte_size, " bytes");
   }
-  const Status fit = CheckBuffer(buffer.data, buffer.attributes);
-  return fit.ok() ? fit : fit.WithPrefix(StrCat("output '", output_name, "': "));
+  Status fit = CheckBuffer(buffer.data, buffer.attributes);
+  if (fit.ok()) return fit;
+  return fit.WithPrefix(StrCat("output '", output_name, "': "));
 }
 
 }  // namespace
@@ -41,6 +42,9 @@ Status CallbackSink::Allocate(const char* output_name, uint64_t byte_size, Outpu
   attributes.memory_type = ReadEnum<MemoryType>(actual_type);
   attributes.memory_type_id = actual_id;
   attributes.byte_size = byte_size;
+  // Nearly always; a Status costs more than all of this.
+  const bool on_heap = buffer->data != nullptr && attributes.memory_type == MemoryType::kCpu;
+  if (on_heap && allocator_->attributes == nullptr) return Status::Ok();
   Status status;
   if (allocator_->attributes != nullptr) {
     status = TakeError(allocator_->attributes(Handle(allocator_), output_name,

@@ -166,6 +166,11 @@ void ModelInstance::EndService() {
   scheduler_ = nullptr;
 }
 
+inline Status ModelInstance::CallExecute() {
+  return CallPlugin(model_->backend().entry_points().instance_execute, handle(),
+                    handed_over_.data(), static_cast<uint32_t>(handed_over_.size()));
+}
+
 void ModelInstance::Execute(Batch* batch) {
   if (device_ != nullptr) {
     if (const Status health = Health(); !health.ok()) return Refuse(batch, health);
@@ -206,11 +211,6 @@ Status ModelInstance::Health() const {
   if (health.ok()) return health;
   return health.WithPrefix(
       StrCat("model '", model_->name(), "' can't run on device ", description_.device_id, ": "));
-}
-
-Status ModelInstance::CallExecute() {
-  return CallPlugin(model_->backend().entry_points().instance_execute, handle(),
-                    handed_over_.data(), static_cast<uint32_t>(handed_over_.size()));
 }
 
 Status ModelInstance::CallExecuteOnDevice() {

@@ -51,7 +51,7 @@ Status Instance::Execute(TRITONBACKEND_Request** requests, uint32_t count) {
   } catch (const std::exception& error) {
     batch_.FailAll(backend::Internal("model '", model_.name(), "': ", error.what()));
   }
-  batch_.FailAll(copies_->Synchronize());
+  if (const Status copied = copies_->Synchronize(); !copied.ok()) batch_.FailAll(copied);
   copies_->TakeCount().Report(handle_);
   batch_.Finish(handle_, times, BatchItems());
   return Status();
