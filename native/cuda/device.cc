@@ -82,15 +82,20 @@ Result<Device*> Device::Find(int64_t id) {
 }
 
 Result<CuContext> Device::Context() {
-  CuContext context = context_.load(std::memory_order_acquire);
-  if (context != nullptr) return context;
-  MutexLock lock(mutex_);
-  context = context_.load(std::memory_order_relaxed);
-  if (context != nullptr) return context;
-  TRIDENT_RETURN_IF_ERROR(ToStatus(api_->cuDevicePrimaryCtxRetain(&context, handle_),
-                                   StrCat("make a context of device ", id_)));
-  context_.store(context, std::memory_order_release);
+  CuContext context = nullptr;
+  TRIDENT_RETURN_IF_ERROR(ToStatus(Retain(&context), StrCat("make a context of device ", id_)));
   return context;
+}
+
+CuResult Device::Retain(CuContext* context) {
+  *context = context_.load(std::memory_order_acquire);
+  if (*context != nullptr) return kSuccess;
+  MutexLock lock(mutex_);
+  *context = context_.load(std::memory_order_relaxed);
+  if (*context != nullptr) return kSuccess;
+  const CuResult result = api_->cuDevicePrimaryCtxRetain(context, handle_);
+  if (result == kSuccess) context_.store(*context, std::memory_order_release);
+  return result;
 }
 
 Result<uint64_t> Device::FreeBytes() {
@@ -104,10 +109,18 @@ Result<uint64_t> Device::FreeBytes() {
 }
 
 Status Device::Probe() {
-  const CuContext context = context_.load(std::memory_order_acquire);
-  if (context == nullptr) return Status::Ok();
-  CuResult result = api_->cuCtxPushCurrent_v2(context);
+  CuResult result = kSuccess;
+  if (context_.load(std::memory_order_acquire) == nullptr) {
+    unsigned flags = 0;
+    int active = 0;
+    result = api_->cuDevicePrimaryCtxGetState(handle_, &flags, &active);
+    if (result == kSuccess && active == 0) return Status::Ok();
+  }
+  CuContext context = nullptr;
+  if (result == kSuccess) result = Retain(&context);
+  if (result == kSuccess) result = api_->cuCtxPushCurrent_v2(context);
   if (result == kSuccess) {
+    const ScopedRelaxedCapture relaxed(*api_);
     result = api_->cuStreamQuery(nullptr);
     CuContext popped = nullptr;
     api_->cuCtxPopCurrent_v2(&popped);
@@ -139,6 +152,14 @@ ScopedDevice::ScopedDevice(Device* device) : api_(device->api()) {
 ScopedDevice::~ScopedDevice() {
   CuContext ignored = nullptr;
   if (status_.ok()) (void)api_.cuCtxPopCurrent_v2(&ignored);
+}
+
+ScopedRelaxedCapture::ScopedRelaxedCapture(const DriverApi& api) : api_(api) {
+  (void)api_.cuThreadExchangeStreamCaptureMode(&mode_);
+}
+
+ScopedRelaxedCapture::~ScopedRelaxedCapture() {
+  (void)api_.cuThreadExchangeStreamCaptureMode(&mode_);
 }
 
 }  // namespace trident::cuda

@@ -32,8 +32,8 @@ class Device {
   Result<CuContext> Context();
   // Free bytes of the device's memory.
   Result<uint64_t> FreeBytes();
-  // OK, or UNAVAILABLE when an error has made the device unusable for this process. Costs a driver
-  // call; OK where nothing has used the device yet.
+  // OK, or UNAVAILABLE when an error has made the device unusable for this process, whoever in it
+  // has used the device. Costs a driver call; OK where nobody has yet.
   Status Probe();
   // Lets kernels and copies of this device use memory of `peer` without a detour through the host,
   // where the machine can.
@@ -43,6 +43,7 @@ class Device {
   friend struct DeviceList;
   Device(const DriverApi* api, CuDevice handle, int id) : api_(api), handle_(handle), id_(id) {}
   static Status Describe(Device* device);
+  CuResult Retain(CuContext* context);
 
   const DriverApi* const api_;
   const CuDevice handle_;
@@ -71,6 +72,20 @@ class ScopedDevice {
  private:
   const DriverApi& api_;
   Status status_;
+};
+
+// Lets the calling thread make calls that may wait for the device, as allocations do, while another
+// captures a graph of a stream: otherwise they fail and ruin the capture. Used by one thread.
+class ScopedRelaxedCapture {
+ public:
+  explicit ScopedRelaxedCapture(const DriverApi& api);
+  ~ScopedRelaxedCapture();
+  ScopedRelaxedCapture(const ScopedRelaxedCapture&) = delete;
+  ScopedRelaxedCapture& operator=(const ScopedRelaxedCapture&) = delete;
+
+ private:
+  const DriverApi& api_;
+  int mode_ = kCaptureModeRelaxed;  // then the thread's before
 };
 
 }  // namespace trident::cuda

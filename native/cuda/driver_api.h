@@ -14,7 +14,8 @@ using CuDevice = int;
 using DevicePointer = uint64_t;
 using CuContext = struct CuContextHandle*;
 using CuStream = struct CuStreamHandle*;
-using CuEvent = struct CuEventHandle*;
+
+inline DevicePointer Address(const void* data) { return reinterpret_cast<DevicePointer>(data); }
 
 struct CuUuid {
   unsigned char bytes[16];
@@ -56,6 +57,7 @@ enum : CuResult {
   kNotSupported = 801,
   kSystemDriverMismatch = 803,
   kMpsClientTerminated = 810,
+  kCaptureUnsupported = 900,
   kExternalDevice = 911,
   kUnknown = 999,
 };
@@ -68,9 +70,10 @@ inline constexpr int kPointerMemoryType = 2;
 inline constexpr int kPointerDeviceOrdinal = 9;
 // CUmemorytype
 inline constexpr unsigned kMemoryTypeDevice = 2;
+// CUstreamCaptureMode
+inline constexpr int kCaptureModeRelaxed = 2;
 // Flags
 inline constexpr unsigned kStreamNonBlocking = 1;
-inline constexpr unsigned kEventDisableTiming = 2;
 inline constexpr unsigned kHostAllocPortable = 1;
 inline constexpr unsigned kIpcLazyEnablePeerAccess = 1;
 
@@ -88,11 +91,11 @@ inline constexpr unsigned kIpcLazyEnablePeerAccess = 1;
   F(cuDeviceGetAttribute, (int* value, int attribute, CuDevice device))                          \
   F(cuDeviceCanAccessPeer, (int* can, CuDevice device, CuDevice peer))                           \
   F(cuDevicePrimaryCtxRetain, (CuContext * context, CuDevice device))                            \
-  F(cuDevicePrimaryCtxRelease_v2, (CuDevice device))                                             \
+  F(cuDevicePrimaryCtxGetState, (CuDevice device, unsigned* flags, int* active))                 \
   F(cuCtxGetCurrent, (CuContext * context))                                                      \
   F(cuCtxPushCurrent_v2, (CuContext context))                                                    \
   F(cuCtxPopCurrent_v2, (CuContext * context))                                                   \
-  F(cuCtxSynchronize, ())                                                                        \
+  F(cuThreadExchangeStreamCaptureMode, (int* mode))                                              \
   F(cuCtxEnablePeerAccess, (CuContext peer, unsigned flags))                                     \
   F(cuMemGetInfo_v2, (size_t * free, size_t * total))                                            \
   F(cuMemAlloc_v2, (DevicePointer * pointer, size_t bytes))                                      \
@@ -111,13 +114,6 @@ inline constexpr unsigned kIpcLazyEnablePeerAccess = 1;
   F(cuStreamDestroy_v2, (CuStream stream))                                                       \
   F(cuStreamSynchronize, (CuStream stream))                                                      \
   F(cuStreamQuery, (CuStream stream))                                                            \
-  F(cuStreamWaitEvent, (CuStream stream, CuEvent event, unsigned flags))                         \
-  F(cuEventCreate, (CuEvent * event, unsigned flags))                                            \
-  F(cuEventDestroy_v2, (CuEvent event))                                                          \
-  F(cuEventRecord, (CuEvent event, CuStream stream))                                             \
-  F(cuEventQuery, (CuEvent event))                                                               \
-  F(cuEventSynchronize, (CuEvent event))                                                         \
-  F(cuEventElapsedTime, (float* milliseconds, CuEvent start, CuEvent end))                       \
   F(cuIpcGetMemHandle, (IpcHandle * handle, DevicePointer pointer))                              \
   F(cuIpcOpenMemHandle_v2, (DevicePointer * pointer, IpcHandle handle, unsigned flags))          \
   F(cuIpcCloseMemHandle, (DevicePointer pointer))

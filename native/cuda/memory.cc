@@ -3,15 +3,10 @@
 #include <vector>
 
 namespace trident::cuda {
-namespace {
-
-DevicePointer Address(const void* data) { return reinterpret_cast<DevicePointer>(data); }
-
-}  // namespace
-
 Result<std::unique_ptr<DeviceMemory>> DeviceMemory::Allocate(Device* device, uint64_t byte_size) {
   const ScopedDevice scope(device);
   TRIDENT_RETURN_IF_ERROR(scope.status());
+  const ScopedRelaxedCapture relaxed(device->api());
   DevicePointer pointer = 0;
   TRIDENT_RETURN_IF_ERROR(
       ToStatus(device->api().cuMemAlloc_v2(&pointer, byte_size),
@@ -22,6 +17,7 @@ Result<std::unique_ptr<DeviceMemory>> DeviceMemory::Allocate(Device* device, uin
 Result<std::unique_ptr<DeviceMemory>> DeviceMemory::Open(Device* device, const IpcHandle& handle) {
   const ScopedDevice scope(device);
   TRIDENT_RETURN_IF_ERROR(scope.status());
+  const ScopedRelaxedCapture relaxed(device->api());
   const std::string doing = StrCat("open a CUDA memory handle on device ", device->id());
   DevicePointer pointer = 0;
   const CuResult result =
@@ -45,6 +41,7 @@ DeviceMemory::~DeviceMemory() {
   const ScopedDevice scope(device_);
   if (!scope.status().ok()) return;
   const DriverApi& api = device_->api();
+  const ScopedRelaxedCapture relaxed(api);
   (void)(opened_ ? api.cuIpcCloseMemHandle(pointer_) : api.cuMemFree_v2(pointer_));
 }
 
@@ -57,6 +54,7 @@ Result<std::unique_ptr<PinnedMemory>> PinnedMemory::Allocate(uint64_t byte_size,
     const ScopedDevice scope(device);
     failed = scope.status();
     if (!failed.ok()) continue;
+    const ScopedRelaxedCapture relaxed(device->api());
     void* data = nullptr;
     const CuResult result = device->api().cuMemHostAlloc(&data, byte_size, kHostAllocPortable);
     if (result == kSuccess) {
@@ -70,7 +68,9 @@ Result<std::unique_ptr<PinnedMemory>> PinnedMemory::Allocate(uint64_t byte_size,
 
 PinnedMemory::~PinnedMemory() {
   const ScopedDevice scope(device_);
-  if (scope.status().ok()) (void)device_->api().cuMemFreeHost(data_);
+  if (!scope.status().ok()) return;
+  const ScopedRelaxedCapture relaxed(device_->api());
+  (void)device_->api().cuMemFreeHost(data_);
 }
 
 Result<AddressRange> FindRange(Device* device, const void* pointer) {

@@ -3,8 +3,6 @@
 namespace trident::cuda {
 namespace {
 
-DevicePointer Address(const void* data) { return reinterpret_cast<DevicePointer>(data); }
-
 std::string Name(Place place) {
   return place.on_device() ? StrCat("device ", place.device_id) : std::string("the host");
 }
@@ -70,34 +68,6 @@ Status Stream::Synchronize() {
   const CuResult result = device_->api().cuStreamSynchronize(handle_);
   if (result == kSuccess) return Status::Ok();
   return ToStatus(result, StrCat("finish the work of a stream of device ", device_->id()));
-}
-
-Result<std::unique_ptr<Event>> Event::Create(Device* device) {
-  const ScopedDevice scope(device);
-  TRIDENT_RETURN_IF_ERROR(scope.status());
-  CuEvent handle = nullptr;
-  TRIDENT_RETURN_IF_ERROR(ToStatus(device->api().cuEventCreate(&handle, kEventDisableTiming),
-                                   StrCat("make an event of device ", device->id())));
-  return std::unique_ptr<Event>(new Event(device, handle));
-}
-
-Event::~Event() {
-  const ScopedDevice scope(device_);
-  if (scope.status().ok()) (void)device_->api().cuEventDestroy_v2(handle_);
-}
-
-Status Event::Record(const Stream& stream) {
-  const ScopedDevice scope(device_);
-  TRIDENT_RETURN_IF_ERROR(scope.status());
-  return ToStatus(device_->api().cuEventRecord(handle_, stream.handle()),
-                  StrCat("record an event of device ", device_->id()));
-}
-
-Status Event::Synchronize() {
-  const ScopedDevice scope(device_);
-  TRIDENT_RETURN_IF_ERROR(scope.status());
-  return ToStatus(device_->api().cuEventSynchronize(handle_),
-                  StrCat("wait for an event of device ", device_->id()));
 }
 
 }  // namespace trident::cuda

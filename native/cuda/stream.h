@@ -46,24 +46,4 @@ class Stream {
   const CuStream handle_;
 };
 
-// A moment in a stream's work. Externally synchronised.
-class Event {
- public:
-  static Result<std::unique_ptr<Event>> Create(Device* device);
-  ~Event();
-  Event(const Event&) = delete;
-  Event& operator=(const Event&) = delete;
-
-  // Now is after all that has been asked of `stream`, which is of the same device.
-  Status Record(const Stream& stream);
-  // Waits for the moment last recorded.
-  Status Synchronize();
-
- private:
-  Event(Device* device, CuEvent handle) : device_(device), handle_(handle) {}
-
-  Device* const device_;
-  const CuEvent handle_;
-};
-
 }  // namespace trident::cuda

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include <deque>
+#include <utility>
 
 #include "cuda/driver.h"
 #include "entry_points.h"
@@ -12,6 +13,7 @@ namespace {
 
 std::atomic<bool> initialised{false};
 thread_local std::deque<FakeDevice*> current_devices;
+thread_local int capture_mode = 0;  // CU_STREAM_CAPTURE_MODE_GLOBAL
 
 std::string Setting(const char* name, const char* otherwise) {
   const char* value = getenv(name);
@@ -60,14 +62,6 @@ void FakeDevice::Lose(CuResult result) {
   lost_.compare_exchange_strong(before, result);
 }
 
-bool FakeDevice::Release() {
-  int retained = retained_.load();
-  do {
-    if (retained == 0) return false;
-  } while (!retained_.compare_exchange_weak(retained, retained - 1));
-  return true;
-}
-
 bool FakeDevice::EnablePeer(int ordinal) {
   MutexLock lock(mutex_);
   return peers_.insert(ordinal).second;
@@ -107,6 +101,9 @@ CuResult Call::Check(Row function, Needs needs) {
   if (needs == kDriver) return kSuccess;
   if (device_ == nullptr) return kInvalidContext;
   if (!device_->alive()) return kContextIsDestroyed;
+  if (needs == kNoCapture && ResultOf(Row::capture) != 0 && capture_mode != kCaptureModeRelaxed) {
+    return kCaptureUnsupported;
+  }
   const CuResult lost = device_->Lost();
   lost_ = lost != kSuccess;
   return lost;
@@ -207,13 +204,21 @@ CuResult cuDevicePrimaryCtxRetain(CuContext* context, CuDevice device) {
   return kSuccess;
 }
 
-CuResult cuDevicePrimaryCtxRelease_v2(CuDevice device) {
-  const Call call(Row::cuDevicePrimaryCtxRelease_v2, Call::kDriver);
+CuResult cuDevicePrimaryCtxGetState(CuDevice device, unsigned* flags, int* active) {
+  const Call call(Row::cuDevicePrimaryCtxGetState, Call::kDriver);
   if (call.failed()) return call.result();
   FakeDevice* found = DeviceAt(device);
   if (found == nullptr) return kInvalidDevice;
-  if (!found->Release()) return kInvalidContext;
-  Count(Row::contexts, -1, 0);
+  *flags = 0;
+  *active = found->alive() ? 1 : 0;
+  return kSuccess;
+}
+
+CuResult cuThreadExchangeStreamCaptureMode(int* mode) {
+  const Call call(Row::cuThreadExchangeStreamCaptureMode, Call::kDriver);
+  if (call.failed()) return call.result();
+  if (*mode < 0 || *mode > kCaptureModeRelaxed) return kInvalidValue;
+  std::swap(*mode, capture_mode);
   return kSuccess;
 }
 

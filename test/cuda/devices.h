@@ -32,10 +32,8 @@ class FakeDevice {
   CuResult Lost();
   void Lose(CuResult result);
 
-  void Retain() { ++retained_; }
-  // False when nobody retains it.
-  bool Release();
-  bool alive() const { return retained_.load() > 0; }
+  void Retain() { alive_ = true; }
+  bool alive() const { return alive_.load(); }
 
   // False when it was so already.
   bool EnablePeer(int ordinal);
@@ -47,7 +45,7 @@ class FakeDevice {
   const uint64_t memory_bytes_;
   std::atomic<uint64_t> used_{0};
   std::atomic<CuResult> lost_{kSuccess};
-  std::atomic<int> retained_{0};
+  std::atomic<bool> alive_{false};
   Mutex mutex_;
   std::set<int> peers_ GUARDED_BY(mutex_);
 };
@@ -62,7 +60,8 @@ FakeDevice* DeviceOf(CuContext context);
 // arguments.
 class Call {
  public:
-  enum Needs { kDriver, kContext };
+  // kNoCapture: a context, and that no graph is being captured unless the thread says that it may.
+  enum Needs { kDriver, kContext, kNoCapture };
 
   explicit Call(Row function, Needs needs = kContext);
 

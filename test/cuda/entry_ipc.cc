@@ -87,7 +87,7 @@ CuResult cuIpcGetMemHandle(IpcHandle* handle, DevicePointer pointer) {
 }
 
 CuResult cuIpcOpenMemHandle_v2(DevicePointer* pointer, IpcHandle handle, unsigned flags) {
-  const Call call(Row::cuIpcOpenMemHandle_v2);
+  const Call call(Row::cuIpcOpenMemHandle_v2, Call::kNoCapture);
   if (call.failed()) return call.result();
   HandleText text;
   memcpy(&text, &handle, sizeof(text));
@@ -117,7 +117,7 @@ CuResult cuIpcOpenMemHandle_v2(DevicePointer* pointer, IpcHandle handle, unsigne
 }
 
 CuResult cuIpcCloseMemHandle(DevicePointer pointer) {
-  const Call call(Row::cuIpcCloseMemHandle);
+  const Call call(Row::cuIpcCloseMemHandle, Call::kNoCapture);
   if (call.refused()) return call.result();
   MutexLock lock(All().mutex);
   for (auto entry = All().open.begin(); entry != All().open.end(); ++entry) {

@@ -76,7 +76,7 @@ CuResult Copy(Row function, CuStream handle, End to, End from, uint64_t bytes) {
 extern "C" {
 
 CuResult cuMemAlloc_v2(DevicePointer* pointer, size_t bytes) {
-  const Call call(Row::cuMemAlloc_v2);
+  const Call call(Row::cuMemAlloc_v2, Call::kNoCapture);
   if (call.failed()) return call.result();
   if (bytes == 0) return kInvalidValue;
   if (!call.device().Take(bytes)) return kOutOfMemory;
@@ -101,7 +101,7 @@ CuResult cuMemAlloc_v2(DevicePointer* pointer, size_t bytes) {
 }
 
 CuResult cuMemFree_v2(DevicePointer pointer) {
-  const Call call(Row::cuMemFree_v2);
+  const Call call(Row::cuMemFree_v2, Call::kNoCapture);
   if (call.refused()) return call.result();
   const auto memory = FindMemory(pointer, 1);
   if (memory == nullptr || memory->opened() || ForgetMemory(pointer) == nullptr) {
@@ -114,7 +114,7 @@ CuResult cuMemFree_v2(DevicePointer pointer) {
 }
 
 CuResult cuMemHostAlloc(void** pointer, size_t bytes, unsigned flags) {
-  const Call call(Row::cuMemHostAlloc);
+  const Call call(Row::cuMemHostAlloc, Call::kNoCapture);
   if (call.failed()) return call.result();
   if (bytes == 0 || flags > 7) return kInvalidValue;
   auto memory = FakePinned::Map(bytes);
@@ -128,7 +128,7 @@ CuResult cuMemHostAlloc(void** pointer, size_t bytes, unsigned flags) {
 }
 
 CuResult cuMemFreeHost(void* pointer) {
-  const Call call(Row::cuMemFreeHost);
+  const Call call(Row::cuMemFreeHost, Call::kNoCapture);
   if (call.refused()) return call.result();
   const auto memory = ForgetPinned(pointer);
   if (memory == nullptr) return kInvalidValue;

@@ -17,7 +17,8 @@
  * Counts and faults lie in a table of rows which is mapped from the file FAKE_CUDA_CONTROL, so that
  * a test in another language, or of several processes, reads and writes them there: little-endian,
  * FAKE_CUDA_ROWS rows of FAKE_CUDA_ROW_BYTES. Row i is the i-th function of
- * TRIDENT_CUDA_FUNCTIONS; after them come those of table.h. The first call writes the names.
+ * TRIDENT_CUDA_FUNCTIONS; after them come those for kernels and the special ones of table.h. The
+ * first call writes the names.
  */
 #ifndef TEST_CUDA_FAKE_CUDA_H_
 #define TEST_CUDA_FAKE_CUDA_H_
@@ -50,11 +51,13 @@ struct FakeCudaRow {
  *   "host"        calls, bytes: host memory allocated by cuMemHostAlloc and not freed
  *   "device"      calls, bytes: device memory allocated and not freed
  *   "opened"      calls: handles open
- *   "contexts"    calls: primary contexts retained and not released
- *   "modules"     calls: modules of kernels loaded and not unloaded
+ *   "contexts"    calls: times that primary contexts were retained
  *   "lead"        result: so many bytes lie before each new allocation in what other processes open
  *                 of it, as when a driver cuts small allocations out of larger ones
  *   "slow"        result: microseconds that each piece of a stream's work waits before it is done
+ *   "modules"     calls: modules of kernels loaded and not unloaded
+ *   "capture"     result not 0: as while a graph of a stream is captured, calls that may wait for
+ * the device are refused, but on threads whose capture mode is relaxed
  *
  * On a lost device, what lets go of something answers the error too, but lets go of it.
  */

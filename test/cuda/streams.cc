@@ -13,8 +13,6 @@ namespace {
 struct Streams {
   Mutex mutex;
   std::map<CuStream, std::shared_ptr<FakeStream>> open GUARDED_BY(mutex);
-  // Closed ones with work left are here as well.
-  std::map<FakeStream*, std::shared_ptr<FakeStream>> running GUARDED_BY(mutex);
   Mutex null_mutex;  // taken before `mutex`
   std::map<FakeDevice*, std::shared_ptr<FakeStream>> null_streams GUARDED_BY(null_mutex);
 };
@@ -31,13 +29,8 @@ std::shared_ptr<FakeStream> FakeStream::Start(FakeDevice* device) {
   {
     MutexLock lock(All().mutex);
     All().open[stream->handle()] = stream;
-    All().running[stream.get()] = stream;
   }
-  std::thread([stream] {
-    stream->Run();
-    MutexLock lock(All().mutex);
-    All().running.erase(stream.get());
-  }).detach();
+  std::thread([stream] { stream->Run(); }).detach();
   return stream;
 }
 
@@ -53,17 +46,6 @@ std::shared_ptr<FakeStream> FakeStream::Find(CuStream handle) {
   std::shared_ptr<FakeStream>& null_stream = all.null_streams[device];
   if (null_stream == nullptr) null_stream = Start(device);
   return null_stream;
-}
-
-void FakeStream::WaitForAll(const FakeDevice* device) {
-  std::vector<std::shared_ptr<FakeStream>> streams;
-  {
-    MutexLock lock(All().mutex);
-    for (const auto& [key, stream] : All().running) {
-      if (stream->device_ == device) streams.push_back(stream);
-    }
-  }
-  for (const auto& stream : streams) stream->WaitFor(stream->asked());
 }
 
 uint64_t FakeStream::Ask(Work work) {

@@ -16,13 +16,10 @@ class FakeStream {
  public:
   using Work = std::function<void()>;
 
-  // In the list of streams until it is closed and its work is done; for the null stream of a
-  // device, as long as the process.
+  // In the list of streams until it is closed; the null stream of a device, as long as the process.
   static std::shared_ptr<FakeStream> Start(FakeDevice* device);
   // The open stream with this handle, the current device's for null. Null when there is none.
   static std::shared_ptr<FakeStream> Find(CuStream handle);
-  // Waits for all work that was asked of streams of `device`.
-  static void WaitForAll(const FakeDevice* device);
 
   CuStream handle() { return reinterpret_cast<CuStream>(this); }
   FakeDevice& device() { return *device_; }

@@ -26,7 +26,8 @@ namespace trident::cuda::fake {
   F(contexts, )                   \
   F(lead, )                       \
   F(slow, )                       \
-  F(modules, )
+  F(modules, )                    \
+  F(capture, )
 
 // The rows of the table, in order.
 enum class Row {

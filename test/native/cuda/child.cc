@@ -7,8 +7,8 @@
 //                                  the driver was asked for it
 // pinned                           allocates pinned memory after device 0 is lost, and after all
 // are touch                            dies of a write to memory of a device owner DEVICE BYTES
-// VALUE [LEAD]  allocates memory full of VALUE, LEAD bytes into what others
-//                                  open; then, as asked by lines: "handle", "byte OFFSET", "free"
+// VALUE [LEAD]  allocates memory full of VALUE, LEAD bytes into what others open;
+//                                  then, as asked by lines: "handle", "byte OFFSET", "free"
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>

@@ -144,6 +144,32 @@ TEST_F(CudaDeviceTest, AreLostForGood) {
   EXPECT_TRUE(At(0)->Probe().ok());
 }
 
+TEST_F(CudaDeviceTest, AProbeFindsALossThatSomebodyElseMet) {
+  Device* const device = FreshDevice();
+  CuContext theirs = nullptr;
+  ASSERT_EQ((*Driver())->cuDevicePrimaryCtxRetain(&theirs, device->id()), kSuccess);
+  EXPECT_TRUE(device->Probe().ok());
+  Device* const another = FreshDevice();
+  ASSERT_EQ((*Driver())->cuDevicePrimaryCtxRetain(&theirs, another->id()), kSuccess);
+  for (const Device* one : {device, another}) Row("lose").bytes |= uint64_t{1} << one->id();
+  Row("lose").result = kEccUncorrectable;
+  EXPECT_EQ(device->Probe().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(another->Probe().code(), StatusCode::kUnavailable);
+  Row("lose").result = 0;
+  Row("lose").bytes = 0;
+}
+
+TEST_F(CudaDeviceTest, AreProbedWhileAGraphIsCaptured) {
+  Row("capture").result = 1;
+  const ScopedDevice scope(At(0));
+  EXPECT_EQ((*Driver())->cuStreamQuery(nullptr), kCaptureUnsupported);
+  const uint64_t queries = Calls("cuStreamQuery");
+  EXPECT_TRUE(At(0)->Probe().ok());
+  EXPECT_EQ(Calls("cuStreamQuery"), queries + 1);
+  EXPECT_EQ((*Driver())->cuStreamQuery(nullptr), kCaptureUnsupported) << "the mode is as before";
+  Row("capture").result = 0;
+}
+
 TEST_F(CudaDeviceTest, ReachEachOther) {
   const uint64_t before = Calls("cuCtxEnablePeerAccess");
   EXPECT_TRUE(At(0)->EnablePeerAccess(At(1)).ok());

@@ -4,6 +4,7 @@
 
 #include "cuda/child.h"
 #include "cuda/fixture.h"
+#include "cuda/hex.h"
 
 namespace trident::cuda {
 namespace {
@@ -64,6 +65,23 @@ TEST_F(CudaMemoryTest, OfTheHostIsPinnedWhileAnyDeviceIsLeft) {
   EXPECT_EQ(child.Read(), "OK");
   EXPECT_EQ(child.Read().find("Unavailable: can't allocate 64 bytes of pinned memory"), 0u);
   EXPECT_EQ(child.Wait(), 0);
+}
+
+TEST_F(CudaMemoryTest, OfTheHostIsPinnedByWayOfTheDeviceAsked) {
+  Device* const device = FreshDevice();
+  const uint64_t contexts = Calls("contexts");
+  EXPECT_TRUE(PinnedMemory::Allocate(64, device).ok());
+  EXPECT_EQ(Calls("contexts"), contexts + 1);
+}
+
+TEST_F(CudaMemoryTest, IsAllocatedAndFreedWhileAGraphIsCaptured) {
+  Child owner({"owner", "0", "64", "7"});
+  const IpcHandle handle = FromHex(owner.Ask("handle"));
+  Row("capture").result = 1;
+  EXPECT_TRUE(DeviceMemory::Allocate(At(0), 64).ok());
+  EXPECT_TRUE(DeviceMemory::Open(At(0), handle).ok());
+  EXPECT_TRUE(PinnedMemory::Allocate(64).ok());
+  Row("capture").result = 0;
 }
 
 TEST_F(CudaMemoryTest, EachCallCanFail) {

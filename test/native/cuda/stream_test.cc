@@ -106,23 +106,6 @@ TEST_F(CudaStreamTest, EndsWhenItsWorkIsDone) {
   EXPECT_TRUE(Arrived());
 }
 
-TEST_F(CudaStreamTest, EventsAreMomentsOfAStream) {
-  const auto event = *Event::Create(At(0));
-  EXPECT_TRUE(event->Synchronize().ok());  // not recorded: nothing to wait for
-  ASSERT_TRUE(stream_->Copy(near_->data(), Place{0}, numbers_.data(), kHost, kBytes).ok());
-  ASSERT_TRUE(stream_->Copy(pinned_->data(), kHost, near_->data(), Place{0}, kBytes).ok());
-  ASSERT_TRUE(event->Record(*stream_).ok());
-  ASSERT_TRUE(event->Synchronize().ok());
-  EXPECT_TRUE(Arrived());
-}
-
-TEST_F(CudaStreamTest, AnEventIsOfItsDevice) {
-  const auto foreign = *Event::Create(At(1));
-  EXPECT_EQ(foreign->Record(*stream_).code(), StatusCode::kInvalidArg);
-  EXPECT_EQ(Calls("violations"), 1u);
-  Row("violations").calls = 0;
-}
-
 TEST_F(CudaStreamTest, RefusesWhatIsNotThere) {
   char* const data = static_cast<char*>(near_->data());
   void* const host = numbers_.data();
@@ -154,7 +137,6 @@ TEST_F(CudaStreamTest, AnErrorSaysWhatFailed) {
 }
 
 TEST_F(CudaStreamTest, EachCallCanFail) {
-  const auto event = *Event::Create(At(0));
   void* const near = near_->data();
   void* const host = numbers_.data();
   const std::pair<const char*, std::function<StatusCode()>> steps[] = {
@@ -169,9 +151,6 @@ TEST_F(CudaStreamTest, EachCallCanFail) {
       {"cuMemcpyPeerAsync",
        [&] { return stream_->Copy(near, Place{0}, far_->data(), Place{1}, 1).code(); }},
       {"cuMemsetD8Async", [&] { return stream_->Fill(near, 0, 1).code(); }},
-      {"cuEventCreate", [&] { return CodeOf(Event::Create(At(0))); }},
-      {"cuEventRecord", [&] { return event->Record(*stream_).code(); }},
-      {"cuEventSynchronize", [&] { return event->Synchronize().code(); }},
   };
   for (const auto& [function, step] : steps) {
     EXPECT_EQ(step(), StatusCode::kOk) << function;
@@ -193,15 +172,11 @@ TEST_F(CudaStreamTest, ALostDeviceFailsAtOnceAndAlone) {
   const Place there{device->id()};
   auto stream = *Stream::Create(device);
   auto memory = *DeviceMemory::Allocate(device, kBytes);
-  auto event = *Event::Create(device);
   Row("hold").result = 1;  // work under way will never be done
   ASSERT_TRUE(stream->Fill(memory->data(), 1, kBytes).ok());
-  ASSERT_TRUE(event->Record(*stream).ok());
   Row("lose").bytes = uint64_t{1} << device->id();
   Row("lose").result = kEccUncorrectable;
   EXPECT_EQ(stream->Synchronize().code(), StatusCode::kUnavailable);
-  EXPECT_EQ(event->Synchronize().code(), StatusCode::kUnavailable);
-  EXPECT_EQ(event->Record(*stream).code(), StatusCode::kUnavailable);
   EXPECT_EQ(stream->Fill(memory->data(), 1, 1).code(), StatusCode::kUnavailable);
   EXPECT_EQ(stream->Copy(memory->data(), there, numbers_.data(), kHost, 1).code(),
             StatusCode::kUnavailable);
