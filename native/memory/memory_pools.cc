@@ -28,24 +28,34 @@ MemoryPool::MemoryPool(std::string name, uint64_t byte_size, MakeBlock make_bloc
       make_block_(std::move(make_block)),
       pieces_(byte_size) {}
 
-Status MemoryPool::MakeUse() {
-  if (tried_) return problem_;
-  tried_ = true;
-  if (byte_size_ == 0) {
-    problem_ = Unavailable("the ", name_, " has no bytes");
+// Without `mutex_` while the driver is asked: who frees, or asks of a block that is there, does not
+// wait for it.
+Status MemoryPool::EnsureBlock() {
+  if (byte_size_ == 0) return Unavailable("the ", name_, " has no bytes");
+  MutexLock making(making_mutex_);
+  {
+    MutexLock lock(mutex_);
+    if (block_ != nullptr) return Status::Ok();
+  }
+  if (refusals_left_ > 0) {
+    --refusals_left_;
     return problem_;
   }
   Result<std::shared_ptr<char>> block = make_block_(byte_size_);
-  problem_ = block.status().WithPrefix(StrCat("there is no ", name_, ": "));
-  if (!block.ok()) return problem_;
+  if (!block.ok()) {
+    refusals_left_ = kRefusals;
+    problem_ = block.status().WithPrefix(StrCat("there is no ", name_, ": "));
+    return problem_;
+  }
+  MutexLock lock(mutex_);
   block_ = std::move(block).value();
-  total_bytes_.store(byte_size_, std::memory_order_relaxed);
+  total_bytes_.store(byte_size_, std::memory_order_release);
   return Status::Ok();
 }
 
 Result<void*> MemoryPool::Allocate(uint64_t byte_size) {
+  if (total_bytes_.load(std::memory_order_acquire) == 0) TRIDENT_RETURN_IF_ERROR(EnsureBlock());
   MutexLock lock(mutex_);
-  TRIDENT_RETURN_IF_ERROR(MakeUse());
   const std::optional<uint64_t> offset = pieces_.Allocate(byte_size);
   used_bytes_.store(pieces_.used_bytes(), std::memory_order_relaxed);
   if (offset) return static_cast<void*>(block_.get() + *offset);
@@ -69,6 +79,10 @@ MemoryPools::MemoryPools(Options options)
               [](uint64_t byte_size) { return Shared(cuda::PinnedMemory::Allocate(byte_size)); }) {}
 
 Result<MemoryPool*> MemoryPools::OnDevice(int64_t id) {
+  {
+    MutexLock lock(mutex_);
+    if (const auto found = on_devices_.find(id); found != on_devices_.end()) return &found->second;
+  }
   const Result<cuda::Device*> found = cuda::Device::Find(id);
   if (!found.ok())
     return found.status().WithPrefix(StrCat("there is no ", DevicePoolName(id), ": "));

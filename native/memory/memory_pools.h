@@ -15,7 +15,7 @@
 namespace trident {
 
 // Pieces of one block of memory, which is made when the first piece is asked for; when that fails,
-// it is not tried again. Thread-safe.
+// it is tried again now and then. Thread-safe.
 class MemoryPool {
  public:
   // The first byte of the block, which lasts as long as the pointer.
@@ -34,14 +34,18 @@ class MemoryPool {
   uint64_t used_bytes() const { return used_bytes_.load(std::memory_order_relaxed); }
 
  private:
-  Status MakeUse() REQUIRES(mutex_);
+  // How many are refused after a failure before the block is tried again, as the driver is slow.
+  static constexpr int kRefusals = 63;
+
+  Status EnsureBlock();
 
   const std::string name_;
   const uint64_t byte_size_;
   const MakeBlock make_block_;
+  Mutex making_mutex_;  // before mutex_
+  int refusals_left_ GUARDED_BY(making_mutex_) = 0;
+  Status problem_ GUARDED_BY(making_mutex_);  // why there is no block
   Mutex mutex_;
-  bool tried_ GUARDED_BY(mutex_) = false;
-  Status problem_ GUARDED_BY(mutex_);               // why there is no block
   std::shared_ptr<char> block_ GUARDED_BY(mutex_);  // null: there is none
   Suballocator pieces_ GUARDED_BY(mutex_);
   std::atomic<uint64_t> total_bytes_{0};

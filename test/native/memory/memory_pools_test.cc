@@ -60,6 +60,19 @@ TEST(MemoryPool, RemembersWhyThereIsNoBlock) {
   EXPECT_EQ(blocks, 1);
 }
 
+TEST(MemoryPool, TriesAgainAfterAWhile) {
+  int blocks = 0;
+  MemoryPool pool("pool", kUnit, [&](uint64_t byte_size) -> Result<std::shared_ptr<char>> {
+    if (++blocks == 1) return Unavailable("out of memory");
+    return HostBlock(byte_size);
+  });
+  int refused = 0;
+  while (!pool.Allocate(1).ok()) ASSERT_LT(++refused, 1000);
+  EXPECT_GT(refused, 1) << "not each time";
+  EXPECT_EQ(blocks, 2);
+  EXPECT_EQ(pool.used_bytes(), kUnit);
+}
+
 TEST(MemoryPool, RefusesToFreeWhatIsNotItsOwn) {
   MemoryPool pool("pool", 2 * kUnit, HostBlock);
   const auto piece = pool.Allocate(1);
