@@ -46,8 +46,8 @@ export interface CudaCopyOptions {
 
 /**
  * Memory of a GPU: models on that GPU read and write tensors in it in place, and other processes
- * can open it. Copies are made as if one after the other, in the order of the calls. A copy and a request are
- * not ordered: wait for one before the other begins.
+ * can open it. Copies are made as if one after the other, in the order of the calls. A copy and a
+ * request are not ordered: wait for one before the other begins.
  *
  * `allocate`, `open`, `fromPointer` and `fromExchange` wait for the driver on the calling thread.
  *

@@ -53,7 +53,7 @@ export interface Layout {
   readonly inputs: readonly PlanInput[]
   readonly outputs: readonly PlanOutput[]
   readonly slabBytes: number
-  /** Uses memory of the user's in place. */
+  /** Uses memory of the user's in place, or makes memory that becomes the user's. */
   readonly binds: boolean
   /** Only arrays and tensors in, only new tensors out: later requests need no reading. */
   readonly simple: boolean
@@ -74,7 +74,7 @@ export function layOut(model: Descriptor, request: ReadRequest, arraysInPlace: b
   const outputs = request.outputs.map((output) => layOutOutput(output, batch, arraysInPlace, place))
   const binds =
     inputs.some(({ inPlace }) => inPlace) ||
-    outputs.some(({ mode }) => mode === 'inPlace' || mode === 'array')
+    outputs.some(({ mode }) => mode === 'inPlace' || mode === 'array' || mode === 'device')
   const simple =
     !request.namesOutputs &&
     !binds &&

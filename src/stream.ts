@@ -113,7 +113,7 @@ export class StreamSource implements StreamReader {
     this.#stopWatching = null
     const slot = this.#slot
     this.#slot = null
-    this.#rest = []
+    for (const response of this.#rest.splice(0)) this.#giveBack(response)
     slot?.drop()
   }
 
@@ -171,6 +171,14 @@ export class StreamSource implements StreamReader {
     }
     setParameters(part, extra)
     return part
+  }
+
+  /** Device memory of a response that nobody reads. */
+  #giveBack([outputs]: NativeResponse): void {
+    if (typeof outputs === 'number') return
+    for (const [, , , , place] of outputs) {
+      if (Array.isArray(place)) this.plan.bridge.native.forgetMemory(place[0])
+    }
   }
 
   #copy(id: number, shape: number[], buffer: ArrayBuffer): Tensor {

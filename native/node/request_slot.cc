@@ -184,6 +184,7 @@ void RequestSlot::Unbind() {
       }
     }
   }
+  for (OutputResult& result : results) result.device_memory = {};
 }
 
 Status RequestSlot::Arm() {

@@ -120,7 +120,8 @@ struct RequestSlot {
   Status BindOutputPart(size_t index, RegionPart part);
   // The input's slab memory holds `byte_size` bytes this time.
   Status ResizeInput(size_t index, uint64_t byte_size);
-  // Forgets user memory: leases end, nothing points at it.
+  // Forgets user memory: leases end, nothing points at it. Gives back what was made on a device and
+  // not taken.
   void Unbind();
 
   // Before each submission. Fails as RegionRegistry::Acquire, for regions bound to an earlier run.

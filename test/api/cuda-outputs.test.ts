@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { expectFloats, hostCopies, loadGpuIdentity } from './support/cuda.js'
+import { expectFloats, hostCopies, loadGpuIdentity, until, untilLeft } from './support/cuda.js'
 import { expectFailure } from './support/expect.js'
 import { useFakeCuda } from './support/fake-cuda.js'
 import { loadIdentity } from './support/identity.js'
@@ -156,6 +156,36 @@ describe("outputs to 'device'", () => {
       await expectFailure(() => answer, 'INVALID_ARG', 'OUTPUT1')
     }
     expect(fake.calls('device') - devices).toBeLessThan(5) // what is kept for the next
+  })
+
+  it('are freed when the request is aborted while it executes', async () => {
+    const big = await loadGpuIdentity(server, 'big', { dims: [-1] })
+    const length = 2 ** 24 + 1 // more than is kept for the next
+    using memory = CudaMemory.allocate({ byteSize: 4 * length })
+    const INPUT0 = memory.tensor('FP32', [length])
+    const devices = fake.calls('device')
+    const copies = fake.calls('cuMemcpyDtoDAsync_v2')
+    const abort = new AbortController()
+    fake.hold()
+    const answer = big.infer({ INPUT0 }, { outputs: { OUTPUT0: 'device' }, signal: abort.signal })
+    await until(() => fake.calls('cuMemcpyDtoDAsync_v2') > copies)
+    abort.abort()
+    await expect(answer).rejects.toThrow()
+    expect(fake.calls('device')).toBe(devices + 1)
+    fake.release()
+    await untilLeft(fake, 'device', devices)
+  })
+
+  it('are freed when a stream is left with responses unread', async () => {
+    const big = await loadGpuIdentity(server, 'big-stream', { dims: [-1] })
+    const length = 2 ** 24 + 1
+    using memory = CudaMemory.allocate({ byteSize: 4 * length })
+    const INPUT0 = memory.tensor('FP32', [length])
+    const devices = fake.calls('device')
+    const stream = big.stream({ INPUT0 }, { outputs: { OUTPUT0: 'device' } })
+    await big.infer({ INPUT0: new Float32Array(1) }) // after it
+    await stream.return()
+    await untilLeft(fake, 'device', devices)
   })
 
   it('are spelled so', async () => {
