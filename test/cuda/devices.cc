@@ -62,6 +62,14 @@ void FakeDevice::Lose(CuResult result) {
   lost_.compare_exchange_strong(before, result);
 }
 
+bool FakeDevice::Release() {
+  int retained = retained_.load();
+  do {
+    if (retained == 0) return false;
+  } while (!retained_.compare_exchange_weak(retained, retained - 1));
+  return true;
+}
+
 bool FakeDevice::EnablePeer(int ordinal) {
   MutexLock lock(mutex_);
   return peers_.insert(ordinal).second;

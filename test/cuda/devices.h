@@ -32,8 +32,10 @@ class FakeDevice {
   CuResult Lost();
   void Lose(CuResult result);
 
-  void Retain() { alive_ = true; }
-  bool alive() const { return alive_.load(); }
+  void Retain() { ++retained_; }
+  // False when nobody retains it.
+  bool Release();
+  bool alive() const { return retained_.load() > 0; }
 
   // False when it was so already.
   bool EnablePeer(int ordinal);
@@ -45,7 +47,7 @@ class FakeDevice {
   const uint64_t memory_bytes_;
   std::atomic<uint64_t> used_{0};
   std::atomic<CuResult> lost_{kSuccess};
-  std::atomic<bool> alive_{false};
+  std::atomic<int> retained_{0};
   Mutex mutex_;
   std::set<int> peers_ GUARDED_BY(mutex_);
 };

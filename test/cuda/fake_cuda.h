@@ -51,7 +51,7 @@ struct FakeCudaRow {
  *   "host"        calls, bytes: host memory allocated by cuMemHostAlloc and not freed
  *   "device"      calls, bytes: device memory allocated and not freed
  *   "opened"      calls: handles open
- *   "contexts"    calls: times that primary contexts were retained
+ *   "contexts"    calls: primary contexts retained and not released
  *   "lead"        result: so many bytes lie before each new allocation in what other processes open
  *                 of it, as when a driver cuts small allocations out of larger ones
  *   "slow"        result: microseconds that each piece of a stream's work waits before it is done

@@ -1,5 +1,6 @@
-// Modules and kernels of the fake driver. Its "PTX" is what the fake NVRTC makes: a kernel's source
-// behind a line that says for which device. The host's compiler does what the driver's does.
+// What backends with kernels call of the fake driver: modules, kernels, their hold on a context.
+// Its "PTX" is what the fake NVRTC makes: a kernel's source behind a line that says for which
+// device. The host's compiler does what the driver's does.
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -60,6 +61,16 @@ FakeModule CompileForHost(const std::string& source) {
 }  // namespace
 
 #define FAKE_CUDA_EXPORT extern "C" __attribute__((visibility("default")))
+
+FAKE_CUDA_EXPORT CuResult cuDevicePrimaryCtxRelease_v2(CuDevice device) {
+  const Call call(Row::cuDevicePrimaryCtxRelease_v2, Call::kDriver);
+  if (call.failed()) return call.result();
+  FakeDevice* found = DeviceAt(device);
+  if (found == nullptr) return kInvalidDevice;
+  if (!found->Release()) return kInvalidContext;
+  Count(Row::contexts, -1, 0);
+  return kSuccess;
+}
 
 FAKE_CUDA_EXPORT CuResult cuModuleLoadData(void** module, const void* image) {
   const Call call(Row::cuModuleLoadData);

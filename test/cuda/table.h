@@ -8,11 +8,12 @@
 
 namespace trident::cuda::fake {
 
-// The driver's functions for kernels, which Trident itself does not call.
-#define FAKE_CUDA_KERNEL_ROWS(F) \
-  F(cuModuleLoadData, )          \
-  F(cuModuleUnload, )            \
-  F(cuModuleGetFunction, )       \
+// The driver's functions that Trident itself does not call: backends with kernels do.
+#define FAKE_CUDA_KERNEL_ROWS(F)    \
+  F(cuDevicePrimaryCtxRelease_v2, ) \
+  F(cuModuleLoadData, )             \
+  F(cuModuleUnload, )               \
+  F(cuModuleGetFunction, )          \
   F(cuLaunchKernel, )
 
 // What has a row but is no function of the driver.

@@ -60,7 +60,7 @@ class CudaExample : public testing::Test {
                             "backend: \"identity\" max_batch_size: 1 "
                             "input { name: \"i\" data_type: TYPE_UINT8 dims: 1 } "
                             "output { name: \"o\" data_type: TYPE_UINT8 dims: 1 } "
-                            "instance_group { kind: KIND_GPU gpus: 0 }");
+                            "instance_group { kind: KIND_GPU gpus: [ 0, 1 ] }");
     ASSERT_TRUE(Succeeded(server.Load("first")));
   }
 

@@ -13,9 +13,9 @@
 namespace trident::contract {
 
 // The last ones are for the tests that lose them: they stay lost for the process.
-inline constexpr int kDeviceCount = 4;
-inline constexpr int kLosableDevice = 2;
-inline constexpr int kLostByOnnxRuntime = 3;
+inline constexpr int kDeviceCount = 5;
+inline constexpr int kLosableDevice = 3;
+inline constexpr int kLostByOnnxRuntime = 4;
 
 inline Where OnDevice(int id) { return {TRITONSERVER_MEMORY_GPU, id}; }
 

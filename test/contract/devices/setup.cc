@@ -8,7 +8,7 @@
 namespace {
 [[maybe_unused]] const bool used = [] {
   trident::UseFakeCuda(trident::contract::kDeviceCount);
-  setenv("FAKE_CUDA_COMPUTE", "9.0,9.0,8.0", 1);
+  setenv("FAKE_CUDA_COMPUTE", "9.0,9.0,8.0,8.0,8.0", 1);
   return true;
 }();
 }  // namespace
