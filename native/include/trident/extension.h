@@ -149,8 +149,8 @@ typedef void (*TRITONSERVER_TridentDeviceEventFn_t)(const TRITONSERVER_TridentDe
 /* Has `event_fn` called for every device that is lost from now on, once, one call at a time, until
  * TRITONSERVER_ServerDelete has returned. It runs on a thread that found one, as a rule before the
  * client hears of the error that led to it: it may ask the server anything, but must not load,
- * unload, stop or delete, and should not take long. The event is good during the call only. Null: nobody is
- * told. */
+ * unload, stop or delete, and should not take long. The event is good during the call only. Null:
+ * nobody is told. */
 TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentServerOptionsSetDeviceEventFn(
     struct TRITONSERVER_ServerOptions* options, TRITONSERVER_TridentDeviceEventFn_t event_fn,
     void* userp);
