@@ -62,13 +62,15 @@ function preload(libraries) {
     .join(':')
 }
 
+/** What leak detection says in a forked child of the threads that only its parent has. */
+const note = /^==\d+==Running thread \d+ was not suspended\. False leaks are possible\.$/
+
 /** Reports go to files: a test runner may swallow the output of its workers. */
 function countReports(folder) {
-  const files = readdirSync(folder)
-  for (const file of files) {
-    console.log(`\n--- ${file}\n${readFileSync(join(folder, file), 'utf8')}`)
-  }
-  return { name: 'sanitizer reports', passed: 0, failed: files.length, skipped: 0 }
+  const texts = readdirSync(folder).map((file) => readFileSync(join(folder, file), 'utf8'))
+  const reports = texts.filter((text) => !text.trim().split('\n').every((line) => note.test(line)))
+  for (const report of reports) console.log(`\n---\n${report}`)
+  return { name: 'sanitizer reports', passed: 0, failed: reports.length, skipped: 0 }
 }
 
 await runMain(([name, ...vitestArgs]) => {

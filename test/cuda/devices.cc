@@ -12,7 +12,10 @@ namespace trident::cuda::fake {
 namespace {
 
 std::atomic<bool> initialised{false};
-thread_local std::deque<FakeDevice*> current_devices;
+// Without memory of the heap's, which a forked child, where the thread is none, would leak.
+constexpr size_t kMostNested = 16;
+thread_local FakeDevice* current_devices[kMostNested];
+thread_local size_t current_count = 0;
 thread_local int capture_mode = 0;  // CU_STREAM_CAPTURE_MODE_GLOBAL
 
 std::string Setting(const char* name, const char* otherwise) {
@@ -93,7 +96,9 @@ FakeDevice* DeviceOf(CuContext context) {
   return nullptr;
 }
 
-FakeDevice* CurrentDevice() { return current_devices.empty() ? nullptr : current_devices.back(); }
+FakeDevice* CurrentDevice() {
+  return current_count == 0 ? nullptr : current_devices[current_count - 1];
+}
 
 Call::Call(Row function, Needs needs) : result_(Check(function, needs)) {}
 
@@ -243,16 +248,16 @@ CuResult cuCtxPushCurrent_v2(CuContext context) {
   if (call.failed()) return call.result();
   FakeDevice* device = DeviceOf(context);
   if (device == nullptr || !device->alive()) return kInvalidContext;
-  current_devices.push_back(device);
+  if (current_count == kMostNested) return kOutOfMemory;
+  current_devices[current_count++] = device;
   return kSuccess;
 }
 
 CuResult cuCtxPopCurrent_v2(CuContext* context) {
   const Call call(Row::cuCtxPopCurrent_v2, Call::kDriver);
   if (call.failed()) return call.result();
-  if (current_devices.empty()) return kInvalidContext;
-  *context = current_devices.back()->context();
-  current_devices.pop_back();
+  if (current_count == 0) return kInvalidContext;
+  *context = current_devices[--current_count]->context();
   return kSuccess;
 }
 

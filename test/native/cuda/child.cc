@@ -6,9 +6,11 @@
 // strangers                        what peer access answers between devices 0 and 1, and how often
 //                                  the driver was asked for it
 // pinned                           allocates pinned memory after device 0 is lost, and after all
-// are touch                            dies of a write to memory of a device owner DEVICE BYTES
-// VALUE [LEAD]  allocates memory full of VALUE, LEAD bytes into what others open;
-//                                  then, as asked by lines: "handle", "byte OFFSET", "free"
+// touch                            dies of a write to memory of a device
+// owner DEVICE BYTES VALUE [LEAD]  allocates memory full of VALUE, LEAD bytes into what others
+//                                  open; then, by lines: "handle", "byte OFFSET", "free"
+#include <signal.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -84,6 +86,7 @@ int TouchMemory() {
   if (!device.ok()) return 0;
   const auto memory = DeviceMemory::Allocate(*device, 64);
   if (!memory.ok()) return 0;
+  signal(SIGSEGV, SIG_DFL);  // a sanitizer would report what is meant to happen
   *static_cast<volatile char*>((*memory)->data()) = 1;
   return 0;
 }
