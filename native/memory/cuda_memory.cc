@@ -55,6 +55,7 @@ Result<CudaMemory> CudaMemory::Open(std::span<const uint8_t> handle, int64_t dev
 Result<CudaMemory> CudaMemory::Wrap(const void* pointer, int64_t device_id, uint64_t byte_size) {
   TRIDENT_ASSIGN_OR_RETURN(cuda::Device* const device, cuda::Device::Find(device_id));
   TRIDENT_RETURN_IF_ERROR(CheckNotEmpty(byte_size));
+  CudaLedger::Get().AwaitDisposal(device);  // what is about to be freed the driver still knows
   TRIDENT_ASSIGN_OR_RETURN(const cuda::AddressRange range, cuda::FindRange(device, pointer));
   const uint64_t offset =
       static_cast<const uint8_t*>(pointer) - static_cast<const uint8_t*>(range.base);

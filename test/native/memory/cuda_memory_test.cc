@@ -200,6 +200,16 @@ TEST_F(CudaMemoryTest, WrappingOwnMemoryHoldsIt) {
   EXPECT_EQ(Calls("device"), 1u);
 }
 
+TEST_F(CudaMemoryTest, MemoryThatIsBeingFreedIsNotWrapped) {
+  for (int i = 0; i < 100; ++i) {
+    auto memory = CudaMemory::Allocate(0, 4096);
+    ASSERT_TRUE(memory.ok());
+    uint8_t* const data = memory->data();
+    *memory = CudaMemory();
+    ExpectInvalid(CudaMemory::Wrap(data, 0, 10));
+  }
+}
+
 TEST_F(CudaMemoryTest, WrappingOpenedMemoryHoldsItWhereverItsHandleLeads) {
   const CudaPeer peer(4096, /*lead=*/512);
   auto opened = CudaMemory::Open(peer.handle(), 0, 0, 0);
