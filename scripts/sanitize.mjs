@@ -68,7 +68,13 @@ const note = /^==\d+==Running thread \d+ was not suspended\. False leaks are pos
 /** Reports go to files: a test runner may swallow the output of its workers. */
 function countReports(folder) {
   const texts = readdirSync(folder).map((file) => readFileSync(join(folder, file), 'utf8'))
-  const reports = texts.filter((text) => !text.trim().split('\n').every((line) => note.test(line)))
+  const reports = texts.filter(
+    (text) =>
+      !text
+        .trim()
+        .split('\n')
+        .every((line) => note.test(line)),
+  )
   for (const report of reports) console.log(`\n---\n${report}`)
   return { name: 'sanitizer reports', passed: 0, failed: reports.length, skipped: 0 }
 }

@@ -52,7 +52,15 @@ const publicHeaders = ['triton/core', 'trident']
 const cSource = /\.(h|cc|c)$/
 
 describe('include directions', () => {
-  const folders = [...rooms, 'node', 'backends', 'repoagents', 'caches', ...publicHeaders]
+  const folders = [
+    ...rooms,
+    'isolation',
+    'node',
+    'backends',
+    'repoagents',
+    'caches',
+    ...publicHeaders,
+  ]
 
   /** Includes of project headers in `folder` that `allowed` does not cover. */
   function strays(folder: string, allowed: string[]): string[] {
@@ -71,8 +79,15 @@ describe('include directions', () => {
     expect(strays(`native/${room}`, [...left, ...abi])).toEqual([])
   })
 
-  it('native/node includes the public headers, memory, cuda and base', () => {
-    expect(strays('native/node', ['node', 'memory', 'cuda', 'base', ...publicHeaders])).toEqual([])
+  it('native/node includes the public headers, isolation, memory, cuda and base', () => {
+    const allowed = ['node', 'isolation', 'memory', 'cuda', 'base', ...publicHeaders]
+    expect(strays('native/node', allowed)).toEqual([])
+  })
+
+  it('native/isolation includes the public headers, memory and base', () => {
+    expect(strays('native/isolation', ['isolation', 'memory', 'base', ...publicHeaders])).toEqual(
+      [],
+    )
   })
 
   it('plug-ins include the public headers and their own files', () => {
@@ -82,6 +97,7 @@ describe('include directions', () => {
         // What a cache keeps its responses in is header only, and the core's own cache too. A backend
         // reaches devices as the core does.
         const shared = { caches: ['base'], backends: ['cuda', 'base'] }[kind] ?? []
+        if (name === 'isolation') shared.push('isolation')
         const own = [`${kind}/${name}`, `${kind}/common`, ...shared, ...publicHeaders]
         expect(strays(`native/${kind}/${name}`, own)).toEqual([])
       }
@@ -180,8 +196,8 @@ describe('C ABI', () => {
       TRITONBACKEND_: 91,
       TRITONCACHE_: 6 + 2,
       TRITONREPOAGENT_: 12 + 2,
-      TRITONSERVER_Trident: 15,
-      TRITONBACKEND_Trident: 1,
+      TRITONSERVER_Trident: 24,
+      TRITONBACKEND_Trident: 5,
     })
   })
 
@@ -254,10 +270,13 @@ describe('tables in step', () => {
 })
 
 describe('TypeScript', () => {
-  it('every file is reachable from index.ts or a command', () => {
+  const started = ['function-models/worker.ts', 'function-models/isolated-host.ts']
+
+  it('every file is reachable from index.ts, a command or what threads and processes run', () => {
     const all = files('src', /\.c?ts$/)
     const reached = new Set<string>()
-    const open = all.filter((path) => path === 'src/index.ts' || path.startsWith('src/cli/'))
+    const programs = ['index.ts', ...started].map((path) => `src/${path}`)
+    const open = all.filter((path) => programs.includes(path) || path.startsWith('src/cli/'))
     for (let path = open.pop(); path !== undefined; path = open.pop()) {
       if (reached.has(path)) continue
       reached.add(path)
@@ -273,7 +292,9 @@ describe('TypeScript', () => {
     const noisy = files('src', /\.ts$/).filter((path) =>
       /\bconsole\.|process\.(exit|stdout|stderr)\b/.test(read(path)),
     )
-    expect(noisy.filter((path) => !path.startsWith('src/cli/'))).toEqual([])
+    // The process of an isolated instance ends whatever its module still does.
+    const isolated = 'src/function-models/isolated-host.ts'
+    expect(noisy.filter((path) => !path.startsWith('src/cli/') && path !== isolated)).toEqual([])
   })
 })
 

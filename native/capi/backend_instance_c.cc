@@ -5,6 +5,7 @@
 #include "config/enums.h"
 #include "inference/request.h"
 #include "model/model.h"
+#include "trident/extension.h"
 
 using namespace trident;  // NOLINT: C functions live outside every namespace
 
@@ -133,9 +134,16 @@ TRITONSERVER_Error* TRITONBACKEND_ModelInstanceReportStatistics(
     uint64_t exec_end_ns) {
   TRIDENT_REQUIRE(instance, request);
   if (Core(request)->is_null) return nullptr;
-  ModelStatistics& statistics = Core(instance)->model().statistics();
+  Model& model = Core(instance)->model();
+  ModelStatistics& statistics = model.statistics();
   const uint64_t start_ns = Core(request)->start_ns();
   const ExecutionTimes times{exec_start_ns, compute_start_ns, compute_end_ns, exec_end_ns};
+  if (const BatchHost* const host = model.batch_host()) {
+    (*host)({.kind = BackendReport::Kind::kRequest,
+             .client_data = Core(request)->sink->client_data(),
+             .outcome = success ? StatusCode::kOk : StatusCode::kInternal,
+             .times = times});
+  }
   if (InferenceTrace* const trace = Core(request)->trace()) trace->ReportCompute(times);
   if (success) {
     // Requests are queued as they are submitted.
@@ -152,10 +160,26 @@ TRITONSERVER_Error* TRITONBACKEND_ModelInstanceReportBatchStatistics(
     uint64_t compute_start_ns, uint64_t compute_end_ns, uint64_t exec_end_ns) {
   TRIDENT_REQUIRE(instance);
   return Guard([&] {
-    Core(instance)->model().statistics().RecordBatch(
-        batch_size, {exec_start_ns, compute_start_ns, compute_end_ns, exec_end_ns});
+    Model& model = Core(instance)->model();
+    const ExecutionTimes times{exec_start_ns, compute_start_ns, compute_end_ns, exec_end_ns};
+    if (const BatchHost* const host = model.batch_host()) {
+      (*host)({.kind = BackendReport::Kind::kBatch, .count = batch_size, .times = times});
+    }
+    model.statistics().RecordBatch(batch_size, times);
     return Status::Ok();
   });
+}
+
+TRITONSERVER_Error* TRITONBACKEND_TridentModelInstanceDeferExecution(
+    TRITONBACKEND_ModelInstance* instance) {
+  TRIDENT_REQUIRE(instance);
+  return Guard([&] { return Core(instance)->DeferExecution(); });
+}
+
+TRITONSERVER_Error* TRITONBACKEND_TridentModelInstanceEndExecution(
+    TRITONBACKEND_ModelInstance* instance) {
+  TRIDENT_REQUIRE(instance);
+  return Guard([&] { return Core(instance)->EndExecution(); });
 }
 
 }  // extern "C"

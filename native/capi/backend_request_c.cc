@@ -2,6 +2,7 @@
 
 #include "capi/request_access.h"
 #include "model/release_log.h"
+#include "trident/extension.h"
 
 using namespace trident;  // NOLINT: C functions live outside every namespace
 
@@ -183,6 +184,29 @@ TRITONSERVER_Error* TRITONBACKEND_RequestRelease(TRITONBACKEND_Request* request,
     Core(request)->Release(release_flags);
     return Status::Ok();
   });
+}
+
+TRITONSERVER_Error* TRITONBACKEND_TridentRequestSetCancelFn(
+    TRITONBACKEND_Request* request, TRITONBACKEND_TridentCancelFn_t cancel_fn, void* userp) {
+  TRIDENT_REQUIRE(request);
+  if (!IsExecuting(request)) return NotExecuting(__func__);
+  return Guard([&] {
+    CancelNotice::Function function;
+    if (cancel_fn != nullptr) {
+      function = [cancel_fn, userp](InferenceRequest* cancelled) {
+        cancel_fn(HandleOf<TRITONBACKEND_Request>(cancelled), userp);
+      };
+    }
+    Core(request)->TellOfCancel(std::move(function));
+    return Status::Ok();
+  });
+}
+
+TRITONSERVER_Error* TRITONBACKEND_TridentRequestContext(TRITONBACKEND_Request* request,
+                                                        uint64_t* context) {
+  TRIDENT_REQUIRE(request, context);
+  *context = Core(request)->context;
+  return nullptr;
 }
 
 }  // extern "C"

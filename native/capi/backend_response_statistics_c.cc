@@ -90,8 +90,16 @@ TRITONSERVER_Error* TRITONBACKEND_ModelInstanceReportResponseStatistics(
     if (report.instance == nullptr || report.factory == nullptr) {
       return InvalidArg("response statistics need a model instance and a response factory");
     }
-    return report.instance->model().statistics().RecordResponse(
-        report.factory->channel->NextReportedPlace(), report.outcome, report.times);
+    Model& model = report.instance->model();
+    TRIDENT_RETURN_IF_ERROR(model.statistics().RecordResponse(
+        report.factory->channel->NextReportedPlace(), report.outcome, report.times));
+    if (const BatchHost* const host = model.batch_host()) {
+      (*host)({.kind = BackendReport::Kind::kResponse,
+               .client_data = report.factory->channel->sink()->client_data(),
+               .outcome = report.outcome,
+               .response_times = report.times});
+    }
+    return Status::Ok();
   });
 }
 

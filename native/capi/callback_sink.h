@@ -33,6 +33,7 @@ class CallbackSink : public ResponseSink {
   // UNAVAILABLE when the client has no query function.
   Status Query(const char* output_name, uint64_t* byte_size, BufferAttributes* attributes) override;
   void Deliver(ResponsePtr response, uint32_t flags) override;
+  void* client_data() const override { return complete_userp_; }
 
  private:
   ResponseAllocator* const allocator_;

@@ -3,8 +3,11 @@
 #include "base/scratch.h"
 #include "capi/handles.h"
 #include "capi/request_access.h"
+#include "config/json_format.h"
+#include "config/text_format.h"
 #include "cuda/health.h"
 #include "model/model.h"
+#include "model/plugin_file.h"
 #include "server/server.h"
 #include "trident/extension.h"
 
@@ -26,6 +29,22 @@ Status InferMany(Server* server, TRITONSERVER_InferenceRequest** requests, uint3
   server->InferAsyncMany(*given, budget_ns, *outcomes);
   for (uint32_t i = 0; i < count; ++i) errors[i] = ToError(std::move(outcomes[i]));
   return Status::Ok();
+}
+
+Status AddBackend(const TRITONSERVER_TridentBackend& backend, ServerOptions* options) {
+  if (backend.name == nullptr || backend.model_instance_execute == nullptr) {
+    return InvalidArg("a backend needs 'name' and 'model_instance_execute'");
+  }
+  TRIDENT_RETURN_IF_ERROR(CheckPlainName("backend", backend.name));
+  const ProvidedBackend provided = {
+      {backend.initialize, backend.finalize, backend.get_backend_attribute,
+       backend.model_initialize, backend.model_finalize, backend.model_instance_initialize,
+       backend.model_instance_finalize, backend.model_instance_ready,
+       backend.model_instance_execute},
+      backend.never_blocks,
+      backend.state};
+  if (options->backends.emplace(backend.name, provided).second) return Status::Ok();
+  return AlreadyExists("these options have a backend '", backend.name, "' already");
 }
 
 }  // namespace
@@ -53,11 +72,24 @@ TRITONSERVER_Error* TRITONSERVER_TridentServerInferInline(TRITONSERVER_Server* s
   return Guard([&] { return Core(server)->InferInline(Core(request), budget_ns, ran_inline); });
 }
 
+TRITONSERVER_Error* TRITONSERVER_TridentServerLoadProvidedModel(TRITONSERVER_Server* server,
+                                                                const char* model_name,
+                                                                const char* config_json) {
+  TRIDENT_REQUIRE(server, model_name, config_json);
+  return Guard([&] { return Core(server)->LoadProvidedModel(model_name, config_json); });
+}
+
 TRITONSERVER_Error* TRITONSERVER_TridentServerOptionsSetInlineBudgetNs(
     TRITONSERVER_ServerOptions* options, uint64_t budget_ns) {
   TRIDENT_REQUIRE(options);
   Core(options)->inline_budget_ns = budget_ns;
   return nullptr;
+}
+
+TRITONSERVER_Error* TRITONSERVER_TridentServerOptionsAddBackend(
+    TRITONSERVER_ServerOptions* options, const TRITONSERVER_TridentBackend* backend) {
+  TRIDENT_REQUIRE(options, backend);
+  return Guard([&] { return AddBackend(*backend, Core(options)); });
 }
 
 TRITONSERVER_Error* TRITONSERVER_TridentServerOptionsSetSpinMicroseconds(
@@ -81,6 +113,15 @@ TRITONSERVER_Error* TRITONSERVER_TridentInferenceRequestSetTrace(
   TRIDENT_REQUIRE(request);
   return ChangeRequest(__func__, request, [&](InferenceRequest* idle) {
     idle->set_trace(Core(trace));
+    return Status::Ok();
+  });
+}
+
+TRITONSERVER_Error* TRITONSERVER_TridentInferenceRequestSetContext(
+    TRITONSERVER_InferenceRequest* request, uint64_t context) {
+  TRIDENT_REQUIRE(request);
+  return ChangeRequest(__func__, request, [&](InferenceRequest* idle) {
+    idle->context = context;
     return Status::Ok();
   });
 }
@@ -167,11 +208,30 @@ TRITONSERVER_Error* TRITONSERVER_TridentServerCheckDevices(TRITONSERVER_Server* 
   });
 }
 
+TRITONSERVER_Error* TRITONSERVER_TridentReadModelConfig(const char* text, size_t byte_size,
+                                                        const char* file_name,
+                                                        TRITONSERVER_Message** model_config) {
+  TRIDENT_REQUIRE(text, file_name, model_config);
+  return Guard([&] {
+    const Result<ModelConfig> config = ParseModelConfigText({text, byte_size}, file_name);
+    if (!config.ok()) return config.status();
+    *model_config =
+        HandleOf<TRITONSERVER_Message>(new std::string(ModelConfigToJson(config.value())));
+    return Status::Ok();
+  });
+}
+
 TRITONSERVER_Error* TRITONBACKEND_TridentModelInstanceReportCopies(
     TRITONBACKEND_ModelInstance* instance, uint64_t count, uint64_t byte_size) {
   TRIDENT_REQUIRE(instance);
-  Core(instance)->model().statistics().RecordCopies(count, byte_size);
-  return nullptr;
+  return Guard([&] {
+    Model& model = Core(instance)->model();
+    if (const BatchHost* const host = model.batch_host()) {
+      (*host)({.kind = BackendReport::Kind::kCopies, .count = count, .byte_size = byte_size});
+    }
+    model.statistics().RecordCopies(count, byte_size);
+    return Status::Ok();
+  });
 }
 
 }  // extern "C"

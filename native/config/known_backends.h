@@ -23,6 +23,8 @@ inline constexpr KnownBackend kKnownBackends[] = {
     {"python", "", "model.py"},
 };
 
+// Functions of the host program.
+inline constexpr std::string_view kJavaScriptBackend = "javascript";
 inline constexpr std::string_view kEnsemblePlatform = "ensemble";
 inline constexpr std::string_view kTensorRtPlatform = "tensorrt_plan";
 

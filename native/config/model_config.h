@@ -14,7 +14,9 @@ namespace trident {
 // A model's configuration as plain data: one struct per message of config.pbtxt, one member per
 // field, spelled and numbered as Triton users know them. A message field is optional<> so that
 // "absent" and "present but empty" differ; members of a oneof are optional<> too, and the readers
-// set at most one of them. The rows that give each member its name are in schema_table.cc.
+// set at most one of them. Fields that are not Triton's are optional<> as well, so that only the
+// configurations that have them show them. The rows that give each member its name are in
+// schema_table.cc.
 //
 // Value types: copy, compare and move freely; publish as shared_ptr<const ModelConfig>.
 // *Externally synchronised by whoever owns the value.*
@@ -413,11 +415,16 @@ struct ModelConfig {
   std::optional<ModelRepositoryAgents> model_repository_agents;
   std::optional<ModelResponseCache> response_cache;
   std::optional<ModelMetrics> model_metrics;
+  // Not Triton's
+  std::optional<std::string> execution;  // "main": on the server's own JavaScript thread
+  std::optional<std::string> isolation;  // "process": instances are child processes
+  std::optional<uint64_t> execution_timeout_microseconds;
   bool operator==(const ModelConfig&) const = default;
 
   bool IsDecoupled() const {
     return model_transaction_policy && model_transaction_policy->decoupled;
   }
+  bool IsIsolated() const { return isolation == "process"; }
   bool HasScheduler() const { return dynamic_batching || sequence_batching || ensemble_scheduling; }
 };
 

@@ -27,6 +27,13 @@ void NormalizeVersionPolicy(ModelConfig* config) {
   if (policy.latest && policy.latest->num_versions == 0) policy.latest->num_versions = 1;
 }
 
+// A default that is written out is not shown, as it is not when it is left out.
+void NormalizeExecution(ModelConfig* config) {
+  if (config->execution == "") config->execution.reset();
+  if (config->isolation == "") config->isolation.reset();
+  if (config->execution_timeout_microseconds == 0u) config->execution_timeout_microseconds.reset();
+}
+
 void NormalizePreferred(int32_t max_batch_size, std::vector<int32_t>* preferred) {
   if (preferred->empty() && max_batch_size > 0) preferred->push_back(max_batch_size);
 }
@@ -113,6 +120,7 @@ void NormalizeGroup(const ModelConfig& config, const std::vector<InstanceGroup>&
 
 void Normalize(ModelConfig* config) {
   NormalizeVersionPolicy(config);
+  NormalizeExecution(config);
   if (config->dynamic_batching) {
     NormalizePreferred(config->max_batch_size, &config->dynamic_batching->preferred_batch_size);
   }

@@ -394,7 +394,10 @@ MessageSchema Describe<ModelConfig>() {
            Row<&C::model_transaction_policy>("model_transaction_policy"),
            Row<&C::model_repository_agents>("model_repository_agents"),
            Row<&C::response_cache>("response_cache"),
-           Row<&C::model_metrics>("model_metrics")}};
+           Row<&C::model_metrics>("model_metrics"),
+           Row<&C::execution>("execution"),
+           Row<&C::isolation>("isolation"),
+           Row<&C::execution_timeout_microseconds>("execution_timeout_microseconds")}};
 }
 
 }  // namespace member_access

@@ -102,6 +102,45 @@ Status ValidateMetrics(const ModelConfig& config) {
   return Status::Ok();
 }
 
+// Timers of JavaScript count milliseconds in 31 bits.
+constexpr uint64_t kMaxExecutionTimeoutUs = uint64_t{0x7fffffff} * 1000;
+
+Status ValidateExecution(const ModelConfig& config) {
+  const bool javascript = config.backend == kJavaScriptBackend;
+  if (config.execution) {
+    if (*config.execution != "main") {
+      return InvalidArg("'execution' must be \"main\" or not be set, got \"", *config.execution,
+                        "\"");
+    }
+    if (!javascript) {
+      return InvalidArg("'execution' is for models of backend \"", kJavaScriptBackend,
+                        "\", which run on JavaScript threads");
+    }
+  }
+  if (config.isolation) {
+    if (*config.isolation != "process") {
+      return InvalidArg("'isolation' must be \"process\" or not be set, got \"", *config.isolation,
+                        "\"");
+    }
+    if (config.ensemble_scheduling) {
+      return InvalidArg(
+          "'isolation' is not allowed with 'ensemble_scheduling': an ensemble has no ",
+          "instances; isolate the models of its steps");
+    }
+  }
+  const uint64_t timeout_us = config.execution_timeout_microseconds.value_or(0);
+  if (timeout_us > kMaxExecutionTimeoutUs) {
+    return InvalidArg("'execution_timeout_microseconds' must be at most ", kMaxExecutionTimeoutUs,
+                      ", got ", timeout_us);
+  }
+  if (timeout_us != 0 && !javascript && !config.isolation) {
+    return InvalidArg(
+        "'execution_timeout_microseconds' needs 'isolation' \"process\" or backend \"",
+        kJavaScriptBackend, "\": no other execution can be given up");
+  }
+  return Status::Ok();
+}
+
 Status ValidateParts(const ModelConfig& config) {
   TRIDENT_RETURN_IF_ERROR(ValidatePlatform(config));
   if (config.max_batch_size < 0) {
@@ -110,7 +149,8 @@ Status ValidateParts(const ModelConfig& config) {
   TRIDENT_RETURN_IF_ERROR(ValidateVersionPolicy(config));
   TRIDENT_RETURN_IF_ERROR(ValidateSchedulingChoice(config));
   TRIDENT_RETURN_IF_ERROR(ValidateCache(config));
-  return ValidateMetrics(config);
+  TRIDENT_RETURN_IF_ERROR(ValidateMetrics(config));
+  return ValidateExecution(config);
 }
 
 bool IsDelay(const QueuePolicy& policy) {

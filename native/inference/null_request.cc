@@ -37,6 +37,12 @@ std::shared_ptr<const void> CopyOf(const InputTensor& input) {
 
 }  // namespace
 
+const std::shared_ptr<ResponseSink>& NullRequestSink() {
+  static const std::shared_ptr<ResponseSink>& sink =
+      *new std::shared_ptr<ResponseSink>(std::make_shared<NullSink>());
+  return sink;
+}
+
 uint64_t InferenceRequest::largest_input() const {
   uint64_t largest = 0;
   for (const auto& input : inputs_) largest = std::max(largest, ZeroBytes(*input));
@@ -59,7 +65,7 @@ RequestPtr InferenceRequest::MakeNull(std::shared_ptr<const void> zeros, uint64_
     if (buffer.attributes.byte_size > 0) input->Own(bytes, buffer);
     null->inputs_.push_back(std::move(input));
   }
-  null->sink = std::make_shared<NullSink>();
+  null->sink = NullRequestSink();
   null->on_release = [](InferenceRequest* request, uint32_t) { delete request; };
   null->Submit(now_ns);
   return RequestPtr(null.release());

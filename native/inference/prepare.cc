@@ -230,6 +230,65 @@ Status InferenceRequest::PrepareAlone() {
   return Status::Ok();
 }
 
+Status InferenceRequest::CheckScheduledInput(InputTensor* input) const {
+  const ModelSignature& model = target_->signature();
+  input->reshaped_.reset();
+  const Shape& shape = input->shape_;
+  if (const auto index = ModelSignature::Find(model.inputs, input->name_)) {
+    const TensorSpec& spec = model.inputs[*index];
+    const size_t leading = model.batching() ? 1 : 0;
+    const bool fits = shape.size() >= leading &&
+                      ShapeMatches(shape.data() + leading, shape.size() - leading, spec.dims);
+    if (input->datatype_ != spec.datatype || !fits) {
+      return InvalidArg("input '", input->name_, "' of a batch for model '", model.name, "' is ",
+                        DataTypeName(input->datatype_), " ", ShapeToString(shape),
+                        ", which its backend doesn't take");
+    }
+  }
+  if (input->raw_ || input->varies_by_host_policy()) {
+    return InvalidArg("input '", input->name_, "' of a batch must have its form and one value");
+  }
+  if (input->datatype_ == DataType::kBytes) {
+    TRIDENT_ASSIGN_OR_RETURN(const uint64_t elements, ElementCount(shape.data(), shape.size()));
+    return CheckBytesElements(input->name_, input->buffers_, input->byte_size_, elements);
+  }
+  const auto expected = TensorByteSize(input->datatype_, shape.data(), shape.size());
+  if (!expected.ok()) {
+    return expected.status().WithPrefix(StrCat("input '", input->name_, "': "));
+  }
+  if (input->byte_size_ == *expected) return Status::Ok();
+  return InvalidArg("input '", input->name_, "' of a batch for model '", model.name, "' has ",
+                    input->byte_size_, " bytes; expected ", *expected);
+}
+
+Status InferenceRequest::PrepareScheduled() {
+  if (!on_release) return InvalidArg(LogPrefix(), "the request has no release callback");
+  if (sink == nullptr) sink = NullRequestSink();
+  is_null = sink == NullRequestSink();
+  const ModelSignature& model = target_->signature();
+  for (const std::string& output : requested_outputs_) {
+    if (!ModelSignature::Find(model.outputs, output)) {
+      return InvalidArg(LogPrefix(), "unexpected inference output '", output, "' for model '",
+                        model.name, "'");
+    }
+  }
+  std::optional<int64_t> items;
+  for (const auto& input : inputs_) {
+    const Status fit = CheckScheduledInput(input.get());
+    if (!fit.ok()) return fit.WithPrefix(LogPrefix());
+    if (!model.batching() || !ModelSignature::Find(model.inputs, input->name_)) continue;
+    if (items.value_or(input->shape_[0]) != input->shape_[0]) {
+      return InvalidArg(LogPrefix(), "input '", input->name_, "' of a batch for model '",
+                        model.name, "' has batch size ", input->shape_[0],
+                        "; other inputs of its request have ", *items);
+    }
+    items = input->shape_[0];
+  }
+  batch_size_ = static_cast<uint32_t>(items.value_or(1));
+  prepared_ = false;  // not all that Prepare checks
+  return Status::Ok();
+}
+
 bool InferenceRequest::IsPrepared() const {
   return prepared_ && std::none_of(inputs_.begin(), inputs_.end(),
                                    [](const auto& input) { return input->changed_; });

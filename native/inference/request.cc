@@ -241,12 +241,15 @@ void InferenceRequest::Withdraw() {
 }
 
 Status InferenceRequest::Cancel() {
-  if (channel_ == nullptr) {
+  // While it is claimed its submission may be changing the channel.
+  if (state() == State::kClaimed || channel_ == nullptr) {
     return Internal(LogPrefix(), "a request can't be cancelled before it is submitted");
   }
   // Also when the request is back already: response factories may still send for it, or, if the
   // last submission has ended while its client decided to cancel it, nobody looks at this any more.
-  channel_->Cancel();
+  // Whoever hears of it may release it, and its client delete it.
+  const std::shared_ptr<ResponseChannel> channel = channel_;
+  if (channel->Cancel(this)) return Status::Ok();
   if (state() == State::kIdle) return Status::Ok();
   target_->CancelQueued(this);
   return Status::Ok();
@@ -268,13 +271,15 @@ void InferenceRequest::EndTrace() {
 }
 
 void InferenceRequest::Release(uint32_t flags) {
+  channel_->ForgetCancelFunction();
   if (ReleaseWatcher* const watcher = std::exchange(watcher_, nullptr)) {
     const bool again = (flags & kReleaseReschedule) != 0;
     if (again && trace_ != nullptr) trace_->ReportNow(TraceActivity::kQueueStart);
     if (watcher->OnRelease(this, flags)) return;
   }
   if (trace_ != nullptr) EndTrace();
-  states = nullptr;
+  if (!hosted) states = nullptr;
+  if (hosted && (flags & kReleaseReschedule) != 0) channel_->ExpectNoMore();
   channel_->LetGo();  // may send a last response, from whose callback it can't be submitted yet
   // The client may delete the request, or give it another callback, before this one has returned.
   const ReleaseCallback callback = on_release;

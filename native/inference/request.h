@@ -128,6 +128,7 @@ class InferenceRequest {
   uint64_t priority = 0;
   uint64_t timeout_us = 0;
   uint64_t deadline_us = 0;  // from submission to answer; 0: none. For models with such batching
+  uint64_t context = 0;      // whatever the client reads from it
   std::vector<Parameter> parameters;
   ReleaseCallback on_release;
   std::shared_ptr<ResponseSink> sink;
@@ -183,6 +184,9 @@ class InferenceRequest {
   Status Prepare();
   // For a request that no scheduler sees: the inputs it has must fit, but none need be there.
   Status PrepareAlone();
+  // For one that another server has checked and its scheduler completed: inputs have the form that
+  // the backend sees, and may be none of the model's. Without a sink it is null.
+  Status PrepareScheduled();
   uint32_t batch_size() const { return batch_size_; }
 
   // The right to submit this request; false when somebody else is at it or it is in flight.
@@ -201,6 +205,9 @@ class InferenceRequest {
   bool in_order = false;
   // The implicit state of its sequence, while it executes; null without.
   std::shared_ptr<SequenceStates> states;
+  // Its client schedules it: reads the states afterwards, and has it run again when it is released
+  // for that.
+  bool hosted = false;
   // Where it waits for its turn; guarded by the sequence scheduler's mutex.
   Sequence* sequence = nullptr;
 
@@ -218,6 +225,12 @@ class InferenceRequest {
 
   Status Cancel();
   bool IsCancelled() const;
+  // See ResponseChannel; while it is executing.
+  void TellOfCancel(CancelNotice::Function function) {
+    // In the function it may be released, and its client delete it or submit it again.
+    const std::shared_ptr<ResponseChannel> channel = channel_;
+    channel->TellOfCancel(this, std::move(function));
+  }
 
   // Ends the submission: the client has the request again once its callback runs. If no final
   // response was sent and nobody is left to send one, INTERNAL goes out first.
@@ -240,6 +253,7 @@ class InferenceRequest {
   bool IsPrepared() const;
   Status CheckInputNames() const;
   Status CheckInput(InputTensor* input, const TensorSpec& spec);
+  Status CheckScheduledInput(InputTensor* input) const;
   template <typename Check>
   static Status CheckAllBuffers(const InputTensor& input, const Check& check);
 
@@ -270,6 +284,9 @@ class InferenceRequest {
   uint32_t batch_size_ = 0;
   uint16_t expiry_slot_ = 0;
 };
+
+// Drops whatever a backend sends for a null request; one for all.
+const std::shared_ptr<ResponseSink>& NullRequestSink();
 
 // Ends a submitted request with an error: counts the failure, sends the response, releases.
 void RespondError(RequestPtr request, const Status& status,

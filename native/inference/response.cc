@@ -8,6 +8,8 @@ ResponseChannel::ResponseChannel(std::shared_ptr<InferenceTarget> target,
                                  std::shared_ptr<ResponseSink> sink, std::string request_id)
     : target_(std::move(target)), sink_(std::move(sink)), request_id_(std::move(request_id)) {}
 
+ResponseChannel::~ResponseChannel() { delete notice_.load(); }
+
 void ResponseChannel::Reset(std::shared_ptr<InferenceTarget> target,
                             std::shared_ptr<ResponseSink> sink, const std::string& request_id) {
   target_ = std::move(target);
@@ -33,6 +35,24 @@ void ResponseChannel::LetGo() {
     sink->Deliver(std::move(response), kResponseFinal);
   }
   target->RequestEnded();
+}
+
+// Of Cancel and TellOfCancel at once one sees what the other has stored.
+bool ResponseChannel::Cancel(InferenceRequest* request) {
+  cancelled_.store(true);
+  CancelNotice* const notice = notice_.load();
+  return notice != nullptr && notice->Call(request);
+}
+
+void ResponseChannel::TellOfCancel(InferenceRequest* request, CancelNotice::Function function) {
+  if (function == nullptr) return ForgetCancelFunction();
+  CancelNotice* notice = notice_.load();
+  if (notice == nullptr) {
+    auto made = std::make_unique<CancelNotice>();
+    if (notice_.compare_exchange_strong(notice, made.get())) notice = made.release();
+  }
+  notice->Set(std::move(function));
+  if (cancelled_.load()) notice->Call(request);
 }
 
 Status ResponseChannel::Send(ResponsePtr response, uint32_t flags) {

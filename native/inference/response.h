@@ -10,6 +10,7 @@
 #include "base/datatype.h"
 #include "base/shape.h"
 #include "base/status.h"
+#include "inference/cancel_notice.h"
 #include "inference/parameter.h"
 #include "inference/sink.h"
 #include "inference/target.h"
@@ -25,6 +26,7 @@ class ResponseChannel {
  public:
   ResponseChannel(std::shared_ptr<InferenceTarget> target, std::shared_ptr<ResponseSink> sink,
                   std::string request_id);
+  ~ResponseChannel();
 
   // Makes a channel nobody holds any more ready for the next submission.
   void Reset(std::shared_ptr<InferenceTarget> target, std::shared_ptr<ResponseSink> sink,
@@ -51,10 +53,21 @@ class ResponseChannel {
   // factories report, and their channels serve one submission.
   uint64_t NextReportedPlace() { return reported_.fetch_add(1, std::memory_order_relaxed); }
 
+  // For a request that somebody else will have run again, and answered then.
+  void ExpectNoMore() { final_sent_.store(true, std::memory_order_release); }
   bool final_sent() const { return final_sent_.load(std::memory_order_acquire); }
 
-  void Cancel() { cancelled_.store(true, std::memory_order_release); }
+  // Of `request`, whose submission this serves. True: whoever executes it has been told, and may
+  // have released it.
+  bool Cancel(InferenceRequest* request);
   bool cancelled() const { return cancelled_.load(std::memory_order_acquire); }
+  // Whoever executes `request` has `function` called when it is cancelled, or at once if it is;
+  // null: no more. See CancelNotice.
+  void TellOfCancel(InferenceRequest* request, CancelNotice::Function function);
+  void ForgetCancelFunction() {
+    CancelNotice* const notice = notice_.load(std::memory_order_relaxed);
+    if (notice != nullptr) notice->Set(nullptr);
+  }
 
   const std::shared_ptr<InferenceTarget>& target() const { return target_; }
   const std::shared_ptr<ResponseSink>& sink() const { return sink_; }
@@ -69,6 +82,8 @@ class ResponseChannel {
   TraceHold trace_;
   std::atomic<int> holders_{0};
   std::atomic<bool> cancelled_{false};
+  // Made when a backend first wants to be told, and kept; null before.
+  std::atomic<CancelNotice*> notice_{nullptr};
   std::atomic<bool> final_sent_{false};
   std::atomic<bool> shared_{false};
   std::atomic<uint64_t> reported_{0};

@@ -142,10 +142,41 @@ Result<BufferAttributes*> StateTensor::attributes() {
 Status StateTensor::Update() {
   if (!buffered_) return InvalidArg("state '", spec_.output_name, "' has no buffer to update from");
   buffered_ = false;
+  updated_ = true;
   std::swap(current_, next_);
   // What other sequences share is not for writing.
   if (next_.constant || same_buffer_) next_ = {};
   return Status::Ok();
+}
+
+Status StateTensor::ResumeFrom(InputTensor* input) {
+  if (!same_buffer_) return Status::Ok();
+  const uint64_t byte_size = input->byte_size();
+  if (growable_ == nullptr) {
+    TRIDENT_ASSIGN_OR_RETURN(OwnedBuffer buffer, AllocateBuffer(byte_size));
+    current_.memory = std::move(buffer.memory);
+  } else if (byte_size > growable_->capacity()) {
+    return Unavailable("state '", spec_.output_name, "' has ", byte_size,
+                       " bytes; its growable memory has ", growable_->capacity());
+  }
+  current_.attributes.byte_size = byte_size;
+  current_.datatype = input->datatype();
+  current_.shape = input->shape();
+  TRIDENT_RETURN_IF_ERROR(CopyBlocks(input->buffers(), current_.memory.get(), current_.attributes));
+  input->Own(current_.memory, {current_.memory.get(), current_.attributes});
+  return Status::Ok();
+}
+
+Result<std::shared_ptr<SequenceStates>> SequenceStates::Resume(
+    std::shared_ptr<const StateSpecs> specs, const InferenceRequest& request) {
+  const std::shared_ptr<SequenceStates> states = Begin(std::move(specs));
+  for (const auto& state : states->states_) {
+    for (const auto& input : request.inputs()) {
+      if (input->name() != state->spec().input_name) continue;
+      TRIDENT_RETURN_IF_ERROR(state->ResumeFrom(input.get()));
+    }
+  }
+  return states;
 }
 
 std::shared_ptr<SequenceStates> SequenceStates::Begin(std::shared_ptr<const StateSpecs> specs) {

@@ -58,6 +58,13 @@ class StateTensor {
   Result<BufferAttributes*> attributes();
   Status Update();
 
+  // For a state that another server keeps ---------------------------------------------------------
+
+  // Begins with `input`. What is written in place is written to a copy, which the input is then of.
+  Status ResumeFrom(InputTensor* input);
+  // What the backend has written; null: nothing.
+  const InputTensor* written() { return updated_ ? CurrentInput().get() : nullptr; }
+
  private:
   struct Value {
     std::shared_ptr<void> memory;  // null: none yet
@@ -78,6 +85,7 @@ class StateTensor {
   Value next_;
   BufferAttributes wished_;  // where the backend has last wished `next_` to be
   bool buffered_ = false;    // `next_` has memory for what was described last
+  bool updated_ = false;
 };
 
 // The implicit state of one sequence, from its START to the next or its end. Belongs to one request
@@ -91,9 +99,13 @@ class SequenceStates {
   // Bytes of zeros that MakeNull needs.
   uint64_t largest_state() const;
 
+  // Of a sequence that another server keeps: `request` has their inputs already.
+  static Result<std::shared_ptr<SequenceStates>> Resume(std::shared_ptr<const StateSpecs> specs,
+                                                        const InferenceRequest& request);
   // Gives `request` the input tensors and this object.
   static void Attach(const std::shared_ptr<SequenceStates>& states, InferenceRequest* request);
 
+  const std::vector<std::unique_ptr<StateTensor>>& all() const { return states_; }
   // By the output's name; INVALID_ARG when there is none.
   Result<StateTensor*> Find(const std::string& output_name);
   // Whether requests with these states may share a batch: equal beyond the batch dimension.

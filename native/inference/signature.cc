@@ -1,5 +1,7 @@
 #include "inference/signature.h"
 
+#include <utility>
+
 namespace trident {
 
 Shape Reshape(const Shape& shape, size_t leading, const Shape& from, const Shape& to) {
@@ -18,6 +20,14 @@ Shape Reshape(const Shape& shape, size_t leading, const Shape& from, const Shape
     ++position, ++variable;
   }
   return out;
+}
+
+void ModelSignature::KeepBackendForm() {
+  for (std::vector<TensorSpec>* specs : {&inputs, &outputs}) {
+    for (TensorSpec& spec : *specs) {
+      if (spec.reshape) spec.dims = *std::exchange(spec.reshape, std::nullopt);
+    }
+  }
 }
 
 }  // namespace trident

@@ -42,6 +42,9 @@ struct ModelSignature {
 
   bool batching() const { return max_batch_size > 0; }
 
+  // Tensors come and go in the form that the backend gives them.
+  void KeepBackendForm();
+
   // Position by name, or nothing. Linear: models have few tensors, and a compare beats a hash.
   static std::optional<size_t> Find(const std::vector<TensorSpec>& specs, std::string_view name) {
     for (size_t i = 0; i < specs.size(); ++i) {

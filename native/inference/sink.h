@@ -38,6 +38,9 @@ class ResponseSink {
 
   // `response` is null when the final flag travels alone.
   virtual void Deliver(ResponsePtr response, uint32_t flags) = 0;
+
+  // What its client knows it by; null where nobody does.
+  virtual void* client_data() const { return nullptr; }
 };
 
 inline constexpr uint32_t kResponseFinal = 1;

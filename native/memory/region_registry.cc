@@ -62,8 +62,7 @@ Status OfOtherKind(std::string_view name, RegionKind asked) {
 
 }  // namespace
 
-// Leases
-// -------------------------------------------------------------------------------------------
+// Leases -----------------------------------------------------------------------------------------
 
 RegionLease& RegionLease::operator=(RegionLease&& other) noexcept {
   if (this != &other) {
@@ -128,8 +127,7 @@ void RegionLease::Release() {
   byte_size_ = 0;
 }
 
-// Registry
-// -----------------------------------------------------------------------------------------
+// Registry ---------------------------------------------------------------------------------------
 
 RegionRegistry::RegionRegistry(AllowedKeys allowed)
     : allowed_(std::move(allowed)), table_(std::make_shared<RegionTable>()) {}

@@ -25,31 +25,54 @@ Status Backend::FindEntryPoints() {
   return Status::Ok();
 }
 
+Backend::Backend(std::string name, std::string config_json, std::shared_ptr<MemoryPools> pools,
+                 std::shared_ptr<Logger> logger)
+    : name_(std::move(name)),
+      config_json_(std::move(config_json)),
+      pools_(std::move(pools)),
+      logger_(std::move(logger)) {}
+
 Result<std::shared_ptr<Backend>> Backend::Load(const std::string& name,
                                                const std::string& library_path,
                                                std::string config_json,
                                                std::shared_ptr<MemoryPools> pools,
                                                std::shared_ptr<Logger> logger) {
-  std::shared_ptr<Backend> backend(new Backend());
-  backend->name_ = name;
+  std::shared_ptr<Backend> backend(
+      new Backend(name, std::move(config_json), std::move(pools), std::move(logger)));
   backend->directory_ = std::filesystem::path(library_path).parent_path().string();
-  backend->config_json_ = std::move(config_json);
-  backend->pools_ = std::move(pools);
-  backend->logger_ = std::move(logger);
   TRIDENT_ASSIGN_OR_RETURN(backend->library_, DynamicLibrary::Open(library_path));
   TRIDENT_RETURN_IF_ERROR(backend->FindEntryPoints());
-  const BackendEntryPoints& entry = backend->entry_points_;
-  if (entry.initialize != nullptr) {
-    TRIDENT_RETURN_IF_ERROR(CallPlugin(entry.initialize, backend->handle())
-                                .WithPrefix(StrCat("backend '", name, "' failed to initialize: ")));
-  }
-  backend->initialized_ = true;
-  if (entry.get_attribute != nullptr) {
-    // Triton ignores the outcome: attributes are wishes.
-    (void)CallPlugin(entry.get_attribute, backend->handle(),
-                     reinterpret_cast<TRITONBACKEND_BackendAttribute*>(&backend->attribute_));
-  }
+  TRIDENT_RETURN_IF_ERROR(backend->Initialize());
   return backend;
+}
+
+Result<std::shared_ptr<Backend>> Backend::Provide(const std::string& name,
+                                                  const ProvidedBackend& provided,
+                                                  std::string config_json,
+                                                  std::shared_ptr<MemoryPools> pools,
+                                                  std::shared_ptr<Logger> logger) {
+  std::shared_ptr<Backend> backend(
+      new Backend(name, std::move(config_json), std::move(pools), std::move(logger)));
+  backend->entry_points_ = provided.entry_points;
+  backend->never_blocks_ = provided.never_blocks;
+  backend->state = provided.state;
+  TRIDENT_RETURN_IF_ERROR(backend->Initialize());
+  return backend;
+}
+
+Status Backend::Initialize() {
+  if (entry_points_.initialize != nullptr) {
+    TRIDENT_RETURN_IF_ERROR(
+        CallPlugin(entry_points_.initialize, handle())
+            .WithPrefix(StrCat("backend '", name_, "' failed to initialize: ")));
+  }
+  initialized_ = true;
+  if (entry_points_.get_attribute != nullptr) {
+    // Triton ignores the outcome: attributes are wishes.
+    (void)CallPlugin(entry_points_.get_attribute, handle(),
+                     reinterpret_cast<TRITONBACKEND_BackendAttribute*>(&attribute_));
+  }
+  return Status::Ok();
 }
 
 Backend::~Backend() {

@@ -40,7 +40,15 @@ struct BackendAttribute {
   bool parallel_instance_loading = false;
 };
 
-// One backend library initialised for one server; the object behind TRITONBACKEND_Backend.
+// A backend that is part of the program.
+struct ProvidedBackend {
+  BackendEntryPoints entry_points;
+  bool never_blocks = false;
+  void* state = nullptr;
+};
+using ProvidedBackends = std::map<std::string, ProvidedBackend>;  // by name
+
+// One backend initialised for one server; the object behind TRITONBACKEND_Backend.
 // Finalised when the last model that uses it is gone and the server lets go. Its state pointer and
 // execution policy belong to the plug-in; all else is immutable after construction.
 class Backend {
@@ -51,14 +59,23 @@ class Backend {
                                                std::string config_json,
                                                std::shared_ptr<MemoryPools> pools,
                                                std::shared_ptr<Logger> logger);
+  // Without a library.
+  static Result<std::shared_ptr<Backend>> Provide(const std::string& name,
+                                                  const ProvidedBackend& provided,
+                                                  std::string config_json,
+                                                  std::shared_ptr<MemoryPools> pools,
+                                                  std::shared_ptr<Logger> logger);
   ~Backend();
 
   const std::string& name() const { return name_; }
+  // Both empty without a library.
   const std::string& directory() const { return directory_; }
-  const std::string& library_path() const { return library_->path(); }
+  std::string library_path() const { return library_ == nullptr ? "" : library_->path(); }
   std::string& config_json() { return config_json_; }
   const BackendEntryPoints& entry_points() const { return entry_points_; }
   const BackendAttribute& attribute() const { return attribute_; }
+  // Execute only hands requests over.
+  bool never_blocks() const { return never_blocks_; }
   const std::shared_ptr<MemoryPools>& pools() const { return pools_; }
 
   TRITONBACKEND_Backend* handle() { return reinterpret_cast<TRITONBACKEND_Backend*>(this); }
@@ -67,17 +84,20 @@ class Backend {
   TRITONBACKEND_ExecutionPolicy execution_policy = TRITONBACKEND_EXECUTION_BLOCKING;
 
  private:
-  Backend() = default;
+  Backend(std::string name, std::string config_json, std::shared_ptr<MemoryPools> pools,
+          std::shared_ptr<Logger> logger);
   Status FindEntryPoints();
+  Status Initialize();
 
-  std::string name_;
+  const std::string name_;
   std::string directory_;
   std::string config_json_;
-  std::unique_ptr<DynamicLibrary> library_;
-  std::shared_ptr<MemoryPools> pools_;
-  std::shared_ptr<Logger> logger_;
+  std::unique_ptr<DynamicLibrary> library_;  // null: it is part of the program
+  const std::shared_ptr<MemoryPools> pools_;
+  const std::shared_ptr<Logger> logger_;
   BackendEntryPoints entry_points_;
   BackendAttribute attribute_;
+  bool never_blocks_ = false;
   bool initialized_ = false;
 };
 
@@ -86,6 +106,7 @@ class BackendManager {
  public:
   struct Options {
     std::string backend_directory;
+    ProvidedBackends provided;
     BackendSettings settings;
     bool auto_complete_config = false;
     double min_compute_capability = 0;
@@ -93,15 +114,22 @@ class BackendManager {
   };
   BackendManager(Options options, std::shared_ptr<Logger> logger);
 
-  // The backend for a model: its library is looked for in the version directory, the model
-  // directory and <backend directory>/<backend>/, in this order.
+  // The backend for a model: the provided one of that name, or a library, which is looked for in
+  // the version directory, the model directory and <backend directory>/<backend>/, in this order.
+  // Of a model whose instances are processes the plug-in "isolation", once per backend that it
+  // stands for: it has that one's name (TRITONBACKEND_BackendName) and settings, and its children
+  // look for the library.
   Result<std::shared_ptr<Backend>> Get(const ModelConfig& config,
                                        const std::string& model_directory, int64_t version);
 
  private:
+  bool HasIsolationHost(const std::string& backend) const;
+  Result<std::shared_ptr<Backend>> GetIsolated(const std::string& backend);
+
   const Options options_;
   const std::shared_ptr<Logger> logger_;
   LoadOnce<Backend> loaded_;
+  LoadOnce<Backend> isolated_;  // by the name of the backend
 };
 
 // {"cmdline": {...}}: the settings of one backend in the form backends parse.

@@ -15,17 +15,14 @@ Result<std::string> FindLibrary(const ModelConfig& config, const std::string& ba
       config.runtime.empty() ? "libtriton_" + config.backend + ".so" : config.runtime;
   TRIDENT_RETURN_IF_ERROR(CheckPlainName("backend", config.backend));
   TRIDENT_RETURN_IF_ERROR(CheckPlainName("runtime", file));
-  const fs::path candidates[] = {
-      fs::path(model_directory) / std::to_string(version),
-      fs::path(model_directory),
-      fs::path(backend_directory) / config.backend,
-  };
+  std::vector<std::string> candidates = PluginDirectories(model_directory, version);
+  candidates.push_back(backend_directory + "/" + config.backend);
   std::string searched;
-  for (const fs::path& directory : candidates) {
+  for (const std::string& directory : candidates) {
     std::error_code error;
-    const fs::path path = directory / file;
+    const fs::path path = fs::path(directory) / file;
     if (fs::is_regular_file(path, error)) return fs::absolute(path).string();
-    searched += (searched.empty() ? "" : ", ") + directory.string();
+    searched += (searched.empty() ? "" : ", ") + directory;
   }
   return InvalidArg("unable to find backend library '", file, "' for model '", config.name,
                     "', searched: ", searched);
@@ -55,11 +52,50 @@ BackendManager::BackendManager(Options options, std::shared_ptr<Logger> logger)
 Result<std::shared_ptr<Backend>> BackendManager::Get(const ModelConfig& config,
                                                      const std::string& model_directory,
                                                      int64_t version) {
+  if (config.IsIsolated()) return GetIsolated(config.backend);
+  const auto provided = options_.provided.find(config.backend);
+  if (provided != options_.provided.end()) {
+    return loaded_.Get(config.backend, [&] {
+      return Backend::Provide(config.backend, provided->second,
+                              BackendConfigJson(options_, config.backend), options_.pools, logger_);
+    });
+  }
   TRIDENT_ASSIGN_OR_RETURN(const std::string path, FindLibrary(config, options_.backend_directory,
                                                                model_directory, version));
   return loaded_.Get(path, [&] {
     return Backend::Load(config.backend, path, BackendConfigJson(options_, config.backend),
                          options_.pools, logger_);
+  });
+}
+
+// A process of the plug-in's own has libraries, not what is part of this program.
+bool BackendManager::HasIsolationHost(const std::string& backend) const {
+  for (const std::string& scope : {std::string(), backend}) {
+    const auto found = options_.settings.find(scope);
+    if (found == options_.settings.end()) continue;
+    for (const auto& [key, value] : found->second) {
+      if (key == "isolation-host") return true;
+    }
+  }
+  return false;
+}
+
+Result<std::shared_ptr<Backend>> BackendManager::GetIsolated(const std::string& backend) {
+  TRIDENT_RETURN_IF_ERROR(CheckPlainName("backend", backend));
+  if (options_.provided.count(backend) > 0 && !HasIsolationHost(backend)) {
+    return InvalidArg("'isolation' \"process\" needs the setting 'isolation-host' of backend '",
+                      backend, "', which is part of this program: a program that has it, too");
+  }
+  TRIDENT_ASSIGN_OR_RETURN(
+      const std::string path,
+      FindPluginFile("backend", options_.backend_directory, "isolation", "libtriton_isolation.so"));
+  if (path.empty()) {
+    return InvalidArg("'isolation' needs the plug-in isolation/libtriton_isolation.so in ",
+                      options_.backend_directory);
+  }
+  return isolated_.Get(backend, [&] {
+    return Backend::Load(backend, path, BackendConfigJson(options_, backend), options_.pools,
+                         logger_);
   });
 }
 

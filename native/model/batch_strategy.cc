@@ -11,7 +11,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kParameter[] = "TRITON_BATCH_STRATEGY_PATH";
 constexpr char kLibraryName[] = "batchstrategy.so";
 
 struct EntryPoints {
@@ -89,7 +88,8 @@ Result<std::string> NamedLibrary(const ModelConfig& config, const std::string& n
   std::error_code error;
   const fs::path home = fs::weakly_canonical(model_directory, error);
   const fs::path path = fs::weakly_canonical(fs::path(model_directory) / named, error);
-  const std::string prefix = "model '" + config.name + "': parameter " + kParameter + " '" + named;
+  const std::string prefix =
+      "model '" + config.name + "': parameter " + kBatchStrategyParameter + " '" + named;
   const fs::path inside = path.lexically_relative(home);
   if (error || named.empty() || inside.empty() || *inside.begin() == "..") {
     return InvalidArg(prefix, "': Batching library path escapes model repository");
@@ -101,11 +101,12 @@ Result<std::string> NamedLibrary(const ModelConfig& config, const std::string& n
 }
 
 Result<std::string> FindLibrary(const ModelConfig& config, const BatchStrategySource& source) {
-  const auto named = config.parameters.find(kParameter);
+  const auto named = config.parameters.find(kBatchStrategyParameter);
   if (named != config.parameters.end()) {
     return NamedLibrary(config, named->second.string_value, source.model_directory);
   }
   for (const std::string& directory : source.search_paths) {
+    if (directory.empty()) continue;
     std::error_code error;
     const fs::path path = fs::path(directory) / kLibraryName;
     if (fs::is_regular_file(path, error)) return fs::absolute(path).string();
@@ -121,11 +122,12 @@ Result<std::unique_ptr<BatchStrategy>> LoadBatchStrategy(const ModelConfig& conf
                                                          Logger& logger) {
   std::unique_ptr<BatchStrategy> none;
   if (config.sequence_batching) {
-    if (config.parameters.count(kParameter) == 0) return none;
-    return InvalidArg("model '", config.name, "': ", kParameter,
+    if (config.parameters.count(kBatchStrategyParameter) == 0) return none;
+    return InvalidArg("model '", config.name, "': ", kBatchStrategyParameter,
                       " cannot be specified with sequence batcher");
   }
   TRIDENT_ASSIGN_OR_RETURN(const std::string path, FindLibrary(config, source));
+  if (path.empty()) return none;
   TRIDENT_ASSIGN_OR_RETURN(const std::unique_ptr<DynamicLibrary> library,
                            DynamicLibrary::Open(path));
   const EntryPoints entry = FindEntryPoints(*library);

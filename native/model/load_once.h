@@ -11,8 +11,8 @@
 
 namespace trident {
 
-// Plug-ins by the path of their library, each loaded on first use and kept; one that fails to load
-// is tried again at its next use. Thread-safe.
+// Plug-ins by the path of their library, or another name of theirs, each loaded on first use and
+// kept; one that fails to load is tried again at its next use. Thread-safe.
 template <typename Plugin>
 class LoadOnce {
  public:

@@ -8,12 +8,15 @@
 #include "config/validate.h"
 #include "model/batch_strategy.h"
 #include "model/ensemble.h"
+#include "model/golden_samples.h"
 #include "model/instances.h"
 #include "model/labels.h"
 #include "model/make_scheduler.h"
+#include "model/plugin_file.h"
 #include "model/plugin_status.h"
 #include "model/supported.h"
 #include "scheduler/ensemble_scheduler.h"
+#include "scheduler/sequence_policy.h"
 
 namespace trident {
 namespace {
@@ -38,6 +41,7 @@ Model::Model(ModelSource source)
       limiter_(std::move(source.limiter)),
       server_cache_(std::move(source.cache)),
       latency_histograms_(source.latency_histograms),
+      batch_host_(std::move(source.batch_host)),
       server_(source.server),
       logger_(std::move(source.logger)),
       config_(std::make_shared<const ModelConfig>(std::move(source.config))) {
@@ -68,6 +72,7 @@ Status Model::Initialize() {
   TRIDENT_RETURN_IF_ERROR(ValidateTensors(*complete));
   TRIDENT_RETURN_IF_ERROR(CheckSupported(*complete));
   signature_ = SignatureOf(*complete, version_);
+  if (batch_host_ != nullptr) signature_.KeepBackendForm();
   TRIDENT_RETURN_IF_ERROR(ReadLabels(*complete, directory_, &signature_));
   if (server_cache_ != nullptr && complete->response_cache && complete->response_cache->enable) {
     cache_ = std::make_shared<ModelCache>(server_cache_, StrCat(identity().Text(), " ", version_),
@@ -83,16 +88,21 @@ Status Model::Initialize() {
         StepFinder(*complete, find_model_));
     return Status::Ok();
   }
-  const BatchStrategySource strategy_source = {
-      directory_,
-      {directory_ + "/" + std::to_string(version_), directory_, backend_->directory()},
-      backend_->library_path()};
+  BatchStrategySource strategy_source = {directory_, PluginDirectories(directory_, version_),
+                                         backend_->library_path()};
+  strategy_source.search_paths.push_back(backend_->directory());
   TRIDENT_ASSIGN_OR_RETURN(strategy_,
                            LoadBatchStrategy(*complete, strategy_source, handle(), *logger_));
+  if (batch_host_ != nullptr && complete->sequence_batching) {
+    TRIDENT_ASSIGN_OR_RETURN(const SequencePolicy policy,
+                             MakeSequencePolicy(*complete, directory_));
+    hosted_states_ = policy.states;
+  }
   order_ = MakeResponseOrder(*complete);
-  TRIDENT_ASSIGN_OR_RETURN(
-      scheduler_, MakeScheduler(*complete, {signature_, Clock::System(), timer_, logger_, order_},
-                                directory_, strategy_.get()));
+  TRIDENT_ASSIGN_OR_RETURN(scheduler_, MakeScheduler(*complete,
+                                                     {signature_, Clock::System(), timer_, logger_,
+                                                      order_, backend_->never_blocks()},
+                                                     directory_, strategy_.get()));
   return CreateInstances(*complete);
 }
 
@@ -110,6 +120,11 @@ Status Model::InitializeBackend() {
 
 Status Model::InitializeEnsemble() {
   ModelConfig complete = *config();
+  TRIDENT_ASSIGN_OR_RETURN(const GoldenSamples golden, GoldenSamples::Read(complete, directory_));
+  if (!golden.empty()) {
+    return InvalidArg("model '", name_, "': golden samples are for instances, and an ensemble has ",
+                      "none; keep them with the models of its steps");
+  }
   TRIDENT_ASSIGN_OR_RETURN(const auto models, FindSteps(complete, find_model_));
   std::vector<std::shared_ptr<const ModelConfig>> steps;
   for (const auto& model : models) steps.push_back(model->config());
@@ -167,10 +182,18 @@ Status Model::CheckInstanceCount(const ModelConfig& config) const {
 
 Status Model::CreateInstances(const ModelConfig& config) {
   TRIDENT_RETURN_IF_ERROR(CheckInstanceCount(config));
+  GoldenSamples golden;
+  if (batch_host_ == nullptr) {
+    TRIDENT_ASSIGN_OR_RETURN(golden, GoldenSamples::Read(config, directory_));
+  }
   bool any_active = false;
   for (ModelInstance::Description& description : DescribeInstances(config, host_policies_)) {
+    // The host numbers its instances itself.
+    if (batch_host_ != nullptr) description.name = config.instance_group.front().name;
     const std::string name = description.name;
-    auto instance = ModelInstance::Create(this, std::move(description));
+    const bool first_active = !any_active && !description.passive;
+    auto instance =
+        ModelInstance::Create(this, std::move(description), first_active ? &golden : nullptr);
     if (!instance.ok()) {
       return instance.status().WithPrefix(StrCat("instance '", name, "' failed to initialize: "));
     }

@@ -15,6 +15,8 @@
 #include "base/timer.h"
 #include "config/model_config.h"
 #include "cuda/health.h"
+#include "inference/batch_host.h"
+#include "inference/sequence_state.h"
 #include "inference/target.h"
 #include "metrics/histogram.h"
 #include "model/backend.h"
@@ -55,7 +57,8 @@ struct ModelSource {
   std::shared_ptr<ResponseCache> cache;       // null: responses are not remembered
   bool latency_summaries = false;             // for metrics
   bool latency_histograms = false;
-  void* server = nullptr;  // what TRITONBACKEND_ModelServer returns
+  std::shared_ptr<const BatchHost> batch_host;  // null: requests are scheduled here
+  void* server = nullptr;                       // what TRITONBACKEND_ModelServer returns
   std::shared_ptr<Logger> logger;
 };
 
@@ -77,6 +80,10 @@ class Model : public InferenceTarget,
   // its caller; `outcomes` say which. False: nothing happened; use Submit.
   bool RunInline(std::span<InferenceRequest* const> requests, uint64_t budget_ns,
                  std::span<Status> outcomes);
+
+  // Executes claimed requests as one batch on the first instance, past scheduler, cache and limits;
+  // one batch at a time. On failure none is executed, and all are idle. With a batch host only.
+  Status ExecuteBatch(std::span<InferenceRequest* const> requests);
 
   // From here on who asks for the model is sent elsewhere; requests already here go on.
   void Close();
@@ -119,9 +126,9 @@ class Model : public InferenceTarget,
   // Replaced as a whole when only the instances change.
   std::shared_ptr<const ModelLabels> metric_labels() const;
 
-  // For the plug-in and the documents
-  // -------------------------------------------------------------- Replaced as a whole when only
-  // the instances change.
+  // For the plug-in and the documents -------------------------------------------------------------
+
+  // Replaced as a whole when only the instances change.
   std::shared_ptr<const ModelConfig> config() const;
   const std::string& name() const { return name_; }
   ModelIdentity identity() const { return {space_, name_}; }
@@ -135,6 +142,8 @@ class Model : public InferenceTarget,
   Mutex& DeviceTurn(int32_t device_id);
   Logger& logger() { return *logger_; }
   bool auto_complete() const { return auto_complete_; }
+  // Hears what the backend reports; null: nobody does, and the model schedules and warms up itself.
+  const BatchHost* batch_host() const { return batch_host_.get(); }
   // Only while the plug-in initialises the model.
   Status SetAutoCompleted(const ModelConfig& from_backend);
   // What the plug-in says that finalising `owner` (this model or one of its instances) will free;
@@ -180,6 +189,8 @@ class Model : public InferenceTarget,
   Status SubmitAll(std::span<InferenceRequest* const> requests, uint64_t now_ns,
                    std::vector<RequestPtr>& submitted);
   void KeepTimeOfFirstResponse(InferenceRequest* request) const;
+  Status PrepareBatch(std::span<InferenceRequest* const> requests) const;
+  Status SubmitBatch(std::span<InferenceRequest* const> requests, Batch* batch);
   static void WithdrawAll(std::span<RequestPtr> submitted);
   void Enqueue(std::span<RequestPtr> submitted, std::span<Status> outcomes);
   // What the cache has no answer to. What it can answer ends at once.
@@ -199,6 +210,7 @@ class Model : public InferenceTarget,
   const std::shared_ptr<ExecutionLimiter> limiter_;
   const std::shared_ptr<ResponseCache> server_cache_;
   const bool latency_histograms_;
+  const std::shared_ptr<const BatchHost> batch_host_;
   void* const server_;
   const std::shared_ptr<Logger> logger_;
 
@@ -207,8 +219,10 @@ class Model : public InferenceTarget,
   std::unique_ptr<BatchStrategy> strategy_;  // usually null
   std::shared_ptr<ResponseOrder> order_;     // null: responses go as they come
   std::unique_ptr<Scheduler> scheduler_;
-  std::shared_ptr<ModelCache> cache_;          // null: off for this model
-  std::shared_ptr<Histogram> first_response_;  // null: not kept
+  std::shared_ptr<ModelCache> cache_;                // null: off for this model
+  std::shared_ptr<Histogram> first_response_;        // null: not kept
+  std::shared_ptr<const StateSpecs> hosted_states_;  // with a batch host; null: the model has none
+  Mutex batch_turn_;
   uint64_t load_ns_ = 0;
   bool initialized_ = false;
   bool initializing_ = false;

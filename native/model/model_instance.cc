@@ -6,6 +6,7 @@
 
 #include "inference/trace_tensors.h"
 #include "model/backend.h"
+#include "model/golden_samples.h"
 #include "model/model.h"
 #include "model/plugin_status.h"
 #include "model/release_log.h"
@@ -13,34 +14,45 @@
 
 namespace trident {
 
-Result<std::unique_ptr<ModelInstance>> ModelInstance::Create(Model* model,
-                                                             Description description) {
+Result<std::unique_ptr<ModelInstance>> ModelInstance::Create(Model* model, Description description,
+                                                             const GoldenSamples* golden) {
   std::unique_ptr<ModelInstance> instance(new ModelInstance(model, std::move(description)));
   TRIDENT_RETURN_IF_ERROR(instance->Health());
-  const Status status =
-      instance->on_device() ? instance->InitializeOnItsThread() : instance->Initialize();
-  if (status.ok()) return instance;
+  const Status status = instance->on_device() ? instance->InitializeOnItsThread(golden)
+                                              : instance->Initialize(golden);
+  if (status.ok()) {
+    if (model->batch_host() != nullptr) TRIDENT_RETURN_IF_ERROR(instance->HaveHostedThread());
+    return instance;
+  }
   if (instance->on_device()) cuda::CheckDevice(instance->description_.device_id);
   return status;
 }
 
-Status ModelInstance::InitializeOnItsThread() {
-  if (description_.passive) return Initialize();
+Status ModelInstance::InitializeOnItsThread(const GoldenSamples* golden) {
+  if (description_.passive) return Initialize(golden);
+  TRIDENT_RETURN_IF_ERROR(HaveThread());
+  std::packaged_task<Status()> initialize([&] { return Initialize(golden); });
+  thread_->Do([&] { initialize(); });
+  return initialize.get_future().get();
+}
+
+Status ModelInstance::HaveThread() {
+  if (thread_ != nullptr) return Status::Ok();
   try {
     thread_ = std::make_unique<Worker>();
   } catch (const std::system_error& error) {
     return Unavailable("can't start its thread: ", error.what());
   }
-  std::packaged_task<Status()> initialize([this] { return Initialize(); });
-  thread_->Do([&] { initialize(); });
-  return initialize.get_future().get();
+  return Status::Ok();
 }
 
-Status ModelInstance::Initialize() {
+Status ModelInstance::Initialize(const GoldenSamples* golden) {
   TRIDENT_ASSIGN_OR_RETURN(policy_,
                            HostPolicy::Parse(description_.host_policy, description_.host_settings));
+  // Who makes the batches warms up with them.
+  const bool to_be_run = !description_.passive && model_->batch_host() == nullptr;
   Warmup warmup;
-  if (!description_.passive) {
+  if (to_be_run) {
     TRIDENT_ASSIGN_OR_RETURN(warmup, Warmup::Read(*model_->config(), model_->directory()));
   }
   const ScopedHostPolicy scope(policy_);
@@ -55,8 +67,11 @@ Status ModelInstance::Initialize() {
   if (device_ != nullptr) {
     TRIDENT_RETURN_IF_ERROR(model_->gpus().CheckLoadLimit(description_.name, device_));
   }
-  if (description_.passive) return Status::Ok();
+  if (!to_be_run) return Status::Ok();
   TRIDENT_RETURN_IF_ERROR(warmup.Run(model_->shared_from_this(), this));
+  if (golden != nullptr) {
+    TRIDENT_RETURN_IF_ERROR(golden->Run(model_->shared_from_this(), this));
+  }
   if (ExecutionLimiter* limiter = model_->limiter()) {
     const RateLimiter* config = description_.rate_limiter ? &*description_.rate_limiter : nullptr;
     TRIDENT_ASSIGN_OR_RETURN(gate_, limiter->Register(config, description_.device_id));
@@ -109,14 +124,26 @@ void ModelInstance::BeginService(Scheduler* scheduler, size_t index, Executors* 
   assert(added == index);
 }
 
+void ModelInstance::ApplyToThread() {
+  if (const Status status = policy_.Apply(); !status.ok()) {
+    TRIDENT_LOG(model_->logger(), LogLevel::kWarn, "instance '", description_.name,
+                "': ", status.message());
+  }
+  ApplyNiceStep(description_.nice_step);
+}
+
+// What the instance has a thread of its own for holds of the batches that a host gives it, too.
+Status ModelInstance::HaveHostedThread() {
+  if (may_run_inline()) return Status::Ok();
+  TRIDENT_RETURN_IF_ERROR(HaveThread());
+  OnItsThread([this] { ApplyToThread(); });
+  return Status::Ok();
+}
+
 void ModelInstance::StartThread() {
   if (thread_ == nullptr) thread_ = std::make_unique<Worker>();
   thread_->Begin([this] {
-    if (const Status status = policy_.Apply(); !status.ok()) {
-      TRIDENT_LOG(model_->logger(), LogLevel::kWarn, "instance '", description_.name,
-                  "': ", status.message());
-    }
-    ApplyNiceStep(description_.nice_step);
+    ApplyToThread();
     gate_ == nullptr ? Run() : RunGated();
   });
   serving_ = true;
@@ -125,15 +152,11 @@ void ModelInstance::StartThread() {
 bool ModelInstance::RunBatch(uint64_t* look_again_ns) {
   if (!scheduler_->TakeOrLeave(index_, &batch_, look_again_ns)) return false;
   Execute(&batch_);
-  scheduler_->Finished(index_);
   return true;
 }
 
 void ModelInstance::Run() {
-  while (scheduler_->Take(index_, &batch_)) {
-    Execute(&batch_);
-    scheduler_->Finished(index_);
-  }
+  while (scheduler_->Take(index_, &batch_)) Execute(&batch_);
 }
 
 // The batch is taken when the resources are there, so that it can still grow until then.
@@ -145,7 +168,7 @@ void ModelInstance::RunGated() {
     uint64_t ignored = 0;
     const bool taken = scheduler_->TryTake(index_, &batch_, &ignored);
     if (taken) {
-      Execute(&batch_);
+      ExecuteAndWait(&batch_);
       scheduler_->Finished(index_);
     }
     due = scheduler_->IsDue(index_);
@@ -172,8 +195,31 @@ inline Status ModelInstance::CallExecute() {
 }
 
 void ModelInstance::Execute(Batch* batch) {
+  const bool succeeded = HandOver(batch);
+  if (!deferred_) return scheduler_->Finished(index_);
+  if (!GoesOn(succeeded)) EndDeferred();
+}
+
+void ModelInstance::ExecuteAndWait(Batch* batch) {
+  const bool succeeded = HandOver(batch);
+  if (!deferred_) return;
+  {
+    MutexLock lock(deferral_mutex_);
+    while (succeeded && deferral_ != Deferral::kNone) ended_.Wait(deferral_mutex_);
+    deferral_ = Deferral::kNone;
+  }
+  const std::shared_ptr<Model> model = std::move(held_);
+  model->RequestEnded();
+}
+
+// False when the backend has failed. It gives the requests back that it still has then.
+bool ModelInstance::HandOver(Batch* batch) {
+  deferred_ = false;
   if (device_ != nullptr) {
-    if (const Status health = Health(); !health.ok()) return Refuse(batch, health);
+    if (const Status health = Health(); !health.ok()) {
+      Refuse(batch, health);
+      return false;
+    }
   }
   handed_over_.clear();
   handed_over_.reserve(batch->size());
@@ -187,14 +233,71 @@ void ModelInstance::Execute(Batch* batch) {
   batch->clear();
   const ReleaseLog log(handed_over_, &released_);
   const Status status = device_ == nullptr ? CallExecute() : CallExecuteOnDevice();
-  if (status.ok()) return;
+  if (status.ok()) return true;
   model_->BackendFailed();
   // A backend that fails as a whole gives all requests back, but for those it has no more.
   for (TRITONBACKEND_Request* request : handed_over_) {
     if (log.Has(request)) continue;
+    if (const BatchHost* const host = model_->batch_host()) {
+      (*host)({.kind = BackendReport::Kind::kRequest,
+               .client_data = reinterpret_cast<InferenceRequest*>(request)->sink->client_data(),
+               .outcome = status.code()});
+    }
     RespondError(RequestPtr(reinterpret_cast<InferenceRequest*>(request)), status,
                  FailureReason::kBackend);
   }
+  return false;
+}
+
+// Executions that go on ------------------------------------------------------------------------
+
+Status ModelInstance::DeferExecution() {
+  if (!ReleaseLog::IsOpen(released_)) {
+    return InvalidArg("instance '", description_.name,
+                      "' can't defer its execution: it isn't being executed on this thread");
+  }
+  if (deferred_) {
+    return InvalidArg("instance '", description_.name, "' has deferred its execution already");
+  }
+  deferred_ = true;
+  held_ = model_->shared_from_this();
+  held_->RequestStarted();
+  MutexLock lock(deferral_mutex_);
+  deferral_ = Deferral::kInBackend;
+  return Status::Ok();
+}
+
+// After the return of the backend. False: it has been ended meanwhile, or failed.
+bool ModelInstance::GoesOn(bool succeeded) {
+  MutexLock lock(deferral_mutex_);
+  const bool goes_on = succeeded && deferral_ == Deferral::kInBackend;
+  deferral_ = goes_on ? Deferral::kReturned : Deferral::kNone;
+  return goes_on;
+}
+
+Status ModelInstance::EndExecution() {
+  Deferral was = Deferral::kNone;
+  {
+    MutexLock lock(deferral_mutex_);
+    was = std::exchange(deferral_, Deferral::kNone);
+    ended_.NotifyAll();
+  }
+  if (was == Deferral::kNone) {
+    return InvalidArg("instance '", description_.name, "' has no deferred execution to end");
+  }
+  if (was == Deferral::kReturned) EndDeferred();
+  return Status::Ok();
+}
+
+// Once the scheduler knows, the instance may be executed again or go.
+void ModelInstance::EndDeferred() {
+  const std::shared_ptr<Model> model = std::move(held_);
+  scheduler_->Finished(index_);
+  model->RequestEnded();
+}
+
+void ModelInstance::ExecuteOnItsThread(Batch* batch) {
+  OnItsThread([this, batch] { ExecuteAndWait(batch); });
 }
 
 // What a lost device was to do is over.

@@ -20,6 +20,7 @@
 
 namespace trident {
 
+class GoldenSamples;
 class Model;
 
 // One instance of a model, a plug-in's execution context; the object behind
@@ -44,9 +45,10 @@ class ModelInstance : private Driven {
   };
 
   // Calls the plug-in's initialisation and, unless the instance is passive, runs the model's
-  // warm-up samples, both under the instance's host policy and, for one that serves on a device, on
-  // its own thread.
-  static Result<std::unique_ptr<ModelInstance>> Create(Model* model, Description description);
+  // warm-up samples and `golden` samples, if any, all under the instance's host policy and, for one
+  // that serves on a device, on its own thread.
+  static Result<std::unique_ptr<ModelInstance>> Create(Model* model, Description description,
+                                                       const GoldenSamples* golden = nullptr);
   // Ends the service, if it has not ended, and finalises the plug-in's part.
   ~ModelInstance() override;
 
@@ -60,9 +62,21 @@ class ModelInstance : private Driven {
   // what is left for it to do the calling thread does, unless it has a thread of its own.
   void EndService();
 
-  // Hands `batch` to the backend; every request is answered when this returns, or later if the
-  // backend keeps it. Empties `batch`.
+  // Hands `batch`, which the scheduler has given for this instance, to the backend, and empties it.
+  // Every request is answered when this returns, or later if the backend keeps it. The execution
+  // ends, and the scheduler hears of it, when this returns, or with EndExecution: then the instance
+  // is somebody else's, or gone, unless the caller drives it.
   void Execute(Batch* batch);
+  // The same with a batch that no scheduler has given, or that is to hear of the end from the
+  // caller; returns when the execution has ended.
+  void ExecuteAndWait(Batch* batch);
+  // That on the thread of its own, if it has one, while it does not serve: for batch hosts.
+  void ExecuteOnItsThread(Batch* batch);
+
+  // The backend's word in Execute that the execution goes on when that has returned, until
+  // EndExecution, which any thread may call. INVALID_ARG where it does not fit.
+  Status DeferExecution();
+  Status EndExecution();
 
   // False where threads other than its own must not execute it: its own are bound to cores or
   // memory, have another priority, wait for the rate limiter, or use a device, of which libraries
@@ -90,16 +104,22 @@ class ModelInstance : private Driven {
  private:
   ModelInstance(Model* model, Description description)
       : model_(model), description_(std::move(description)) {}
-  Status InitializeOnItsThread();
-  Status Initialize();
+  Status InitializeOnItsThread(const GoldenSamples* golden);
+  Status Initialize(const GoldenSamples* golden);
+  Status HaveThread();
   void OnItsThread(std::function<void()> work);
+  void ApplyToThread();
+  Status HaveHostedThread();
   void CallFinalize();
   void Refuse(Batch* batch, const Status& why);
   bool on_device() const { return description_.kind == TRITONSERVER_INSTANCEGROUPKIND_GPU; }
   Status EnterDevice(std::optional<cuda::ScopedDevice>* scope) const;
   Status CallInitialize();
+  bool HandOver(Batch* batch);
   Status CallExecute();
   Status CallExecuteOnDevice();
+  bool GoesOn(bool succeeded);
+  void EndDeferred();
   bool RunBatch(uint64_t* look_again_ns) override;
   void Run();
   void RunGated();
@@ -114,13 +134,22 @@ class ModelInstance : private Driven {
   Scheduler* scheduler_ = nullptr;  // while it is in service
   size_t index_ = 0;
   Executors* executors_ = nullptr;
-  std::shared_ptr<Waker> waker_;    // null: it has a thread of its own
-  std::unique_ptr<Worker> thread_;  // of its own: from the start on a device, else while it serves
-  bool serving_ = false;            // `thread_` runs batches
+  std::shared_ptr<Waker> waker_;  // null: it has a thread of its own
+  // Of its own: from the start on a device or for a batch host, else while it serves.
+  std::unique_ptr<Worker> thread_;
+  bool serving_ = false;  // `thread_` runs batches
   // Reused from batch to batch.
   Batch batch_;
   std::vector<TRITONBACKEND_Request*> handed_over_;
   std::vector<TRITONBACKEND_Request*> released_;
+
+  // An execution that is deferred ends when the backend has returned from it and ended it.
+  enum class Deferral { kNone, kInBackend, kReturned };
+  bool deferred_ = false;        // of the thread that executes
+  std::shared_ptr<Model> held_;  // while one is: counted as a request, so that no drain takes it
+  Mutex deferral_mutex_;
+  CondVar ended_;
+  Deferral deferral_ GUARDED_BY(deferral_mutex_) = Deferral::kNone;
 };
 
 }  // namespace trident

@@ -20,4 +20,9 @@ Result<std::string> FindPluginFile(const std::string& kind, const std::string& d
   return fs::is_regular_file(path, error) ? fs::absolute(path).string() : std::string();
 }
 
+std::vector<std::string> PluginDirectories(const std::string& model_directory, int64_t version) {
+  if (model_directory.empty()) return {};
+  return {model_directory + "/" + std::to_string(version), model_directory};
+}
+
 }  // namespace trident

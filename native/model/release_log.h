@@ -25,6 +25,8 @@ class ReleaseLog {
   ReleaseLog& operator=(const ReleaseLog&) = delete;
 
   bool Has(TRITONBACKEND_Request* request) const;
+  // Whether this thread is at an execution whose log uses `memory`.
+  static bool IsOpen(const std::vector<TRITONBACKEND_Request*>& memory);
   // To be called before the release. An execution that has released a request may be given it again
   // further in, so the innermost is the one that it is noted for.
   static void Add(TRITONBACKEND_Request* request) {

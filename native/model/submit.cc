@@ -116,8 +116,11 @@ bool Model::RunInline(std::span<InferenceRequest* const> requests, uint64_t budg
   if (claimed) {
     const Status status = SubmitAll(requests, claim.taken_ns, *batch);
     std::fill(outcomes.begin(), outcomes.end(), status);
-    if (status.ok()) active_.load(std::memory_order_acquire)[claim.instance]->Execute(&*batch);
-    scheduler_->Finished(claim.instance);
+    if (status.ok()) {
+      active_.load(std::memory_order_acquire)[claim.instance]->Execute(&*batch);
+    } else {
+      scheduler_->Finished(claim.instance);
+    }
   }
   RequestEnded();
   return claimed;

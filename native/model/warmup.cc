@@ -4,11 +4,7 @@
 #include <random>
 
 #include "base/checked.h"
-#include "base/clock.h"
-#include "base/mutex.h"
-#include "inference/request.h"
 #include "model/model_file.h"
-#include "model/model_instance.h"
 #include "scheduler/sequence_policy.h"
 
 namespace trident {
@@ -52,62 +48,6 @@ std::shared_ptr<const std::string> Random(DataType datatype, uint64_t byte_size)
   return std::make_shared<const std::string>(std::move(bytes));
 }
 
-// Waits for the requests of one execution and keeps the first failure. Thread-safe.
-class WarmupSink : public ResponseSink {
- public:
-  explicit WarmupSink(size_t requests) : open_(2 * requests) {}
-
-  Status Allocate(const char*, uint64_t byte_size, OutputBuffer* buffer) override {
-    buffer->attributes = {MemoryType::kCpu, 0, byte_size};
-    buffer->data = new char[byte_size];
-    return Status::Ok();
-  }
-  void Free(const OutputBuffer& buffer) override { delete[] static_cast<char*>(buffer.data); }
-  Status Query(const char*, uint64_t*, BufferAttributes* attributes) override {
-    attributes->memory_type = MemoryType::kCpu;
-    attributes->memory_type_id = 0;
-    return Status::Ok();
-  }
-  void Deliver(ResponsePtr response, uint32_t flags) override {
-    const Status status = response == nullptr ? Status::Ok() : response->status();
-    response = nullptr;  // outside of the lock: it frees its outputs
-    MutexLock lock(mutex_);
-    if (first_failure_.ok()) first_failure_ = status;
-    if ((flags & kResponseFinal) != 0) CloseOne();
-  }
-  void Released() {
-    MutexLock lock(mutex_);
-    CloseOne();
-  }
-
-  Status Wait() {
-    MutexLock lock(mutex_);
-    while (open_ != 0) closed_.Wait(mutex_);
-    return first_failure_;
-  }
-
- private:
-  void CloseOne() REQUIRES(mutex_) {
-    if (--open_ == 0) closed_.NotifyAll();
-  }
-
-  Mutex mutex_;
-  CondVar closed_;
-  size_t open_ GUARDED_BY(mutex_);  // final responses and releases that are still to come
-  Status first_failure_ GUARDED_BY(mutex_);
-};
-
-// The backend has let go; responses may be still to come.
-void EndWarmupRequest(InferenceRequest* request, uint32_t /*flags*/) {
-  const auto sink = std::static_pointer_cast<WarmupSink>(request->sink);
-  delete request;
-  sink->Released();
-}
-
-void GiveBytes(const std::shared_ptr<const std::string>& bytes, InputTensor* tensor) {
-  if (!bytes->empty()) tensor->Own(bytes, {bytes->data(), {MemoryType::kCpu, 0, bytes->size()}});
-}
-
 }  // namespace
 
 Result<Warmup> Warmup::Read(const ModelConfig& config, const std::string& model_directory) {
@@ -141,9 +81,9 @@ Result<Warmup::Sample> Warmup::ReadSample(const ModelConfig& config, const Model
   return sample;
 }
 
-Result<Warmup::Input> Warmup::ReadInput(const ModelConfig& config, const std::string& name,
-                                        const WarmupInput& warmup,
-                                        const std::string& model_directory) {
+Result<DirectExecution::Input> Warmup::ReadInput(const ModelConfig& config, const std::string& name,
+                                                 const WarmupInput& warmup,
+                                                 const std::string& model_directory) {
   const bool negative = std::any_of(warmup.dims.begin(), warmup.dims.end(),
                                     [](const int64_t dim) { return dim < 0; });
   if (negative) {
@@ -188,41 +128,14 @@ Result<Warmup::Input> Warmup::ReadInput(const ModelConfig& config, const std::st
   return input;
 }
 
-Status Warmup::Fill(const Sample& sample, InferenceRequest* request) {
-  for (const Input& input : sample.inputs) {
-    if (!input.of_model) continue;
-    TRIDENT_ASSIGN_OR_RETURN(InputTensor* const tensor,
-                             request->AddInput(input.name, input.datatype, input.shape));
-    GiveBytes(input.bytes, tensor);
-  }
-  return request->PrepareAlone();
-}
-
 Status Warmup::RunOnce(const std::shared_ptr<InferenceTarget>& model, ModelInstance* instance,
                        const Sample& sample) const {
-  const auto sink = std::make_shared<WarmupSink>(sample.batch_size);
-  Batch batch;
-  std::vector<std::unique_ptr<InferenceRequest>> requests(sample.batch_size);
-  for (auto& request : requests) {
-    request = std::make_unique<InferenceRequest>(model, model->signature().version);
-    request->sink = sink;
-    request->on_release = &EndWarmupRequest;
-    TRIDENT_RETURN_IF_ERROR(Fill(sample, request.get()));
-    // For what the backend writes; what it reads the sample has to say.
-    if (states_ != nullptr) request->states = SequenceStates::Begin(states_);
+  DirectExecution execution(model, states_);
+  for (uint32_t i = 0; i < sample.batch_size; ++i) {
+    TRIDENT_ASSIGN_OR_RETURN(InferenceRequest* const request, execution.Add(sample.inputs));
+    TRIDENT_RETURN_IF_ERROR(request->PrepareAlone());
   }
-  for (auto& request : requests) {
-    request->Submit(NowNs());
-    batch.emplace_back(request.release());
-    for (const Input& input : sample.inputs) {
-      if (input.of_model) continue;
-      auto tensor = std::make_shared<InputTensor>(input.name, input.datatype, input.shape);
-      GiveBytes(input.bytes, tensor.get());
-      batch.back()->AddOverrideInput(std::move(tensor));
-    }
-  }
-  instance->Execute(&batch);
-  return sink->Wait();
+  return execution.Run(instance);
 }
 
 Status Warmup::Run(const std::shared_ptr<InferenceTarget>& model, ModelInstance* instance) const {

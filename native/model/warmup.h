@@ -5,13 +5,9 @@
 #include <vector>
 
 #include "config/model_config.h"
-#include "inference/sequence_state.h"
-#include "inference/target.h"
-#include "scheduler/scheduler.h"
+#include "model/direct_execution.h"
 
 namespace trident {
-
-class ModelInstance;
 
 // The warm-up samples of a model, with their data. Built once and run on every instance before the
 // model is ready; the requests go straight to the backend, past every scheduler. Immutable after
@@ -29,13 +25,7 @@ class Warmup {
   Status Run(const std::shared_ptr<InferenceTarget>& model, ModelInstance* instance) const;
 
  private:
-  struct Input {
-    std::string name;
-    DataType datatype;
-    Shape shape;  // as the request has it
-    bool of_model;
-    std::shared_ptr<const std::string> bytes;
-  };
+  using Input = DirectExecution::Input;
   struct Sample {
     std::string name;
     uint32_t batch_size;  // requests in one execution
@@ -46,7 +36,6 @@ class Warmup {
                                    const std::string& model_directory);
   static Result<Input> ReadInput(const ModelConfig& config, const std::string& name,
                                  const WarmupInput& warmup, const std::string& model_directory);
-  static Status Fill(const Sample& sample, InferenceRequest* request);
   Status RunOnce(const std::shared_ptr<InferenceTarget>& model, ModelInstance* instance,
                  const Sample& sample) const;
 

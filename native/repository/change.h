@@ -22,10 +22,11 @@ struct ModelRepository::Change {
   bool with_dependents = false;  // ensembles take along what only they need
 
   // What was found on disk
-  // Not to be made twice: of files given as bytes, or prepared by agents.
+  // Not to be made twice: of what the host has given, or prepared by agents.
   std::map<ModelIdentity, std::shared_ptr<const ModelPlan>> made;
   std::map<ModelIdentity, std::shared_ptr<const ModelPlan>> plans;
   std::map<ModelIdentity, Status> failures;
+  std::map<ModelIdentity, Status> refused;      // not to be loaded from where this change has them
   ModelSet missing;                             // of the failures: on no disk
   std::map<ModelIdentity, uint64_t> unchanged;  // with their files
 

@@ -125,6 +125,24 @@ Result<FoundModel> ModelLoader::Find(const ModelIdentity& model,
   return found;
 }
 
+Result<FoundModel> ModelLoader::Provided(const ModelIdentity& model,
+                                         const ProvidedModel& provided) {
+  FoundModel found;
+  found.model = model;
+  found.overridden = true;
+  found.provided = true;
+  found.files.versions = {provided.version};
+  found.files.directory = provided.directory;
+  TRIDENT_ASSIGN_OR_RETURN(found.config, ParseModelConfigJson(provided.config));
+  if (!provided.directory.empty()) {
+    found.config.model_repository_agents.reset();
+    return found;
+  }
+  TRIDENT_RETURN_IF_ERROR(
+      CheckNeedsNoFiles(found.config).WithPrefix("model '" + model.Text() + "': "));
+  return found;
+}
+
 Result<ModelConfig> ModelLoader::ReadConfig(const std::string& model,
                                             const ModelFiles& files) const {
   if (files.config.has_value()) {
@@ -158,6 +176,7 @@ Result<ModelPlan> ModelLoader::Plan(FoundModel found) {
   plan.source = found.files.directory;
   plan.fingerprint = found.files.fingerprint;
   plan.overridden = found.overridden;
+  plan.provided = found.provided;
   plan.temporary = found.temporary;
   const auto& agents = found.config.model_repository_agents;
   if (agents.has_value() && !agents->agents.empty()) {
@@ -170,17 +189,22 @@ Result<ModelPlan> ModelLoader::Plan(FoundModel found) {
   ModelConfig& config = plan.config;
   if (found.mapped) config.name = name;
   if (!config.name.empty() && config.name != name) {
-    return InvalidArg("unexpected directory name '", name, "' for model '", config.name,
-                      "', directory name must equal model name");
+    return plan.provided ? InvalidArg("unexpected name '", config.name,
+                                      "' in the configuration of model '", name, "'")
+                         : InvalidArg("unexpected directory name '", name, "' for model '",
+                                      config.name, "', directory name must equal model name");
   }
   TRIDENT_RETURN_IF_ERROR(CompleteBackend(name, files.first_version_files, &config));
   Normalize(&config);
   TRIDENT_RETURN_IF_ERROR(Validate(config));
   plan.versions = VersionsToServe(*config.version_policy, files.versions);
   if (plan.versions.empty()) {
-    return InvalidArg("at least one version must be available under the version policy of model '",
-                      plan.model.Text(), "'; ", files.versions.size(),
-                      " version directories were found in ", plan.directory);
+    return InvalidArg(
+        "at least one version must be available under the version policy of model '",
+        plan.model.Text(), "'; ",
+        plan.provided
+            ? StrCat("it has version ", *files.versions.begin())
+            : StrCat(files.versions.size(), " version directories were found in ", plan.directory));
   }
   return plan;
 }
@@ -215,6 +239,7 @@ Result<std::shared_ptr<Model>> ModelLoader::TryLoad(const ModelPlan& plan, int64
     source.cache = options_.cache;
     source.latency_summaries = options_.latency_summaries;
     source.latency_histograms = options_.latency_histograms;
+    source.batch_host = options_.batch_host;
     source.server = options_.server;
     source.logger = logger_;
     TRIDENT_RETURN_IF_ERROR(CheckSupported(source.config));

@@ -21,7 +21,16 @@ struct FoundModel {
   ModelConfig config;  // as written
   bool mapped = false;
   bool overridden = false;                    // by load parameters
+  bool provided = false;                      // by the host, in no repository
   std::shared_ptr<TemporaryModel> temporary;  // keeps files given as bytes
+};
+
+// A model that a host gives, in no repository.
+struct ProvidedModel {
+  std::string config;  // JSON
+  // Empty: it has no files. Otherwise they are as agents have left them, who are not asked again.
+  std::string directory;
+  int64_t version = 1;
 };
 
 // What to load of a model, not yet loaded.
@@ -33,8 +42,11 @@ struct ModelPlan {
   std::set<int64_t> versions;
   Fingerprint fingerprint;                    // of `source`
   bool overridden = false;                    // by load parameters
+  bool provided = false;                      // by the host, in no repository
   std::shared_ptr<TemporaryModel> temporary;  // keeps files given as bytes while they are served
   std::shared_ptr<ModelAgents> agents;        // null: none
+
+  bool in_repository() const { return temporary == nullptr && !provided; }
 
   bool ensemble() const { return config.ensemble_scheduling.has_value(); }
 };
@@ -57,6 +69,7 @@ class ModelLoader {
     std::shared_ptr<ResponseCache> cache;
     bool latency_summaries = false;
     bool latency_histograms = false;
+    std::shared_ptr<const BatchHost> batch_host;
     void* server = nullptr;
   };
   ModelLoader(Options options, const ModelLocations& locations, BackendManager& backends,
@@ -65,6 +78,7 @@ class ModelLoader {
   // `parameters` are Triton's load parameters: "config" (JSON) and "file:<path>" (bytes).
   Result<FoundModel> Find(const ModelIdentity& model,
                           const std::vector<Parameter>& parameters) const;
+  static Result<FoundModel> Provided(const ModelIdentity& model, const ProvidedModel& provided);
   // Has the model's agents prepare the load, if it has any.
   Result<ModelPlan> Plan(FoundModel found);
 

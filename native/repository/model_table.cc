@@ -138,6 +138,7 @@ void ModelTable::FailLoad(const ModelIdentity& model, const std::shared_ptr<cons
     Version& version = entry.versions[number];
     if (version.state == ModelState::kReady) {
       Tell(progress, model, number, ModelEvent::Kind::kReady, "its former load stays in service");
+      version.reason = StrCat("its former load stays in service: ", reason);
     } else if (version.state != ModelState::kUnloading) {
       version = {ModelState::kUnavailable, reason, nullptr, nullptr};
     }

@@ -69,6 +69,7 @@ class ModelTable {
     unsigned retiring = 0;                  // drains under way
 
     bool ready() const;
+    bool provided() const { return plan != nullptr && plan->provided; }
   };
 
   // Null: nothing is known of the model.
@@ -110,7 +111,10 @@ class ModelTable {
   DependencyGraph::Nodes Nodes() const;
   ModelSet AskedFor() const;
   std::map<ModelIdentity, ServedModel> Served() const;
+  // What polls follow: all but what the host provides.
   std::map<ModelIdentity, ModelKnown> Known() const;
+  // The names of the models that the host provides.
+  std::set<std::string> Provided() const;
   Result<std::shared_ptr<Model>> Find(const ModelIdentity& model, int64_t version) const;
   // Rows for all of `on_disk` (and how often each was seen there) and what else was ever loaded.
   std::vector<IndexRow> Index(std::map<ModelIdentity, int> on_disk, bool ready_only) const;

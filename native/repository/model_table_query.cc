@@ -37,9 +37,18 @@ std::map<ModelIdentity, ServedModel> ModelTable::Served() const {
 std::map<ModelIdentity, ModelKnown> ModelTable::Known() const {
   std::map<ModelIdentity, ModelKnown> out;
   for (const auto& [model, entry] : entries_) {
+    if (entry.provided()) continue;
     out[model] = {entry.plan != nullptr || entry.tried.has_value(), entry.tried};
   }
   return out;
+}
+
+std::set<std::string> ModelTable::Provided() const {
+  std::set<std::string> names;
+  for (const auto& [model, entry] : entries_) {
+    if (entry.provided()) names.insert(model.name);
+  }
+  return names;
 }
 
 Result<std::shared_ptr<Model>> ModelTable::Find(const ModelIdentity& model, int64_t version) const {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "model/batch_strategy.h"
+
 namespace trident {
 
 std::set<int64_t> VersionsToServe(const ModelVersionPolicy& policy,
@@ -23,8 +25,8 @@ std::set<int64_t> VersionsToServe(const ModelVersionPolicy& policy,
 }
 
 DirectoryKind ClassifyDirectory(const std::string& name, int64_t* version) {
-  if (name == "warmup" || name == "initial_state" || name == "configs") {
-    return DirectoryKind::kReserved;
+  for (const char* reserved : {"warmup", "initial_state", "configs", "golden"}) {
+    if (name == reserved) return DirectoryKind::kReserved;
   }
   const char* end = name.data() + name.size();
   const auto [stop, error] = std::from_chars(name.data(), end, *version);
@@ -46,6 +48,35 @@ Status CheckModelName(const std::string& name) {
     return InvalidArg("invalid model name '", name,
                       "', model name must not contain path traversal characters: it begins with a ",
                       "dot or contains path separators or control characters");
+  }
+  return Status::Ok();
+}
+
+Status CheckNeedsNoFiles(const ModelConfig& config) {
+  const auto refuse = [](const char* field, const std::string& file) {
+    return InvalidArg("'", field, "' names '", file, "', but a provided model has no files");
+  };
+  for (const ModelOutput& output : config.output) {
+    if (!output.label_filename.empty()) return refuse("label_filename", output.label_filename);
+  }
+  for (const ModelWarmup& warmup : config.model_warmup) {
+    for (const auto& [name, input] : warmup.inputs) {
+      if (input.input_data_file) return refuse("input_data_file", *input.input_data_file);
+    }
+  }
+  if (config.sequence_batching) {
+    for (const SequenceState& state : config.sequence_batching->state) {
+      for (const SequenceInitialState& initial : state.initial_state) {
+        if (initial.data_file) return refuse("data_file", *initial.data_file);
+      }
+    }
+  }
+  const auto strategy = config.parameters.find(kBatchStrategyParameter);
+  if (strategy != config.parameters.end()) {
+    return refuse(kBatchStrategyParameter, strategy->second.string_value);
+  }
+  if (config.model_repository_agents && !config.model_repository_agents->agents.empty()) {
+    return InvalidArg("'model_repository_agents' work on files, but a provided model has none");
   }
   return Status::Ok();
 }

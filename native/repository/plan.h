@@ -24,6 +24,9 @@ DirectoryKind ClassifyDirectory(const std::string& name, int64_t* version);
 // separator or a control character, beginning with a dot, or longer than 255 bytes.
 Status CheckModelName(const std::string& name);
 
+// INVALID_ARG for the configuration of a model without files that needs some.
+Status CheckNeedsNoFiles(const ModelConfig& config);
+
 // INVALID_ARG unless `path` is relative and stays below where it starts.
 Status CheckRelativePath(const std::string& path);
 

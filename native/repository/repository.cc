@@ -41,6 +41,23 @@ Status ModelRepository::Load(const std::string& name, const std::vector<Paramete
   return Status::Ok();
 }
 
+Status ModelRepository::LoadProvided(const std::string& name, const ProvidedModel& provided,
+                                     bool with_steps) {
+  TRIDENT_RETURN_IF_ERROR(CheckModelName(name));
+  const ModelIdentity model = locations_.Parse(name);
+  if (!model.space.empty()) {
+    return InvalidArg("model '", name, "' is provided, and can't be in a namespace");
+  }
+  TRIDENT_ASSIGN_OR_RETURN(FoundModel found, ModelLoader::Provided(model, provided));
+  TRIDENT_ASSIGN_OR_RETURN(ModelPlan plan, loader_.Plan(std::move(found)));
+  Change change;
+  change.with_steps = with_steps;
+  change.loads[model];
+  change.made[model] = std::make_shared<const ModelPlan>(std::move(plan));
+  TRIDENT_RETURN_IF_ERROR(Run(&change));
+  return change.outcomes[model];
+}
+
 Status ModelRepository::LoadAll(const std::optional<std::set<std::string>>& names) {
   Change change;
   change.with_steps = names.has_value();
@@ -196,6 +213,11 @@ ModelSet ModelRepository::KnownAs(const std::string& name) const {
     if (model.name == name) models.insert(model);
   }
   return models;
+}
+
+bool ModelRepository::IsProvided(const std::string& name) const {
+  MutexLock lock(mutex_);
+  return table_.Provided().count(name) > 0;
 }
 
 Result<ModelIdentity> ModelRepository::Identify(const std::string& name) const {

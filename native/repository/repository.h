@@ -43,6 +43,11 @@ class ModelRepository {
   // service stay. An ensemble brings the models of its steps. Files that have not changed since the
   // last load are not loaded again. `name` may say "namespace::name", as all names here.
   Status Load(const std::string& name, const std::vector<Parameter>& parameters);
+  // Loads or reloads a model of which there is a configuration, in JSON, and nothing else: no
+  // repository has its name then, and polls leave it alone. `with_steps`: an ensemble brings the
+  // models of its steps.
+  Status LoadProvided(const std::string& name, const ProvidedModel& provided, bool with_steps);
+  bool IsProvided(const std::string& name) const;
   // Loads the models of these names, or all on disk. INTERNAL, after trying all, when one failed.
   Status LoadAll(const std::optional<std::set<std::string>>& names);
   // Loads what is new or has changed on disk, unloads what is gone. A model that can't be loaded is
@@ -84,6 +89,7 @@ class ModelRepository {
   Status Run(Change* change);
   void Read(Change* change);
   std::shared_ptr<const ModelPlan> ReadOne(Change* change, const ModelIdentity& model);
+  Status CheckOrigin(const ModelIdentity& model, bool provided) const;
   std::shared_ptr<const ModelPlan> Serving(const FoundModel& found) const;
   bool FilesAsSeen(const Change& change, const ModelIdentity& model) const;
   bool StaysAsStep(const ModelIdentity& model) const;

@@ -98,6 +98,7 @@ void ModelRepository::Apply(Change* change) {
     MutexLock lock(mutex_);
     change->progress.total = static_cast<uint32_t>(affected.size() + change->failures.size());
     for (const auto& [model, why] : change->failures) NoteFailure(change, model, why);
+    for (const auto& [model, why] : change->refused) change->outcomes[model] = why;
     for (const auto& [model, files] : change->unchanged) {
       change->outcomes[model] = Status::Ok();
       table_.SetTried(model, files);
@@ -266,7 +267,7 @@ Status ModelRepository::Outcome(const Job& job) const {
                       " is at UNAVAILABLE state: ", version.status.message(), ";");
   }
   if (reasons.empty() && options_.settle_ns.has_value() && job.change->Loads(plan.model) &&
-      plan.temporary == nullptr && !FilesAsPlanned(plan)) {
+      plan.in_repository() && !FilesAsPlanned(plan)) {
     code = StatusCode::kUnavailable;
     reasons = "its files changed while it was loaded; the next poll tries again";
   }

@@ -35,6 +35,8 @@ Result<PollPlan> ModelRepository::PlanPoll(std::map<ModelIdentity, ModelOnDisk>*
   // Not before: when to look again follows from it, and what was seen must be that old by then.
   const uint64_t now_ns = options_.clock->Now();
   MutexLock lock(mutex_);
+  const std::set<std::string> provided = table_.Provided();
+  std::erase_if(*on_disk, [&](const auto& seen) { return provided.count(seen.first.name) > 0; });
   return DecidePoll(*on_disk, table_.Known(), now_ns, options_.settle_ns.value_or(0));
 }
 

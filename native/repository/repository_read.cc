@@ -7,6 +7,7 @@ namespace trident {
 void ModelRepository::Read(Change* change) {
   change->plans.clear();
   change->failures.clear();
+  change->refused.clear();
   change->unchanged.clear();
   change->missing.clear();
   ModelSet seen;
@@ -44,7 +45,12 @@ std::shared_ptr<const ModelPlan> ModelRepository::ReadOne(Change* change,
   const std::vector<Parameter> none;
   const std::vector<Parameter>& parameters = asked == change->loads.end() ? none : asked->second;
   const auto made = change->made.find(model);
-  if (made != change->made.end() && made->second->temporary != nullptr) {
+  const bool provided = made != change->made.end() && made->second->provided;
+  if (const Status may = CheckOrigin(model, provided); !may.ok()) {
+    change->refused.emplace(model, may);
+    return nullptr;
+  }
+  if (made != change->made.end() && !made->second->in_repository()) {
     return change->plans[model] = made->second;
   }
   Result<FoundModel> found = loader_.Find(model, parameters);
@@ -71,6 +77,24 @@ std::shared_ptr<const ModelPlan> ModelRepository::ReadOne(Change* change,
   const auto plan = std::make_shared<const ModelPlan>(std::move(read).value());
   if (plan->temporary != nullptr || plan->agents != nullptr) change->made[model] = plan;
   return change->plans[model] = plan;
+}
+
+// A name is the repositories' or, as long as it is provided, the host's.
+Status ModelRepository::CheckOrigin(const ModelIdentity& model, bool provided) const {
+  if (provided && !locations_.Named(model.name).empty()) {
+    return AlreadyExists("model '", model.name, "' can't be provided: a model repository has it");
+  }
+  MutexLock lock(mutex_);
+  for (const auto& [known, entry] : table_.entries()) {
+    if (known.name != model.name || entry.plan == nullptr || entry.provided() == provided) continue;
+    return provided
+               ? AlreadyExists("model '", model.name,
+                               "' can't be provided: it was loaded from files; unload it first")
+               : InvalidArg("model '", model.name,
+                            "' was loaded from a configuration that the host provides, not "
+                            "from a model repository; unload it first");
+  }
+  return Status::Ok();
 }
 
 std::shared_ptr<const ModelPlan> ModelRepository::Serving(const FoundModel& found) const {

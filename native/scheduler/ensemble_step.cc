@@ -99,6 +99,7 @@ Status StepCall::Fill(const std::vector<EnsembleValue>& inputs) {
   request->priority = parent.priority;
   request->timeout_us = parent.timeout_us;
   request->deadline_us = DeadlineLeft(parent, run_->Now());
+  request->context = parent.context;
   request->parameters = parent.parameters;
   request->compute_totals = run_->compute_totals();
   request->sink = shared_from_this();

@@ -76,7 +76,7 @@ Waker* PullScheduler::Sleeper(size_t instance) {
 }
 
 Waker* PullScheduler::AnySleeper() {
-  // Not one whose instance a caller has claimed.
+  // Not one whose instance is busy without it.
   const auto free = std::find_if(sleepers_.rbegin(), sleepers_.rend(), [&](size_t instance) {
     return !instances_[instance].busy && !removed(instance);
   });
@@ -148,12 +148,12 @@ bool PullScheduler::TakeInline(std::span<InferenceRequest* const> requests, uint
   for (const InferenceRequest* request : requests) items += request->batch_size();
   MutexLock lock(mutex_);
   const bool caller_waits = budget_ns == kNever;
-  if (stopped_ || (!caller_waits && !durations_.KnownWithin(items, budget_ns))) return false;
+  const bool in_time = caller_waits || never_blocks_ || durations_.KnownWithin(items, budget_ns);
+  if (stopped_ || !in_time) return false;
   const auto free = std::find_if(instances_.begin(), instances_.end(),
                                  [](const Instance& i) { return !i.busy && !i.removed; });
   if (free == instances_.end() || !MayRunInline(requests, caller_waits)) return false;
   free->busy = true;
-  free->inline_run = true;
   free->items = items;
   free->taken_ns = now_ns;
   *claim = {static_cast<size_t>(free - instances_.begin()), now_ns};
@@ -165,8 +165,9 @@ void PullScheduler::Finished(size_t instance) {
   WakingLock lock(this);
   Instance& self = instances_[instance];
   self.busy = false;
-  // Who drives an instance that a caller had claimed may have missed a call.
-  if (std::exchange(self.inline_run, false) && HasNews(instance)) lock.wake = Sleeper(instance);
+  // Nobody was at it, as a caller had claimed it or its execution was deferred: calls for it may
+  // have been missed.
+  if (self.sleeping && HasNews(instance)) lock.wake = Sleeper(instance);
   try {
     durations_.Record(self.items, now_ns - self.taken_ns);
   } catch (const std::bad_alloc&) {  // then there is one measurement less

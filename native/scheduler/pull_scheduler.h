@@ -35,7 +35,8 @@ class PullScheduler : public Scheduler {
     uint64_t look_again_ns = kNever;  // if not now: ask again at this time at the latest
   };
 
-  explicit PullScheduler(Clock& clock) : clock_(clock) {}
+  explicit PullScheduler(const SchedulerContext& context)
+      : clock_(context.clock), never_blocks_(context.never_blocks) {}
 
   // The strategy's part, called with the mutex held -------------------------------------------
   // Whether a batch is due for `instance`, which is free.
@@ -99,7 +100,6 @@ class PullScheduler : public Scheduler {
     bool sleeping = false;  // in `sleepers_`: its thread sleeps, or it was
     bool left = false;      // left
     bool busy = false;
-    bool inline_run = false;  // busy with a caller's thread
     bool removed = false;
     uint64_t items = 0;  // of the batch it is busy with
     uint64_t taken_ns = 0;
@@ -113,6 +113,7 @@ class PullScheduler : public Scheduler {
       REQUIRES(mutex_);
   Waker* PopFor(size_t instance, Batch* batch) REQUIRES(mutex_);
 
+  const bool never_blocks_;
   // A deque: references to what is in it stay good when it grows.
   std::deque<Instance> instances_ GUARDED_BY(mutex_);
   std::vector<size_t> sleepers_ GUARDED_BY(mutex_);  // the last to fall asleep is the warmest

@@ -14,7 +14,7 @@ constexpr uint64_t kRingAgainNs = 1000 * 1000;
 
 QueueScheduler::QueueScheduler(const SchedulerContext& context, BatchPolicy policy,
                                QueuePolicies queue_policies, BatchStrategy* strategy)
-    : PullScheduler(context.clock),
+    : PullScheduler(context),
       signature_(context.signature),
       timer_(context.timer),
       order_(context.order),

@@ -23,6 +23,7 @@ struct SchedulerContext {
   std::shared_ptr<Timer> timer;
   std::shared_ptr<Logger> logger;        // null: nobody wants to know
   std::shared_ptr<ResponseOrder> order;  // null: responses go as they come
+  bool never_blocks = false;             // whoever executes a batch only hands it over
 };
 
 // Called when there may be something to do for an instance that was left (TakeOrLeave): without a
@@ -82,11 +83,12 @@ class Scheduler {
   // `requests` would be one batch, and executions of its size are known to take at most `budget_ns`
   // (kNever: the caller waits for them, however long they take), claims that instance for the
   // calling thread, which submits and executes them and then calls Finished. False also where
-  // requests need more than an instance (order, sequences).
+  // requests need more than an instance (order, sequences). Executions that never block are as good
+  // as known.
   virtual bool TakeInline(std::span<InferenceRequest* const> requests, uint64_t budget_ns,
                           InlineClaim* claim) = 0;
 
-  // `instance` is done with its batch and free again.
+  // `instance` is done with its batch and free again. Who drives it may have left it meanwhile.
   virtual void Finished(size_t instance) = 0;
 
   // One more instance, free; its index. Indices are never used again. With a `waker` it begins as

@@ -20,7 +20,7 @@ std::string Text(const CorrelationId& id) {
 }  // namespace
 
 SequenceScheduler::SequenceScheduler(const SchedulerContext& context, SequencePolicy policy)
-    : PullScheduler(context.clock),
+    : PullScheduler(context),
       signature_(context.signature),
       policy_(std::move(policy)),
       table_(policy_.slots),

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "base/log.h"
+#include "inference/batch_host.h"
+#include "model/backend.h"
 #include "repository/model_event.h"
 #include "server/device_watch.h"
 #include "server/plugin_directory.h"
@@ -48,6 +50,7 @@ struct ServerOptions {
   std::string backend_directory = PluginDirectory("backends");
   std::optional<std::string> cache_directory;  // not set: PluginDirectory, for all but "local"
   std::string repo_agent_directory = PluginDirectory("repoagents");
+  ProvidedBackends backends;  // those of the program
   // By backend name, in the order given; "" holds the settings of every backend.
   std::map<std::string, std::vector<Setting>> backend_configs;
   std::map<std::string, std::string> cache_configs;  // JSON by cache name; a server takes one
@@ -73,6 +76,9 @@ struct ServerOptions {
   bool peer_access = true;
   std::map<int, double> gpu_load_limits;  // fraction of the device's memory
   unsigned buffer_manager_thread_count = 0;
+
+  // Empty: the server schedules requests itself.
+  BatchHost batch_host;
 
   // Observation
   LogSettings log;

@@ -6,12 +6,13 @@
 #include "base/clock.h"
 #include "base/scratch.h"
 #include "server/cache_options.h"
+#include "server/management_call.h"
 
 namespace trident {
 namespace {
 
 Status CheckOptions(const ServerOptions& options) {
-  if (options.repository_paths.empty()) {
+  if (options.repository_paths.empty() && !options.batch_host) {
     return InvalidArg("a model repository path must be given");
   }
   if (options.repo_agent_directory.empty()) {
@@ -67,6 +68,8 @@ ModelLoader::Options LoaderOptions(const ServerOptions& options, const LatencyMe
           .cache = std::move(cache),
           .latency_summaries = metrics.summaries,
           .latency_histograms = metrics.histograms,
+          .batch_host =
+              options.batch_host ? std::make_shared<const BatchHost>(options.batch_host) : nullptr,
           .server = server};
 }
 
@@ -78,11 +81,6 @@ ModelRepository::Options RepositoryOptions(const ServerOptions& options) {
   }
   out.listener = options.model_event_listener;
   return out;
-}
-
-// The time that is `timeout_ms` from now; never, for what no clock will show.
-uint64_t DeadlineIn(uint64_t timeout_ms) {
-  return timeout_ms < kNever / 2'000'000 ? NowNs() + timeout_ms * 1'000'000 : kNever;
 }
 
 // Null unless `wanted`.
@@ -101,25 +99,6 @@ std::shared_ptr<Logger> MakeLogger(const ServerOptions& options) {
 
 }  // namespace
 
-// Counts a management call, so that Stop can wait for those that have begun.
-class Server::ManagementCall {
- public:
-  explicit ManagementCall(const Server* server) : server_(server) {
-    MutexLock lock(server_->mutex_);
-    ++server_->management_calls_;
-  }
-  ~ManagementCall() {
-    MutexLock lock(server_->mutex_);
-    --server_->management_calls_;
-    server_->calls_changed_.NotifyAll();
-  }
-  ManagementCall(const ManagementCall&) = delete;
-  ManagementCall& operator=(const ManagementCall&) = delete;
-
- private:
-  const Server* const server_;
-};
-
 Server::Server(const ServerOptions& options, std::shared_ptr<ResponseCache> cache,
                std::shared_ptr<Logger> logger)
     : options_(options),
@@ -130,8 +109,8 @@ Server::Server(const ServerOptions& options, std::shared_ptr<ResponseCache> cach
       gpu_(MakeUsage<GpuUsage>(options, options.gpu_metrics)),
       devices_(std::make_shared<DeviceWatch>(options.device_event_listener, logger_)),
       pools_(MakePools(options)),
-      backends_({options.backend_directory, options.backend_configs, !options.strict_model_config,
-                 options.min_compute_capability, pools_},
+      backends_({options.backend_directory, options.backends, options.backend_configs,
+                 !options.strict_model_config, options.min_compute_capability, pools_},
                 logger_),
       locations_(options.repository_paths, options.model_namespacing),
       loader_(LoaderOptions(options, latency_metrics_, cache_, logger_, this), locations_,
@@ -209,6 +188,9 @@ Result<std::shared_ptr<Model>> Server::PrepareFor(InferenceRequest* request) con
 }
 
 Result<std::shared_ptr<Model>> Server::PrepareClaimed(InferenceRequest* request) const {
+  if (options_.batch_host) {
+    return Unsupported("the server executes the batches of its host and schedules no requests");
+  }
   auto model = std::static_pointer_cast<Model>(request->target());
   if (!model->accepting()) {
     TRIDENT_ASSIGN_OR_RETURN(model,
@@ -298,61 +280,6 @@ Status Server::InferInline(InferenceRequest* request, uint64_t budget_ns, bool* 
 
 Status Server::CheckReady() const {
   return state_.load() == State::kReady ? Status::Ok() : Unavailable("Server not ready");
-}
-
-Status Server::CheckExplicit() const {
-  TRIDENT_RETURN_IF_ERROR(CheckReady());
-  if (options_.control_mode == ModelControlMode::kExplicit) return Status::Ok();
-  return Unavailable(
-      "explicit model load / unload is not allowed if polling is enabled: it needs model control "
-      "mode EXPLICIT");
-}
-
-Status Server::LoadModel(const std::string& name, const std::vector<Parameter>& parameters) {
-  const ManagementCall call(this);
-  TRIDENT_RETURN_IF_ERROR(CheckExplicit());
-  return repository_.Load(name, parameters);
-}
-
-Status Server::UnloadModel(const std::string& name, bool dependents) {
-  const ManagementCall call(this);
-  TRIDENT_RETURN_IF_ERROR(CheckExplicit());
-  return repository_.Unload(name, dependents).status();
-}
-
-Status Server::UnloadModelAndWait(const std::string& name, bool dependents, uint64_t timeout_ms) {
-  const ManagementCall call(this);
-  TRIDENT_RETURN_IF_ERROR(CheckExplicit());
-  TRIDENT_ASSIGN_OR_RETURN(const ModelSet unloaded, repository_.Unload(name, dependents));
-  return repository_.WaitUnloaded(unloaded, DeadlineIn(timeout_ms));
-}
-
-Status Server::PollRepository() {
-  const ManagementCall call(this);
-  if (!CheckReady().ok()) return Status::Ok();
-  if (options_.control_mode != ModelControlMode::kPoll) return Unavailable("polling is disabled");
-  return repository_.Poll();
-}
-
-Status Server::RegisterRepository(const std::string& path,
-                                  const std::map<std::string, std::string>& mapping) {
-  const ManagementCall call(this);
-  TRIDENT_RETURN_IF_ERROR(CheckReady());
-  if (options_.control_mode != ModelControlMode::kExplicit) {
-    return Unsupported(
-        "repository registration is not allowed if model control mode is not EXPLICIT");
-  }
-  return locations_.Register(path, mapping);
-}
-
-Status Server::UnregisterRepository(const std::string& path) {
-  const ManagementCall call(this);
-  TRIDENT_RETURN_IF_ERROR(CheckReady());
-  if (options_.control_mode != ModelControlMode::kExplicit) {
-    return Unsupported(
-        "repository unregistration is not allowed if model control mode is not EXPLICIT");
-  }
-  return locations_.Unregister(path);
 }
 
 Status Server::IsLive(bool* live) const {

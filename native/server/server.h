@@ -53,9 +53,15 @@ class Server {
                       std::span<Status> outcomes);
   // May execute on the calling thread; see TRITONSERVER_TridentServerInferInline.
   Status InferInline(InferenceRequest* request, uint64_t budget_ns, bool* ran_inline);
+  // With a batch host only; see TRITONSERVER_TridentServerExecuteBatch.
+  Status ExecuteBatch(std::span<InferenceRequest* const> requests);
 
   // Models ----------------------------------------------------------------------------------------
   Status LoadModel(const std::string& name, const std::vector<Parameter>& parameters);
+  // As TRITONSERVER_TridentServerLoadProvidedModel says.
+  Status LoadProvidedModel(const std::string& name, const std::string& config);
+  // As TRITONSERVER_TridentServerLoadHostedModel says.
+  Status LoadHostedModel(const std::string& name, const ProvidedModel& model);
   // `dependents`: also the models of an ensemble's steps that nobody else needs.
   Status UnloadModel(const std::string& name, bool dependents);
   Status UnloadModelAndWait(const std::string& name, bool dependents, uint64_t timeout_ms);
@@ -87,6 +93,7 @@ class Server {
          std::shared_ptr<Logger> logger);
   Status LoadStartupModels();
   Status CheckExplicit() const;
+  Status CheckMayUnload(const std::string& name) const;
   Status CheckReady() const;
   // Checks `request` against the model it will run on, looking the model up again if the one it was
   // made for has left service.

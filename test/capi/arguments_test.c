@@ -169,6 +169,9 @@ static void TestServer(TRITONSERVER_Server* server) {
   LACKS("model_index", TRITONSERVER_ServerModelIndex(server, 0, NULL));
   LACKS("server", TRITONSERVER_TridentServerEndLoads(NULL));
   LACKS("server", TRITONSERVER_TridentServerCheckDevices(NULL));
+  LACKS("text", TRITONSERVER_TridentReadModelConfig(NULL, 0, "config.pbtxt", &message));
+  LACKS("file_name", TRITONSERVER_TridentReadModelConfig("", 0, NULL, &message));
+  LACKS("model_config", TRITONSERVER_TridentReadModelConfig("", 0, "config.pbtxt", NULL));
   CHECK(none == NULL && message == NULL);
 }
 
@@ -181,6 +184,9 @@ static void TestModelArguments(TRITONSERVER_Server* server) {
   LACKS("server", TRITONSERVER_ServerLoadModelWithParameters(NULL, "single", NULL, 0));
   LACKS("model_name", TRITONSERVER_ServerLoadModelWithParameters(server, NULL, NULL, 0));
   OK(TRITONSERVER_ServerLoadModelWithParameters(server, "single", NULL, 0));
+  LACKS("server", TRITONSERVER_TridentServerLoadProvidedModel(NULL, "provided", "{}"));
+  LACKS("model_name", TRITONSERVER_TridentServerLoadProvidedModel(server, NULL, "{}"));
+  LACKS("config_json", TRITONSERVER_TridentServerLoadProvidedModel(server, "provided", NULL));
   LACKS("server", TRITONSERVER_ServerUnloadModel(NULL, "single"));
   LACKS("model_name", TRITONSERVER_ServerUnloadModel(server, NULL));
   LACKS("server", TRITONSERVER_ServerUnloadModelAndDependents(NULL, "single"));

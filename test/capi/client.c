@@ -38,6 +38,7 @@ int main(int argc, char** argv) {
   TestConformance();
   TestBadBackends();
   TestTraces();
+  TestBatchHosts();
   TestModels();  // last, because it leaves behind a model that a strict server refuses
   DeleteAllocator();
   RemoveRepository();

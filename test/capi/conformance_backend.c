@@ -276,6 +276,14 @@ TRITONSERVER_Error* TRITONBACKEND_ModelInstanceExecute(TRITONBACKEND_ModelInstan
                                                        uint32_t request_count) {
   LACKS("instance", TRITONBACKEND_ModelInstanceReportBatchStatistics(NULL, 1, 1, 2, 3, 4));
   OK(TRITONBACKEND_ModelInstanceReportBatchStatistics(instance, request_count, 1, 2, 3, 4));
+  FAILS(TRITONBACKEND_TridentModelInstanceEndExecution(instance), TRITONSERVER_ERROR_INVALID_ARG,
+        "no deferred execution");
+  LACKS("instance", TRITONBACKEND_TridentModelInstanceEndExecution(NULL));
+  LACKS("instance", TRITONBACKEND_TridentModelInstanceDeferExecution(NULL));
+  OK(TRITONBACKEND_TridentModelInstanceDeferExecution(instance));
+  FAILS(TRITONBACKEND_TridentModelInstanceDeferExecution(instance), TRITONSERVER_ERROR_INVALID_ARG,
+        "already");
   for (uint32_t i = 0; i < request_count; ++i) ServeWithChecks(instance, requests[i]);
+  OK(TRITONBACKEND_TridentModelInstanceEndExecution(instance));
   return NULL;
 }

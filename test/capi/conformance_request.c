@@ -9,6 +9,8 @@ static const int64_t kShape[] = {1, 4};
 
 // Requests ----------------------------------------------------------------------------------------
 
+static void OnCancel(TRITONBACKEND_Request* request, void* userp) { (void)request, (void)userp; }
+
 static void CheckProperties(TRITONBACKEND_Request* request) {
   const char* text = NULL;
   uint64_t number = 0;
@@ -29,6 +31,10 @@ static void CheckProperties(TRITONBACKEND_Request* request) {
   OK(TRITONBACKEND_RequestFlags(request, &flags));
   OK(TRITONBACKEND_InferenceRequestTimeoutMicroseconds(request, &number));
   CHECK(!cancelled && number == 0);
+  OK(TRITONBACKEND_TridentRequestContext(request, &number));
+  CHECK(number == 21);
+  OK(TRITONBACKEND_TridentRequestSetCancelFn(request, OnCancel, NULL));
+  OK(TRITONBACKEND_TridentRequestSetCancelFn(request, NULL, NULL));
   CHECK(flags ==
         (TRITONSERVER_REQUEST_FLAG_SEQUENCE_START | TRITONSERVER_REQUEST_FLAG_SEQUENCE_END));
   LACKS("request", TRITONBACKEND_RequestId(NULL, &text));
@@ -43,6 +49,9 @@ static void CheckProperties(TRITONBACKEND_Request* request) {
   LACKS("flags", TRITONBACKEND_RequestFlags(request, NULL));
   LACKS("request", TRITONBACKEND_InferenceRequestTimeoutMicroseconds(NULL, &number));
   LACKS("timeout", TRITONBACKEND_InferenceRequestTimeoutMicroseconds(request, NULL));
+  LACKS("request", TRITONBACKEND_TridentRequestContext(NULL, &number));
+  LACKS("context", TRITONBACKEND_TridentRequestContext(request, NULL));
+  LACKS("request", TRITONBACKEND_TridentRequestSetCancelFn(NULL, OnCancel, NULL));
 }
 
 static void CheckParameters(TRITONBACKEND_Request* request) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "support.h"
+#include "trident/extension.h"
 
 static const int32_t kData[4] = {3, 1, 4, 1};
 
@@ -36,6 +37,7 @@ static void Infer(TRITONSERVER_Server* server, bool text_id) {
       NewEchoRequest(server, "conformance", kData, NULL, &outcome);
   OK(TRITONSERVER_InferenceRequestSetStringParameter(request, "k", "v"));
   OK(TRITONSERVER_InferenceRequestSetId(request, text_id ? "text" : "number"));
+  OK(TRITONSERVER_TridentInferenceRequestSetContext(request, 21));
   if (text_id) {
     OK(TRITONSERVER_InferenceRequestSetCorrelationIdString(request, "twelve"));
   } else {

@@ -10,6 +10,7 @@
 //   twice       sends a second final response, and counts whether it was refused
 //   reschedule  tries to have the request run again, and counts whether that was refused
 //   fail        fails the whole batch
+//   state       writes INPUT0 to the state STATE_OUT, and answers
 //   custom      reports the custom activity "serving" to the request's trace, which must be there
 //   hold        sends a sign of life (a null response), waits until the request is cancelled,
 //               answers CANCELLED
@@ -321,6 +322,20 @@ static void ReportServing(TRITONBACKEND_Request* request) {
   Must(TRITONSERVER_InferenceTraceReportActivity(trace, Now(), "serving"));
 }
 
+static void WriteState(TRITONBACKEND_Request* request, Instance* self) {
+  const int64_t shape[] = {1, 4};
+  TRITONBACKEND_Input* input = NULL;
+  TRITONBACKEND_State* state = NULL;
+  TRITONSERVER_MemoryType type = TRITONSERVER_MEMORY_CPU;
+  int64_t id = 0;
+  void* buffer = NULL;
+  Must(TRITONBACKEND_RequestInput(request, "INPUT0", &input));
+  Must(TRITONBACKEND_StateNew(&state, request, "STATE_OUT", TRITONSERVER_TYPE_INT32, shape, 2));
+  Must(TRITONBACKEND_StateBuffer(state, &buffer, 4 * sizeof(int32_t), &type, &id));
+  Must(Gather(input, buffer, self));
+  Must(TRITONBACKEND_StateUpdate(state));
+}
+
 // Answers, reports and releases one request of a batch of `requests`.
 static void Serve(TRITONBACKEND_ModelInstance* instance, TRITONBACKEND_Request* request,
                   uint32_t requests, uint64_t exec_start) {
@@ -339,6 +354,7 @@ static void Serve(TRITONBACKEND_ModelInstance* instance, TRITONBACKEND_Request* 
     return;
   }
   if (strcmp(mode, "custom") == 0) ReportServing(request);
+  if (strcmp(mode, "state") == 0) WriteState(request, self);
   if (strcmp(mode, "hold") == 0) {
     HoldUntilCancelled(request);
     success = Answer(request, requests, self,

@@ -149,6 +149,20 @@ static void TestLoadAndUnload(TRITONSERVER_Server* server) {
   OK(TRITONSERVER_ServerUnloadModel(server, "nobody"));
 }
 
+static void TestProvidedModel(TRITONSERVER_Server* server) {
+  static const char kProvided[] =
+      "{\"backend\": \"echo\", \"max_batch_size\": 8,"
+      " \"input\": [{\"name\": \"INPUT0\", \"data_type\": \"TYPE_INT32\", \"dims\": [4]}],"
+      " \"output\": [{\"name\": \"OUTPUT0\", \"data_type\": \"TYPE_INT32\", \"dims\": [4]}]}";
+  FAILS(TRITONSERVER_TridentServerLoadProvidedModel(server, "single", kProvided),
+        TRITONSERVER_ERROR_ALREADY_EXISTS, "a model repository has it");
+  OK(TRITONSERVER_TridentServerLoadProvidedModel(server, "provided", kProvided));
+  CHECK(MessageHas(Index(server, TRITONSERVER_INDEX_FLAG_READY),
+                   "{\"name\":\"provided\",\"version\":\"1\",\"state\":\"READY\""));
+  CHECK(ServesData(server, "provided", ""));
+  OK(TRITONSERVER_TridentServerUnloadModelAndWait(server, "provided", false, 30000));
+}
+
 static const char kOverride[] =
     "{\"name\":\"over\",\"backend\":\"echo\",\"max_batch_size\":3,"
     "\"input\":[{\"name\":\"INPUT0\",\"data_type\":\"TYPE_INT32\",\"dims\":[4]}],"
@@ -238,6 +252,7 @@ void TestModels(void) {
   TestStatistics(server);
   TestResponseStatistics(server);
   TestLoadAndUnload(server);
+  TestProvidedModel(server);
   TestOverrides(server);
   TestNewVersion(server);
   OK(TRITONSERVER_ServerDelete(server));

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "support.h"
+#include "trident/extension.h"
 #include "triton/core/tritonbackend.h"
 #include "triton/core/tritoncache.h"
 #include "triton/core/tritonrepoagent.h"
@@ -122,6 +123,21 @@ static void TestParametersAndMessages(void) {
   OK(TRITONSERVER_MessageDelete(message));
 }
 
+static void TestConfigurations(void) {
+  TRITONSERVER_Message* message = NULL;
+  const char* base = NULL;
+  size_t size = 0;
+  const char* const text = "max_batch_size: 8 and more";
+  OK(TRITONSERVER_TridentReadModelConfig(text, strlen("max_batch_size: 8"), "a.pbtxt", &message));
+  OK(TRITONSERVER_MessageSerializeToJson(message, &base, &size));
+  CHECK(strstr(base, "\"max_batch_size\":8,") != NULL);
+  OK(TRITONSERVER_MessageDelete(message));
+  message = NULL;
+  FAILS(TRITONSERVER_TridentReadModelConfig(text, strlen(text), "a.pbtxt", &message),
+        TRITONSERVER_ERROR_INVALID_ARG, "a.pbtxt:1:19: ");
+  CHECK(message == NULL);
+}
+
 // What needs an instance and a factory is the echo backend's part.
 static void TestResponseStatistics(void) {
   const TRITONSERVER_Error_Code invalid = TRITONSERVER_ERROR_INVALID_ARG;
@@ -169,6 +185,7 @@ void TestObjects(void) {
   TestNames();
   TestBufferAttributes();
   TestParametersAndMessages();
+  TestConfigurations();
   TestResponseStatistics();
   TestMemoryManager();
 }

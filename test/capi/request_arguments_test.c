@@ -35,6 +35,7 @@ static void TestChangesInFlight(TRITONSERVER_InferenceRequest* request) {
   CHANGES(TRITONSERVER_InferenceRequestSetCorrelationIdString, "x");
   CHANGES(TRITONSERVER_InferenceRequestSetTimeoutMicroseconds, 1);
   CHANGES(TRITONSERVER_TridentInferenceRequestSetDeadlineMicroseconds, 1);
+  CHANGES(TRITONSERVER_TridentInferenceRequestSetContext, 1);
   CHANGES(TRITONSERVER_InferenceRequestSetPriorityUInt64, 1);
   CHANGES(TRITONSERVER_InferenceRequestSetStringParameter, "k", "v");
   CHANGES(TRITONSERVER_InferenceRequestSetIntParameter, "k", 1);

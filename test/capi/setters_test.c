@@ -57,6 +57,31 @@ static void TestPluginOptions(TRITONSERVER_ServerOptions* options) {
   SETS(TRITONSERVER_ServerOptionsSetResponseCacheByteSize, 1048576);
 }
 
+static TRITONSERVER_Error* Execute(TRITONBACKEND_ModelInstance* instance,
+                                   TRITONBACKEND_Request** requests, uint32_t count) {
+  (void)instance, (void)requests, (void)count;
+  return NULL;
+}
+
+static void TestBackendsOfTheProgram(TRITONSERVER_ServerOptions* options) {
+  TRITONSERVER_TridentBackend backend = {0};
+  const char* const needs = "needs 'name' and 'model_instance_execute'";
+  backend.name = "ours";
+  FAILS(TRITONSERVER_TridentServerOptionsAddBackend(options, &backend),
+        TRITONSERVER_ERROR_INVALID_ARG, needs);
+  backend.model_instance_execute = Execute;
+  SETS(TRITONSERVER_TridentServerOptionsAddBackend, &backend);
+  LACKS("backend", TRITONSERVER_TridentServerOptionsAddBackend(options, NULL));
+  FAILS(TRITONSERVER_TridentServerOptionsAddBackend(options, &backend),
+        TRITONSERVER_ERROR_ALREADY_EXISTS, "'ours'");
+  backend.name = NULL;
+  FAILS(TRITONSERVER_TridentServerOptionsAddBackend(options, &backend),
+        TRITONSERVER_ERROR_INVALID_ARG, needs);
+  backend.name = "ours/and/yours";
+  FAILS(TRITONSERVER_TridentServerOptionsAddBackend(options, &backend),
+        TRITONSERVER_ERROR_INVALID_ARG, "not a plain name");
+}
+
 static void TestInstanceOptions(TRITONSERVER_ServerOptions* options) {
   SETS(TRITONSERVER_ServerOptionsSetHostPolicy, "p", "numa-node", "0");
   LACKS("policy_name", TRITONSERVER_ServerOptionsSetHostPolicy(options, NULL, "numa-node", "0"));
@@ -114,6 +139,7 @@ void TestSetters(void) {
   OK(TRITONSERVER_ServerOptionsNew(&options));
   TestModelOptions(options);
   TestPluginOptions(options);
+  TestBackendsOfTheProgram(options);
   TestInstanceOptions(options);
   TestDeviceOptions(options);
   TestLogAndMetricsOptions(options);

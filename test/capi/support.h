@@ -114,5 +114,6 @@ void TestPolling(void);
 void TestConformance(void);
 void TestBadBackends(void);
 void TestTraces(void);
+void TestBatchHosts(void);
 
 #endif

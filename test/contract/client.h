@@ -179,6 +179,7 @@ class Request {
   Request& Sequence(const std::string& id, uint32_t flags = 0);
   Request& Priority(uint64_t level);
   Request& Timeout(uint64_t microseconds);
+  Request& Context(uint64_t context);
   // Of the next submission; null: none.
   Request& Trace(TRITONSERVER_InferenceTrace* trace);
   // Expects any number of responses rather than one.

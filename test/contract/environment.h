@@ -16,6 +16,7 @@ struct Environment {
   std::string sources;      // test/models
   std::string digits;       // examples/digits
   Lane lane = Lane::kOffloaded;
+  bool isolated = false;  // every model that has a backend runs in processes of its own
 };
 
 extern Environment environment;

@@ -2,7 +2,7 @@
 //
 //   trident_backend_test --onnxruntime=<libonnxruntime.so.1> --models=<directory>
 //                        --sources=<test/models> --digits=<directory>
-//                        [--backends=<directory>] [--lane=offloaded|spin|inline]
+//                        [--backends=<directory>] [--lane=offloaded|spin|inline] [--isolated]
 //                        [GoogleTest flags]
 //
 // The backends, ours and those of tests, are looked for beside libtritonserver.so, the library of
@@ -56,6 +56,8 @@ bool ReadArguments(int argc, char** argv) {
   }
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
+    environment.isolated = environment.isolated || argument == "--isolated";
+    if (argument == "--isolated") continue;
     const size_t equals = argument.find('=');
     if (argument.starts_with("--lane=") && ReadLane(argument.substr(equals + 1))) continue;
     const auto flag = flags.find(argument.substr(0, equals));

@@ -11,6 +11,16 @@ namespace trident::contract {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+// An ensemble has no instances that could be isolated.
+std::string AsTested(const std::string& config) {
+  const bool ensemble = config.find("ensemble") != std::string::npos;
+  return environment.isolated && !ensemble ? config + " isolation: \"process\"" : config;
+}
+
+}  // namespace
+
 std::string ReadFile(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) throw std::runtime_error("cannot read " + path);
@@ -37,7 +47,9 @@ void Repository::Add(const std::string& model, const std::string& config,
   for (const int version : versions) {
     fs::create_directories(Path(model + "/" + std::to_string(version)));
   }
-  if (!config.empty()) Write(model + "/config.pbtxt", config);
+  if (const std::string text = AsTested(config); !text.empty()) {
+    Write(model + "/config.pbtxt", text);
+  }
 }
 
 void Repository::AddOnnx(const std::string& model, const std::string& file,

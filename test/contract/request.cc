@@ -215,6 +215,11 @@ Request& Request::Timeout(uint64_t microseconds) {
   return *this;
 }
 
+Request& Request::Context(uint64_t context) {
+  Must(TRITONSERVER_TridentInferenceRequestSetContext(state_->request, context));
+  return *this;
+}
+
 Request& Request::Set(const std::string& parameter, int64_t value) {
   Must(TRITONSERVER_InferenceRequestSetIntParameter(state_->request, parameter.c_str(), value));
   return *this;

@@ -139,6 +139,10 @@ void Json::Set(std::string_view name, Json value) {
   }
 }
 
+void Json::Remove(std::string_view name) {
+  std::erase_if(members_, [name](const Member& member) { return member.first == name; });
+}
+
 bool Json::AsInt(int64_t* value) const {
   if (kind_ != Kind::kNumber && kind_ != Kind::kString) return false;
   const char* end = text_.data() + text_.size();

@@ -43,6 +43,7 @@ class Json {
   const std::vector<Json>& FindItems(std::string_view name) const;
 
   void Set(std::string_view name, Json value);
+  void Remove(std::string_view name);
   void Append(Json value) { items_.push_back(std::move(value)); }
 
   // False when the value is not of that kind. AsInt also reads a number written as a string, as

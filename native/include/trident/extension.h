@@ -75,6 +75,24 @@ TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentServerUnloa
     struct TRITONSERVER_Server* server, const char* model_name, bool unload_dependents,
     uint64_t timeout_ms);
 
+/* Loads a model that lies in no repository, or loads it anew: `config_json`, in the form of
+ * Triton's load parameter "config", is all there is of it. It has version 1 and no files, and its
+ * directory is "": it is for backends that need none. Works in every model control mode. What
+ * served under this name stays in service until the new model is ready, and if that fails; the next
+ * load, or an unload, ends the failure that the index then shows. A model that has failed when it
+ * was first loaded keeps its name until then, too.
+ *
+ * In all else the model is as others are: in the index, for events, as a step of ensembles, which
+ * it may be itself. Repositories leave it alone: it is not loaded from there as long as it is
+ * provided, by a poll or by name (INVALID_ARG), and unloaded by request only, for which
+ * TRITONSERVER_ServerUnloadModel and the like work in every model control mode.
+ *
+ * ALREADY_EXISTS when a repository has a model of this name, or one from there is loaded;
+ * INVALID_ARG for a configuration that is not valid, names files or has another name in it. With
+ * model namespaces the model is in none. */
+TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentServerLoadProvidedModel(
+    struct TRITONSERVER_Server* server, const char* model_name, const char* config_json);
+
 /* As TRITONSERVER_ServerOptionsSetExitTimeout and TRITONSERVER_ServerSetExitTimeout, in
  * milliseconds: the later call counts. */
 TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentServerOptionsSetExitTimeoutMs(
@@ -160,6 +178,149 @@ TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentServerOptio
  * execution the server looks into without being asked. */
 TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentServerCheckDevices(
     struct TRITONSERVER_Server* server);
+
+/* What a config.pbtxt says, as the JSON of TRITONSERVER_ServerModelConfig before the server
+ * completes and checks it: for tools that read configurations of models which they do not load. A
+ * mistake is INVALID_ARG "<file_name>:<line>:<column>: ...". */
+TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentReadModelConfig(
+    const char* text, size_t byte_size, const char* file_name,
+    struct TRITONSERVER_Message** model_config);
+
+typedef enum tritonserver_tridentreportkind_enum {
+  TRITONSERVER_TRIDENT_REPORT_REQUEST = 0,
+  TRITONSERVER_TRIDENT_REPORT_BATCH = 1,
+  TRITONSERVER_TRIDENT_REPORT_RESPONSE = 2,
+  TRITONSERVER_TRIDENT_REPORT_COPIES = 3
+} TRITONSERVER_TridentReportKind;
+
+/* What a backend has told the statistics of its model, as it has told it; or, of the requests of an
+ * execution that failed as a whole, what it would have. Later versions of Trident may append
+ * members. */
+typedef struct TRITONSERVER_TridentReport {
+  TRITONSERVER_TridentReportKind kind;
+  /* REQUEST and RESPONSE: what the response callback of the request gets */
+  void* response_userp;
+  bool success;
+  bool cancelled;     /* RESPONSE: it failed as it was cancelled */
+  uint64_t count;     /* BATCH: its items; COPIES: how many */
+  uint64_t byte_size; /* COPIES */
+  /* REQUEST and BATCH: execution begins, inputs are there, outputs are computed, execution ends;
+   * RESPONSE: it begins, its outputs begin (0: none), it ends */
+  uint64_t times_ns[4];
+} TRITONSERVER_TridentReport;
+
+typedef void (*TRITONSERVER_TridentReportFn_t)(const TRITONSERVER_TridentReport* report,
+                                               void* userp);
+
+/* For hosts that have batched already: the server's models execute what
+ * TRITONSERVER_TridentServerExecuteBatch gives them, and nothing else. They neither warm up nor
+ * check samples, as that is for who makes the batches, nor do requests reach them otherwise.
+ * `report_fn` is called for what their backends report, on whichever thread they do: of a request
+ * before its release, perhaps after its responses; the report is good during the call only. Null:
+ * the server schedules requests itself, which is the default. */
+TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentServerOptionsSetBatchHost(
+    struct TRITONSERVER_ServerOptions* options, TRITONSERVER_TridentReportFn_t report_fn,
+    void* userp);
+
+/* Loads a version of a model whose files and configuration the host knows already, of a server with
+ * a batch host only, which needs no repository: the files are in `directory`, with a directory of
+ * this version in it, or there are none (""). Repository agents that the configuration names are
+ * not asked: they have been. In all else as TRITONSERVER_TridentServerLoadProvidedModel. */
+TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentServerLoadHostedModel(
+    struct TRITONSERVER_Server* server, const char* model_name, int64_t version,
+    const char* directory, const char* config_json);
+
+/* Executes these requests, all of one version of a model, as one batch on the model's first
+ * instance, past its scheduler, its cache and its limits; of a server with a batch host only.
+ * Inputs have the form in which backends see them: reshaped, with the batch's controls and states
+ * among them, which the model does not list. A request without a response callback fills a place:
+ * its backend is asked for no outputs. Returns when the execution has ended: when the backend has
+ * returned from it or, if it is deferred, ended it. Requests may be answered and released later. On
+ * error none of them is executed, and all stay the caller's. Batches of one model that are given at
+ * once are executed one after the other. */
+TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentServerExecuteBatch(
+    struct TRITONSERVER_Server* server, struct TRITONSERVER_InferenceRequest** requests,
+    uint32_t count);
+
+/* What a backend has made of the states of a request that was executed so, from its release until
+ * it is executed again or deleted: only those it has written, on the host. */
+TRIDENT_EXTENSION_API struct TRITONSERVER_Error*
+TRITONSERVER_TridentInferenceRequestWrittenStateCount(struct TRITONSERVER_InferenceRequest* request,
+                                                      uint32_t* count);
+TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentInferenceRequestWrittenState(
+    struct TRITONSERVER_InferenceRequest* request, uint32_t index, const char** name,
+    TRITONSERVER_DataType* datatype, const int64_t** shape, uint64_t* dims_count, const void** base,
+    size_t* byte_size);
+
+/* A backend that is part of the program rather than a library. Its entry points are what a library
+ * exports under the names in TRITONBACKEND_; null: it has none. */
+typedef struct TRITONSERVER_TridentBackend {
+  const char* name; /* what models have in `backend` */
+  struct TRITONSERVER_Error* (*initialize)(struct TRITONBACKEND_Backend* backend);
+  struct TRITONSERVER_Error* (*finalize)(struct TRITONBACKEND_Backend* backend);
+  struct TRITONSERVER_Error* (*get_backend_attribute)(
+      struct TRITONBACKEND_Backend* backend, struct TRITONBACKEND_BackendAttribute* attributes);
+  struct TRITONSERVER_Error* (*model_initialize)(struct TRITONBACKEND_Model* model);
+  struct TRITONSERVER_Error* (*model_finalize)(struct TRITONBACKEND_Model* model);
+  struct TRITONSERVER_Error* (*model_instance_initialize)(
+      struct TRITONBACKEND_ModelInstance* instance);
+  struct TRITONSERVER_Error* (*model_instance_finalize)(
+      struct TRITONBACKEND_ModelInstance* instance);
+  struct TRITONSERVER_Error* (*model_instance_ready)(struct TRITONBACKEND_ModelInstance* instance);
+  /* Never null. */
+  struct TRITONSERVER_Error* (*model_instance_execute)(struct TRITONBACKEND_ModelInstance* instance,
+                                                       struct TRITONBACKEND_Request** requests,
+                                                       uint32_t request_count);
+  /* model_instance_execute takes next to no time, as it only hands the requests over: whoever
+   * submits with a budget that is not 0 may call it, however long executions are known to take. */
+  bool never_blocks;
+  /* What TRITONBACKEND_BackendState gives, from before `initialize` on. */
+  void* state;
+} TRITONSERVER_TridentBackend;
+
+/* Has the server's models of this name executed by `backend`, which is copied; a library is not
+ * looked for. Models with `isolation: "process"` are executed elsewhere: they load only where the
+ * backend setting `isolation-host` names a program that has such a backend, too. ALREADY_EXISTS
+ * when these options have a backend of that name. Its directory (TRITONBACKEND_BackendArtifacts) is
+ * empty. */
+TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentServerOptionsAddBackend(
+    struct TRITONSERVER_ServerOptions* options, const TRITONSERVER_TridentBackend* backend);
+
+/* For backends, in TRITONBACKEND_ModelInstanceExecute and on its thread: this execution ends with
+ * TRITONBACKEND_TridentModelInstanceEndExecution rather than with the return of that function.
+ * Until then the instance is busy, no other execution of it begins, it is not finalized, and the
+ * array of requests stays valid; the threads of the server do other work. A backend that executes
+ * once per device at a time (TRITONBACKEND_EXECUTION_DEVICE_BLOCKING) has the device until that
+ * function returns. When the function returns an error all the same, the execution is over:
+ * requests that it has not released on that thread are answered with the error. INVALID_ARG
+ * elsewhere and the second time. */
+TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONBACKEND_TridentModelInstanceDeferExecution(
+    struct TRITONBACKEND_ModelInstance* instance);
+
+/* Once for each execution that was deferred, on any thread, perhaps before
+ * TRITONBACKEND_ModelInstanceExecute has returned: the instance is free then. Its requests may have
+ * been released before, or are later. The instance may be gone when this returns. INVALID_ARG when
+ * there is nothing to end. */
+TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONBACKEND_TridentModelInstanceEndExecution(
+    struct TRITONBACKEND_ModelInstance* instance);
+
+typedef void (*TRITONBACKEND_TridentCancelFn_t)(struct TRITONBACKEND_Request* request, void* userp);
+
+/* For backends, of a request that they execute: `cancel_fn` is called when it is cancelled, once,
+ * on the thread that cancels it, or in this call when it is cancelled already. It takes the place
+ * of the function set before; null: none. When this returns, and when a release of the request
+ * does, the former function is not being called any more, unless by the calling thread further
+ * out: so nothing may be locked meanwhile that the function locks. In the function the request may
+ * be answered and released. */
+TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONBACKEND_TridentRequestSetCancelFn(
+    struct TRITONBACKEND_Request* request, TRITONBACKEND_TridentCancelFn_t cancel_fn, void* userp);
+
+/* A number that says nothing to the server: the requests of an ensemble's steps have that of the
+ * ensemble's, and backends may read it. 0 at first; kept from submission to submission. */
+TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONSERVER_TridentInferenceRequestSetContext(
+    struct TRITONSERVER_InferenceRequest* request, uint64_t context);
+TRIDENT_EXTENSION_API struct TRITONSERVER_Error* TRITONBACKEND_TridentRequestContext(
+    struct TRITONBACKEND_Request* request, uint64_t* context);
 
 /* For backends: adds to the model version's copy statistics ("copy_stats" in the statistics JSON).
  * A copy is one of tensor contents with memory of the host at an end: a memcpy between a request or

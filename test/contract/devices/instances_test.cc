@@ -6,6 +6,7 @@
 #include "cuda/memory.h"
 #include "device_models.h"
 #include "devices.h"
+#include "trident/extension.h"
 
 namespace trident::contract {
 namespace {
@@ -60,13 +61,20 @@ TEST(DeviceInstances, AreOnePerCountAndGpuAndShareNames) {
 
 TEST(DeviceInstances, HaveTheirDeviceCurrentFromBeginToEnd) {
   Server server;
+  server.repository().Write(
+      "model/golden/a.json",
+      R"({"inputs": {"input": {"datatype": "FP32", "shape": [1, 2], "data": [1, 2]}},)"
+      R"( "outputs": {"output": {"datatype": "FP32", "shape": [1, 2], "data": [1, 2]}}})");
   ASSERT_TRUE(Succeeded(
       LoadWitness(&server, "model",
                   OnGpus("1") + "model_warmup { name: \"w\" batch_size: 1 inputs { key: \"input\" "
                                 "value { data_type: TYPE_FP32 dims: 2 zero_data: true } } }")));
-  EXPECT_EQ(ValuesOf(&server, "model", "execute", "current"), Values{"1"}) << "the warm-up";
+  EXPECT_EQ(ValuesOf(&server, "model", "execute", "current"), (Values{"1", "1"}))
+      << "the warm-up and the golden sample";
+  EXPECT_EQ(ValuesOf(&server, "model", "execute", "thread"),
+            Values(2, ValuesOf(&server, "model", "instance", "thread")[0]));
   EXPECT_TRUE(Succeeded(WitnessRequest(server, "model").Infer().outcome));
-  EXPECT_EQ(ValuesOf(&server, "model", "execute", "current"), (Values{"1", "1"}));
+  EXPECT_EQ(ValuesOf(&server, "model", "execute", "current"), (Values{"1", "1", "1"}));
   ASSERT_TRUE(Succeeded(server.UnloadAndWait("model")));
   EXPECT_EQ(ValuesOf(&server, "model", "instance", "current"), Values{"1"});
   EXPECT_EQ(ValuesOf(&server, "model", "end", "current"), Values{"1"});
@@ -123,6 +131,9 @@ class NoThreads {
 TEST(DeviceInstances, DoNotLoadWithoutTheirThread) {
   Server server;
   server.repository().Add("model", WitnessConfig(&server, "model", OnGpus("0")));
+  // A load that fails has its device looked at, for which the fake driver needs a thread of its
+  // own: not for the first time then.
+  Must(TRITONSERVER_TridentServerCheckDevices(server.handle()));
   {
     const NoThreads none;
     EXPECT_TRUE(FailedWith(server.Load("model"), TRITONSERVER_ERROR_UNAVAILABLE,

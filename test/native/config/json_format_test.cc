@@ -32,6 +32,17 @@ TEST(JsonWriterTest, PrintsScalarsAlwaysAndMessagesWhenPresent) {
             R"("parameters":{},"model_warmup":[]})");
 }
 
+TEST(JsonWriterTest, PrintsFieldsThatAreNotTritonsOnlyWhereTheyAreSet) {
+  const auto config = ParseModelConfigJson(
+      R"({"execution":"main","isolation":"process","executionTimeoutMicroseconds":"250"})");
+  ASSERT_TRUE(config.ok()) << config.status().message();
+  const std::string json = ModelConfigToJson(*config);
+  EXPECT_NE(json.find(R"("model_warmup":[],"execution":"main","isolation":"process",)"
+                      R"("execution_timeout_microseconds":250})"),
+            std::string::npos)
+      << json;
+}
+
 TEST(JsonWriterTest, PrintsTritonsForm) {
   const auto config = ParseModelConfigText(
       "name: 'm' version_policy { latest { num_versions: 2 } } max_batch_size: 4"

@@ -34,6 +34,23 @@ TEST(NormalizeTest, KeepsWhatIsGivenAndIsIdempotent) {
   EXPECT_EQ(config, once);
 }
 
+TEST(NormalizeTest, DefaultsOfFieldsThatAreNotTritonsAreNotSettings) {
+  ModelConfig config;
+  config.execution = "";
+  config.isolation = "";
+  config.execution_timeout_microseconds = 0;
+  Normalize(&config);
+  EXPECT_FALSE(config.execution || config.isolation || config.execution_timeout_microseconds);
+
+  config.execution = "main";
+  config.isolation = "process";
+  config.execution_timeout_microseconds = 7;
+  Normalize(&config);
+  EXPECT_EQ(config.execution, "main");
+  EXPECT_TRUE(config.IsIsolated());
+  EXPECT_EQ(config.execution_timeout_microseconds, 7u);
+}
+
 TEST(NormalizeTest, AnEmptyPolicyMeansTheLatestVersion) {
   ModelConfig config;
   config.version_policy.emplace();

@@ -41,7 +41,8 @@ TEST(SchemaTest, EveryFieldOfModelConfigHasItsRow) {
        "default_model_filename:string cc_model_filenames:string# metric_tags:string# "
        "parameters:message# model_warmup:message* model_operations:message? "
        "model_transaction_policy:message? model_repository_agents:message? "
-       "response_cache:message? model_metrics:message?"},
+       "response_cache:message? model_metrics:message? execution:string? isolation:string? "
+       "execution_timeout_microseconds:uint64?"},
       {"ModelDeadlineBatching", "slo_microseconds:uint64 adaptive_queue_delay:bool"},
       {"ModelDynamicBatching",
        "preferred_batch_size:int32* max_queue_delay_microseconds:uint64 "

@@ -59,6 +59,39 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"name: 'm' backend: 'b' max_batch_size: -1",
              "model 'm': 'max_batch_size' must not be negative, got -1"}));
 
+INSTANTIATE_TEST_SUITE_P(
+    Execution, ConfigRule,
+    testing::Values(
+        Case{"name: 'm' backend: 'javascript' execution: 'main'", ""},
+        Case{"name: 'm' backend: 'javascript' execution: ''", ""},
+        Case{"name: 'm' backend: 'own' execution: '' isolation: '' "
+             "execution_timeout_microseconds: 0",
+             ""},
+        Case{"name: 'm' backend: 'own' isolation: 'process' execution_timeout_microseconds: 5", ""},
+        Case{"name: 'm' backend: 'javascript' execution: 'main' isolation: 'process'", ""},
+        Case{"name: 'm' backend: 'javascript' execution_timeout_microseconds: 5", ""},
+        Case{"name: 'm' backend: 'javascript' execution_timeout_microseconds: 2147483647000", ""},
+        Case{"name: 'm' backend: 'javascript' execution_timeout_microseconds: 2147483647001",
+             "model 'm': 'execution_timeout_microseconds' must be at most 2147483647000, got "
+             "2147483647001"},
+        Case{"name: 'm' backend: 'javascript' execution: 'worker'",
+             "model 'm': 'execution' must be \"main\" or not be set, got \"worker\""},
+        Case{"name: 'm' backend: 'own' execution: 'main'",
+             "model 'm': 'execution' is for models of backend \"javascript\", which run on "
+             "JavaScript threads"},
+        Case{"name: 'm' backend: 'own' isolation: 'thread'",
+             "model 'm': 'isolation' must be \"process\" or not be set, got \"thread\""},
+        Case{"name: 'm' platform: 'ensemble' isolation: 'process' "
+             "input { name: 'x' data_type: TYPE_FP32 dims: 4 } "
+             "output { name: 'y' data_type: TYPE_FP32 dims: 4 } "
+             "ensemble_scheduling { step { model_name: 'a' model_version: -1 "
+             "input_map { key: 'x' value: 'x' } output_map { key: 'y' value: 'y' } } }",
+             "model 'm': 'isolation' is not allowed with 'ensemble_scheduling': an ensemble has no "
+             "instances; isolate the models of its steps"},
+        Case{"name: 'm' backend: 'own' execution_timeout_microseconds: 5",
+             "model 'm': 'execution_timeout_microseconds' needs 'isolation' \"process\" or backend "
+             "\"javascript\": no other execution can be given up"}));
+
 // Additions to a valid configuration of a model with batching.
 class Rule : public testing::TestWithParam<Case> {};
 TEST_P(Rule, Holds) {

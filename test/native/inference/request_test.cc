@@ -202,6 +202,34 @@ TEST_F(Request, CannotBeCancelledBeforeItIsSubmitted) {
   EXPECT_EQ(With(DataType::kFp32, {1, 4}, 16).Cancel().code(), StatusCode::kInternal);
 }
 
+// Its submission may be under way on another thread.
+TEST_F(Request, CannotBeCancelledWhileItIsClaimed) {
+  InferenceRequest& request = With(DataType::kFp32, {1, 4}, 16);
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(request.Prepare().ok());
+    ASSERT_TRUE(request.Claim());
+    EXPECT_EQ(request.Cancel().code(), StatusCode::kInternal);
+    request.Submit(1);
+    EXPECT_TRUE(request.Cancel().ok());
+    EXPECT_TRUE(request.IsCancelled());
+    RequestPtr(&request).reset();
+  }
+}
+
+TEST_F(Request, ItsInputsOfABatchAgreeAboutItsItems) {
+  TensorSpec other = target_->signature().inputs.front();
+  other.name = "other";
+  target_->mutable_signature().inputs.push_back(other);
+  for (const int64_t items : {2, 3}) {
+    InferenceRequest& request = With(DataType::kFp32, {2, 4}, 32);
+    InputTensor* const input = *request.AddInput("other", DataType::kFp32, {items, 4});
+    ASSERT_TRUE(input->Append(Bytes(data_, 16 * static_cast<uint64_t>(items))).ok());
+    const Status status = request.PrepareScheduled();
+    EXPECT_EQ(status.ok(), items == 2) << status.message();
+    EXPECT_TRUE(!status.ok() || request.batch_size() == 2);
+  }
+}
+
 TEST_F(Request, ReleasedWithoutAnswerSendsInternal) {
   InferenceRequest& request = With(DataType::kFp32, {1, 4}, 16);
   ASSERT_TRUE(request.Prepare().ok());

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <thread>
 #include <vector>
 
 namespace trident {
@@ -41,6 +42,19 @@ TEST_F(ReleaseLogs, EachHasOnlyItsOwn) {
   }
   EXPECT_TRUE(log.Has(Request(0)));
   EXPECT_EQ(memory_, Requests{Request(0)});
+}
+
+TEST_F(ReleaseLogs, AreOpenOnTheirThreadWhileTheyLast) {
+  EXPECT_FALSE(ReleaseLog::IsOpen(memory_));
+  const ReleaseLog log(given_, &memory_);
+  EXPECT_FALSE(ReleaseLog::IsOpen(inner_memory_));
+  {
+    const ReleaseLog inner(inner_given_, &inner_memory_);
+    EXPECT_TRUE(ReleaseLog::IsOpen(inner_memory_));
+    EXPECT_TRUE(ReleaseLog::IsOpen(memory_));
+  }
+  EXPECT_FALSE(ReleaseLog::IsOpen(inner_memory_));
+  std::thread([&] { EXPECT_FALSE(ReleaseLog::IsOpen(memory_)); }).join();
 }
 
 TEST_F(ReleaseLogs, WhatNobodyExecutesIsNotNoted) {

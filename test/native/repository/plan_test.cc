@@ -35,7 +35,7 @@ TEST(ClassifyDirectory, TellsVersionsFromTheRest) {
   for (const char* name : {"0", "01", "-1", "1a", "v1", "", "99999999999999999999", " 1"}) {
     EXPECT_EQ(ClassifyDirectory(name, &version), DirectoryKind::kForeign) << name;
   }
-  for (const char* name : {"warmup", "initial_state", "configs"}) {
+  for (const char* name : {"warmup", "initial_state", "configs", "golden"}) {
     EXPECT_EQ(ClassifyDirectory(name, &version), DirectoryKind::kReserved) << name;
   }
 }
@@ -49,6 +49,24 @@ TEST(CheckModelName, RefusesWhatCouldLeaveTheRepository) {
        {std::string(), std::string(".."), std::string("."), std::string("../x"), std::string("a/b"),
         std::string("a\\b"), std::string("a\nb"), std::string("a\0b", 3), std::string(256, 'a')}) {
     EXPECT_EQ(CheckModelName(name).code(), StatusCode::kInvalidArg) << name;
+  }
+}
+
+TEST(CheckNeedsNoFiles, FindsEveryFieldThatNamesAFile) {
+  EXPECT_TRUE(CheckNeedsNoFiles({}).ok());
+  ModelConfig labels;
+  labels.output.emplace_back().label_filename = "labels.txt";
+  ModelConfig state;
+  state.sequence_batching.emplace().state.emplace_back().initial_state.emplace_back().data_file =
+      "zeros";
+  ModelConfig warmup;
+  warmup.model_warmup.emplace_back().inputs["x"].input_data_file = "data";
+  ModelConfig strategy;
+  strategy.parameters["TRITON_BATCH_STRATEGY_PATH"].string_value = "x.so";
+  ModelConfig agents;
+  agents.model_repository_agents.emplace().agents.emplace_back().name = "checksum";
+  for (const ModelConfig& config : {labels, state, warmup, strategy, agents}) {
+    EXPECT_EQ(CheckNeedsNoFiles(config).code(), StatusCode::kInvalidArg);
   }
 }
 

@@ -41,7 +41,7 @@ class Polls : public ::testing::Test {
           return settings;
         }())),
         locations_({root_.string()}),
-        backends_({root_.string() + "/no-backends", {}, false, 0}, logger_),
+        backends_({.backend_directory = root_.string() + "/no-backends"}, logger_),
         loader_({}, locations_, backends_, logger_),
         repository_(Options(), locations_, loader_, logger_) {}
   ~Polls() override {

@@ -488,6 +488,27 @@ TEST_P(SchedulerContract, RemovedBeforeItCameItLeavesItsCallToAnother) {
   ExpectAllEndedOnce();
 }
 
+// An execution that goes on by itself.
+TEST_P(SchedulerContract, WhoIsLeftWhileItIsBusyIsCalledWhenItIsFree) {
+  Make(0, 0);
+  const auto left = LeftInstance::AddTo(*scheduler_, clock_);
+  ASSERT_TRUE(Enqueue(Add()).ok());
+  clock_.now_ns += 1000000;
+  Batch batch;
+  uint64_t look_again_ns = 0;
+  ASSERT_TRUE(scheduler_->TakeOrLeave(left->index, &batch, &look_again_ns));
+  EXPECT_FALSE(left->Visit()) << "it is busy";
+  ASSERT_TRUE(Enqueue(Add()).ok());
+  EXPECT_FALSE(left->Visit()) << "it is busy still";
+  for (RequestPtr& request : batch) Answer(std::move(request));
+  EXPECT_FALSE(left->Visit()) << "that its requests are answered changes nothing";
+  const int calls = left->calls;
+  scheduler_->Finished(left->index);
+  EXPECT_EQ(left->calls, calls + 1);
+  left->Drive();
+  ExpectAllEndedOnce();
+}
+
 TEST_P(SchedulerContract, WhoWasLeftAndIsClaimedIsCalledAfterwardsForWhatHasCome) {
   if (!GetParam().runs_inline) GTEST_SKIP() << "has no inline lane";
   Make(0, 0);

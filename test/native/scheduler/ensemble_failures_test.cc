@@ -171,7 +171,7 @@ TEST_F(Diamond, CancelledWhileStepsRunReachesTheirBackends) {
 
 TEST_F(Diamond, ACancelThatIsOnlyAFlagIsSeenBeforeTheNextStep) {
   client_.Send();
-  client_.request.channel()->Cancel();
+  client_.request.channel()->Cancel(&client_.request);
   Ensemble::AnswerPlus(l_.Next(), 1);
   Ensemble::AnswerPlus(r_.Next(), 1);
   EXPECT_TRUE(FailedWith(client_.last(), StatusCode::kCancelled, "request was cancelled"));

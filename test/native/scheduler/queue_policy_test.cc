@@ -417,7 +417,7 @@ TEST_F(CustomStrategy, WhoIsCancelledMeanwhileEndsAfterwards) {
   FakeRequest& first = Enqueue();
   FakeRequest& second = Enqueue();
   strategy_.meanwhile = [&] {
-    first.request.channel()->Cancel();
+    first.request.channel()->Cancel(&first.request);
     scheduler_->Cancel(&first.request);
     EXPECT_EQ(first.sink->finals, 0) << "the strategy is looking at it";
   };
@@ -497,7 +497,7 @@ TEST_F(CustomStrategy, WhoIsAnsweredForACancelMayCancelMore) {
     EXPECT_FALSE(TakeInline(*scheduler_, target_, 1, kNever, &instance))
         << "though the queue is empty";
   };
-  strategy_.meanwhile = [&] { first.request.channel()->Cancel(); };
+  strategy_.meanwhile = [&] { first.request.channel()->Cancel(&first.request); };
   EXPECT_EQ(Run(), Ids());
   ExpectAllEndedOnce();
 }
