@@ -3,6 +3,7 @@ import { TridentError } from './errors.js'
 import type { RegionTensor } from './region-tensor.js'
 import type { SharedMemory } from './shared-memory.js'
 import type { SlotColumn, SlotLayout } from './slot-layout.js'
+import type { Ranked } from './tensor.js'
 
 /** One tensor of a slot. BYTES is not possible: the size of its elements varies. */
 export interface SlotTensor<D extends Exclude<Datatype, 'BYTES'> = Exclude<Datatype, 'BYTES'>> {
@@ -15,7 +16,7 @@ export type NoTensors = Readonly<Record<never, SlotTensor>>
 
 /** Region tensors by name, each with a batch dimension of 1. */
 export type SlotRegionTensors<T extends SlotTensors> = {
-  readonly [N in keyof T]: RegionTensor<T[N]['datatype']>
+  readonly [N in keyof T]: RegionTensor<T[N]['datatype'], [number, ...Ranked<T[N]['shape']>]>
 }
 type ArrayIn<T, N extends keyof T> = T[N] extends SlotTensor<infer D> ? ArrayOf[D] : never
 

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { TridentError } from './errors.js'
+import type { NativeFunctionCallbacks, NativeFunctions } from './function-binding.js'
 import moduleDir from './module-dir.cjs'
 
 /** [kind, ...values]; what the C API calls TRITONSERVER_ServerOptionsSet... */
@@ -67,11 +68,15 @@ export type NativeResponse =
   | [outputs: [name: string, ...NativeResult][], parameters: NativeParameter[]]
   | [code: number, message: string]
 
-/** Values of SlotOutcome, and the answer of inferSync after a timeout. */
+/**
+ * Values of SlotOutcome, and the answers of inferSync after a timeout, and where the request waits
+ * for a thread that only the event loop can end.
+ */
 export const asPlanned = 0
 export const readOutputs = 1
 export const failed = 2
 export const timedOut = 3
+export const lost = 4
 
 /** A trace; the moments are activity, time and context by turns. */
 export type NativeTrace = [
@@ -90,7 +95,7 @@ export type NativeTrace = [
   ][],
 ]
 
-export interface NativeCallbacks {
+export interface NativeCallbacks extends NativeFunctionCallbacks {
   /** `count` pairs of slot and outcome lie in the completions array. */
   completions(count: number): void
   /** The stream of this slot, in which `takeResponse` found nothing, has a response. */
@@ -136,7 +141,7 @@ export interface NativeCallbacks {
  * is a task returns at once and ends with the task callback; the others throw what
  * `NativeCallbacks.error` makes.
  */
-export interface NativeBridge {
+export interface NativeBridge extends NativeFunctions {
   serverNew(task: number, settings: NativeSetting[], allowedKeys: readonly string[]): number
   serverDelete(task: number, server: number): void
   loadModel(
@@ -174,6 +179,8 @@ export interface NativeBridge {
     iso8601: boolean,
   ): void
   describe(server: number, what: NativeQuestion, model: string, version: number): string
+  /** The JSON of a config.pbtxt, as it is written; the file's name is for errors. */
+  readConfig(text: string, fileName: string): string
   isTrue(
     server: number,
     what: 'live' | 'ready' | 'modelReady',
@@ -335,6 +342,7 @@ interface NativeModule {
 
 export interface Binding {
   readonly module: NativeModule
+  readonly path: string
   /** Where the addon lies; our backends and repository agents are beside it. */
   readonly directory: string
 }
@@ -383,7 +391,7 @@ export function loadBinding(override?: string): Binding {
     )
   }
   try {
-    return { module: requireFrom(path) as NativeModule, directory: dirname(path) }
+    return { module: requireFrom(path) as NativeModule, path, directory: dirname(path) }
   } catch (cause) {
     throw new TridentError('UNAVAILABLE', `the native addon ${path} can't be loaded`, { cause })
   }

@@ -9,6 +9,7 @@ import {
   type NativeTrace,
 } from './binding.js'
 import { errorCodes, Failure, TridentError } from './errors.js'
+import { type FunctionHost, functionCallbacks } from './function-binding.js'
 import type { Group } from './group.js'
 import type { DeviceEvent, ModelEvent } from './server-options.js'
 import { tell } from './tell.js'
@@ -65,7 +66,8 @@ export class Bridge {
   /** By server. */
   readonly observers = new Map<number, Observer>()
   readonly traceContexts = new TraceContexts()
-
+  /** Why this environment is about to end, when somebody knows more than its exit code. */
+  whyItEnds = ''
   readonly #submissions = new Int32Array(listCapacity)
   readonly #completions = new Int32Array(2 * listCapacity)
   readonly #slots: (Completion | undefined)[] = []
@@ -75,11 +77,13 @@ export class Bridge {
   >()
   readonly #sharedMemory = new WeakMap<SharedArrayBuffer, number>()
   readonly #collected: FinalizationRegistry<number>
+  #functionHost: FunctionHost | undefined
   #nextTask = 1
   #count = 0
   #crossing = 0
   #settlements = 0
   #inlineRuns = 0
+  #standsStill = false
 
   readonly #flush = (): void => this.flush()
   readonly #newTurn = (): void => {
@@ -120,6 +124,10 @@ export class Bridge {
         tracingOver: (server) => this.observers.get(server)?.tracingOver?.(),
         traces: (server, destination, traces) =>
           tell(() => this.observers.get(server)?.traces?.(destination, traces)),
+        ...functionCallbacks(
+          () => this.native,
+          () => this.#functionHost,
+        ),
         more: () => setImmediate(() => this.native.tellMore()),
         error: (code, message) => new TridentError(errorCodes[code] ?? 'UNKNOWN', message),
       },
@@ -127,6 +135,17 @@ export class Bridge {
       this.#completions,
     )
     this.#collected = new FinalizationRegistry((memory) => this.native.forgetMemory(memory))
+  }
+
+  /** Who runs functions here; to be set before the first of them is loaded, or is made ready here. */
+  set functionHost(host: FunctionHost) {
+    // While they could still go on, and before workers, whose requests they may have, are waited for.
+    if (this.#functionHost === undefined) {
+      process.once('exit', (code) =>
+        this.native.endInstances(this.whyItEnds || `exit code ${code}`),
+      )
+    }
+    this.#functionHost = host
   }
 
   /**
@@ -150,9 +169,19 @@ export class Bridge {
   inferSync(request: Completion, timeoutMs: number): number {
     const noted = this.traceContexts.wanted
     if (noted) this.traceContexts.note(request)
-    const outcome = this.native.inferSync(request.id, timeoutMs)
-    if (noted) this.traceContexts.forget(request)
-    return outcome
+    const stoodStill = this.#standsStill
+    this.#standsStill = true
+    try {
+      return this.native.inferSync(request.id, timeoutMs)
+    } finally {
+      this.#standsStill = stoodStill
+      if (noted) this.traceContexts.forget(request)
+    }
+  }
+
+  /** This thread waits for a request: whatever runs meanwhile can't wait for a promise. */
+  get standsStill(): boolean {
+    return this.#standsStill
   }
 
   /** Takes back a request that has not crossed yet; false when it has. */

@@ -3,6 +3,9 @@ import type { NativeSetting } from './binding.js'
 import { type Bridge, getBridge } from './bridge.js'
 import { checkKeys } from './check-keys.js'
 import { toError } from './errors.js'
+import { callerOf } from './function-models/caller.js'
+import { isolatedProgram } from './function-models/isolated-program.js'
+import { serverHost } from './function-models/server-host.js'
 import { nativeLogSettings, readLogSettings } from './log-settings.js'
 import { readObject, readPath } from './options.js'
 import { newPrivateRepository } from './private-repository.js'
@@ -43,6 +46,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Server>
   }
   if (options.nativeBinding !== undefined) readPath(options.nativeBinding, 'nativeBinding')
   const bridge = getBridge(options.nativeBinding)
+  const functions = serverHost(bridge)
   const ours = bridge.binding.directory
   const tracing = new Tracing(bridge, options)
   settings.push(
@@ -50,6 +54,12 @@ export async function createServer(options: ServerOptions = {}): Promise<Server>
     ['exitTimeoutMs', Math.max(leastExitTimeoutMs, exitTimeout)],
     ['backendDirectory', resolve(backendDirectory ?? join(ours, 'backends'))],
     ['repositoryAgentDirectory', resolve(repositoryAgentDirectory ?? join(ours, 'repoagents'))],
+    [
+      'backendConfig',
+      'javascript',
+      'isolation-host',
+      JSON.stringify(isolatedProgram(bridge.binding.path)),
+    ],
   )
   const explicit = controlMode(options) === 'explicit'
   // The core wants a repository to start with.
@@ -65,7 +75,9 @@ export async function createServer(options: ServerOptions = {}): Promise<Server>
     throw toError(reason)
   }
   if (pollInterval !== null) state.pollEvery(pollInterval)
-  return new Server(state)
+  const server = new Server(state)
+  functions.started(state.id, callerOf(server))
+  return server
 }
 
 async function start(

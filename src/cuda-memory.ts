@@ -9,6 +9,7 @@ import { type Datatype, typeName } from './datatypes.js'
 import { invalid, TridentError, toError } from './errors.js'
 import { readObject } from './options.js'
 import { type RegionSource, type RegionTensorOptions, readSize } from './region-tensor.js'
+import type { Ranked, Shape } from './tensor.js'
 
 export interface CudaAllocateOptions {
   /** More than 0. */
@@ -216,11 +217,11 @@ export class CudaMemory {
    *
    * @throws TridentError INVALID_ARG: it does not fit
    */
-  tensor<D extends Datatype>(
+  tensor<D extends Datatype, const S extends Shape>(
     datatype: D,
-    shape: readonly number[],
+    shape: S,
     options: RegionTensorOptions = {},
-  ): CudaTensor<D> {
+  ): CudaTensor<D, Ranked<S>> {
     this.#open()
     return new CudaTensor(this, datatype, shape, options)
   }

@@ -3,7 +3,7 @@ import type { CudaMemory } from './cuda-memory.js'
 import { type Datatype, datatypeInfo } from './datatypes.js'
 import { invalid } from './errors.js'
 import { RegionTensor, type RegionTensorOptions } from './region-tensor.js'
-import { decodeBytes, elementCount, Tensor, trusted } from './tensor.js'
+import { decodeBytes, elementCount, type Fixed, type Shape, Tensor, trusted } from './tensor.js'
 
 /**
  * A tensor in a GPU's memory: an input that is read in place, or an output that is written in
@@ -11,17 +11,15 @@ import { decodeBytes, elementCount, Tensor, trusted } from './tensor.js'
  * output goes to 'device': such a tensor has memory of its own, to be closed with
  * `tensor.memory.close()`.
  */
-export class CudaTensor<D extends Datatype = Datatype> extends RegionTensor<D> {
+export class CudaTensor<
+  D extends Datatype = Datatype,
+  S extends Shape = readonly number[],
+> extends RegionTensor<D, S> {
   /** What it lies in; other tensors may, too. */
   readonly memory: CudaMemory
 
   /** @internal */
-  constructor(
-    memory: CudaMemory,
-    datatype: D,
-    shape: readonly number[],
-    options: RegionTensorOptions = {},
-  ) {
+  constructor(memory: CudaMemory, datatype: D, shape: Shape, options: RegionTensorOptions = {}) {
     super(memory.source, datatype, shape, options)
     this.memory = memory
     // Sizes are safe integers: their difference is exact where a sum would not be.
@@ -43,7 +41,7 @@ export class CudaTensor<D extends Datatype = Datatype> extends RegionTensor<D> {
    *
    * @throws TridentError as `CudaMemory.read`; INVALID_ARG: what lies there is no BYTES tensor
    */
-  async read(): Promise<Tensor<D>> {
+  async read(): Promise<Tensor<D, Fixed<S>>> {
     const { array } = datatypeInfo(this.datatype)
     const count = elementCount(this.shape)
     const target = array === null ? new Uint8Array(this.byteSize) : new array(count)

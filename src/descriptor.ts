@@ -25,25 +25,43 @@ export interface Descriptor {
   readonly stringCorrelation: boolean
   readonly inputs: readonly TensorSpec[]
   readonly outputs: readonly TensorSpec[]
+  /** Whose instances execute its requests; null: its own. Of an ensemble those of its steps. */
+  readonly needs: readonly string[] | null
   /** Position of each input by name. */
   readonly inputIndex: ReadonlyMap<string, number>
   readonly outputIndex: ReadonlyMap<string, number>
 }
 
-interface ConfigTensor {
+export interface ConfigTensor {
   name: string
   data_type: string
   dims: (number | string)[]
   optional?: boolean
+  reshape?: { shape?: (number | string)[] }
 }
 
-interface ConfigJson {
+/** What is used of a configuration in Triton's JSON. */
+export interface ConfigJson {
   max_batch_size?: number
   instance_group?: { count?: number; passive?: boolean }[]
   input?: ConfigTensor[]
   output?: ConfigTensor[]
   model_transaction_policy?: { decoupled?: boolean }
-  sequence_batching?: { control_input?: { control?: { kind?: string; data_type?: string }[] }[] }
+  ensemble_scheduling?: { step?: { model_name: string }[] }
+  sequence_batching?: {
+    control_input?: { control?: { kind?: string; data_type?: string }[] }[]
+    state?: { output_name: string; data_type: string; dims: (number | string)[] }[]
+  }
+}
+
+export function tensorSpec(tensor: ConfigTensor, batches: boolean): TensorSpec {
+  const dims = tensor.dims.map(Number)
+  return Object.freeze({
+    name: tensor.name,
+    datatype: datatypeFromConfig(tensor.data_type).name,
+    shape: Object.freeze(batches ? [-1, ...dims] : dims),
+    optional: tensor.optional ?? false,
+  })
 }
 
 function countInstances({ instance_group: groups = [] }: ConfigJson): number {
@@ -65,28 +83,43 @@ export function describeModel(
   const metadata = JSON.parse(native.describe(server, 'metadata', model, version)) as {
     versions?: string[]
   }
-  const maxBatchSize = config.max_batch_size ?? 0
-  const spec = (tensor: ConfigTensor): TensorSpec => {
-    const dims = tensor.dims.map(Number)
-    return Object.freeze({
-      name: tensor.name,
-      datatype: datatypeFromConfig(tensor.data_type).name,
-      shape: Object.freeze(maxBatchSize > 0 ? [-1, ...dims] : dims),
-      optional: tensor.optional ?? false,
-    })
+  const versions = (metadata.versions ?? []).map(Number)
+  const serving = version >= 0 ? version : Math.max(-1, ...versions)
+  return {
+    ...describeConfig(model, serving, config),
+    needs: config.ensemble_scheduling ? modelsOfSteps(native, server, config) : null,
   }
+}
+
+function modelsOfSteps(native: NativeBridge, server: number, config: ConfigJson): string[] {
+  const names = new Set((config.ensemble_scheduling?.step ?? []).map((step) => step.model_name))
+  return [...names].flatMap((name) => {
+    let inner: ConfigJson
+    try {
+      inner = JSON.parse(native.describe(server, 'config', name, -1))
+    } catch {
+      return [name] // just being unloaded, or there are several of this name
+    }
+    return inner.ensemble_scheduling ? modelsOfSteps(native, server, inner) : [name]
+  })
+}
+
+/** @param version the one that serves */
+export function describeConfig(model: string, version: number, config: ConfigJson): Descriptor {
+  const maxBatchSize = config.max_batch_size ?? 0
+  const spec = (tensor: ConfigTensor): TensorSpec => tensorSpec(tensor, maxBatchSize > 0)
   const inputs = (config.input ?? []).map(spec)
   const outputs = (config.output ?? []).map(spec)
   const index = (specs: TensorSpec[]): Map<string, number> =>
     new Map(specs.map((tensor, position) => [tensor.name, position]))
   const controls = (config.sequence_batching?.control_input ?? []).flatMap((of) => of.control ?? [])
-  const versions = (metadata.versions ?? []).map(Number)
   return {
     model,
-    version: version >= 0 ? version : Math.max(-1, ...versions),
+    version,
     maxBatchSize,
     instances: countInstances(config),
     decoupled: config.model_transaction_policy?.decoupled ?? false,
+    needs: null,
     stringCorrelation: controls.some(
       (control) =>
         control.kind === 'CONTROL_SEQUENCE_CORRID' && control.data_type === 'TYPE_STRING',

@@ -59,9 +59,22 @@ export class Failure {
     this.cause = cause
   }
 
-  static fromNative(code: number, message: string): Failure {
-    return new Failure(errorCodes[code] ?? 'UNKNOWN', message)
+  /** A message of the core. Where a function failed its stack follows, which is the cause. */
+  static fromNative(code: number, text: string): Failure {
+    const end = text.indexOf(stackBegin)
+    const message = end < 0 ? text : text.slice(0, end)
+    const cause = end < 0 ? undefined : withStack(message, text)
+    return new Failure(errorCodes[code] ?? 'UNKNOWN', message, cause)
   }
+}
+
+/** What V8 puts between the message of an error and its stack. */
+export const stackBegin = '\n    at '
+
+function withStack(message: string, stack: string): Error {
+  const error = new Error(message)
+  error.stack = stack
+  return error
 }
 
 /** What to throw for `reason`: a Failure becomes an error, an error that knows no model learns it. */

@@ -22,6 +22,20 @@ export type { CudaTensor } from './cuda-tensor.js'
 export { type ArrayOf, type Datatype, datatypes, type TypedArray } from './datatypes.js'
 export type { TensorSpec } from './descriptor.js'
 export { type ErrorCode, errorCodes, TridentError } from './errors.js'
+export { batch, requests } from './function-models/batch.js'
+export type { BindConfig, FunctionInput, FunctionTensor } from './function-models/bind.js'
+export { fillOptionals, firstValue, groupByValues, padTo } from './function-models/helpers.js'
+export type { PadRule, PadValue } from './function-models/padding.js'
+export { sample } from './function-models/sample.js'
+export type {
+  BatchContext,
+  FunctionContext,
+  InstanceContext,
+  ModelRequest,
+  OutputValue,
+  RequestContext,
+  RequestInfo,
+} from './function-models/types.js'
 export type { LogFormat, LogLevel, LogSettings, LogSettingsUpdate } from './log-settings.js'
 export type {
   Counter,
@@ -54,11 +68,11 @@ export type {
   SequenceControlConfig,
   SequenceStateConfig,
 } from './model-config.js'
+export type * from './model-types.js'
 export { type OpenTelemetryTracer, openTelemetryTracing } from './open-telemetry.js'
 export type { InferOptions, SequenceOptions } from './options.js'
 export type { Prepared, PreparedOutputs, PrepareOptions } from './prepared.js'
 export type { RegionTensor, RegionTensorOptions } from './region-tensor.js'
-export type { Inputs, InputValue, Outputs, OutputTarget, Result } from './request.js'
 export { parametersOf } from './results.js'
 export type { NewSequenceOptions, Sequence, SequenceRequestOptions } from './sequence.js'
 export type { Server } from './server.js'
@@ -92,7 +106,26 @@ export {
 } from './shared-memory.js'
 export type { ResponseStream, StreamPart } from './stream.js'
 export type { StreamOptions, StreamOutputs } from './stream-options.js'
-export { Tensor } from './tensor.js'
+export { type Shape, Tensor } from './tensor.js'
 export type { TraceActivity, TraceRecord, TraceTensor, TraceTimestamp } from './trace-record.js'
 export type { TraceLevel, TraceSettings, TraceSettingsUpdate } from './trace-settings.js'
 export type { TraceStatus, TracingOptions } from './tracing.js'
+export type {
+  BatchFunction,
+  FunctionInputs,
+  FunctionOutputs,
+  FunctionsFor,
+  ModelFunction,
+  RequestsFunction,
+  SampleFunction,
+  TypedConfig,
+  TypeOfConfig,
+} from './typed-functions.js'
+export type {
+  Inputs,
+  InputValue,
+  ModelTypeOf,
+  Outputs,
+  OutputTarget,
+  Result,
+} from './typed-models.js'

@@ -89,8 +89,8 @@ function layOutInput(
   arraysInPlace: boolean,
   place: (byteSize: number) => number,
 ): PlanInput {
-  const { name, datatype, shape, bare } = input
-  const inPlace = input.inPlace !== null || arraysInPlace
+  const { name, datatype, shape, isView, bare } = input
+  const inPlace = input.inPlace !== null || isView || arraysInPlace
   const byteSize = inPlace ? input.byteSize : roomFor(input)
   return {
     name,
@@ -160,8 +160,8 @@ function outputMode(
 export function layoutKey(request: ReadRequest, arraysInPlace: boolean): string {
   let key = arraysInPlace ? 'a' : 'c'
   for (const input of request.inputs) {
-    const { name, datatype, shape, inPlace, bare } = input
-    const place = inPlace ? `@${inPlace.byteSize}` : `${roomFor(input)}${bare ? 'b' : ''}`
+    const { name, datatype, shape, inPlace, isView, bare } = input
+    const place = inPlace || isView ? `@${input.byteSize}` : `${roomFor(input)}${bare ? 'b' : ''}`
     key += `|${name.length}:${name}:${datatype.id}:${shape}:${place}`
   }
   key += request.namesOutputs ? '>' : '*'

@@ -58,6 +58,18 @@ export interface ModelConfig extends Fields {
       histogramOptions?: { buckets?: number[] }
     }[]
   }
+  /**
+   * 'main': a model of backend 'javascript' runs on the server's own thread; in worker threads, one
+   * per instance, unless given. This field and the two below it are not Triton's.
+   */
+  execution?: 'main'
+  /** 'process': each instance in a process of its own; a crash is that instance's alone. */
+  isolation?: 'process'
+  /**
+   * How long an execution of backend 'javascript', or with `isolation`, may take before its requests
+   * fail; 0 is forever.
+   */
+  executionTimeoutMicroseconds?: Int64
 }
 
 /** A tensor of a model. */

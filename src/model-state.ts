@@ -2,12 +2,15 @@
 import type { Bridge } from './bridge.js'
 import { type Descriptor, describeModel } from './descriptor.js'
 import { TridentError } from './errors.js'
+import { maybeExecutionView } from './execution-views.js'
 import { layoutKey } from './layout.js'
 import { Plan } from './plan.js'
-import { type Inputs, type Outputs, type ReadRequest, readRequest } from './request.js'
+import { type ReadRequest, readRequest } from './request.js'
 import type { ServerState } from './server-state.js'
 import type { Slot } from './slot.js'
 import type { StreamSlot } from './stream-slot.js'
+import { isTensor, isTypedArray } from './tensor.js'
+import type { Inputs, Outputs } from './typed-models.js'
 
 /** Distinct sets of shapes remembered per model; the least recently made goes first. */
 const maxPlans = 128
@@ -44,14 +47,19 @@ export class ModelState {
     return this.#descriptor
   }
 
-  /** A slot that holds this request, ready to be submitted. */
-  prepare(inputs: Inputs, outputs: Outputs | undefined): Slot {
+  /**
+   * A slot that holds this request, ready to be submitted.
+   * @param shared large outputs are to be such that they can go on to other models in place
+   */
+  prepare(inputs: Inputs, outputs: Outputs | undefined, shared = false): Slot {
     this.server.checkOpen()
     const latest = this.#latest
-    if (latest === null || outputs !== undefined || !latest.matches(inputs)) {
-      return this.prepareRead(readRequest(this.bridge, this.descriptor, inputs, outputs), false)
+    const asLatest = latest !== null && outputs === undefined && !(shared && hasViews(inputs))
+    if (!asLatest || !latest.matches(inputs)) {
+      const request = readRequest(this.bridge, this.descriptor, inputs, outputs)
+      return this.prepareRead(request, false, shared)
     }
-    return latest.prepareMatched(inputs)
+    return latest.prepareMatched(inputs, shared)
   }
 
   /** A slot that holds this request, for any number of responses. */
@@ -71,9 +79,9 @@ export class ModelState {
   }
 
   /** @param arraysInPlace the arrays themselves are read and written: only while JS can't run */
-  prepareRead(request: ReadRequest, arraysInPlace: boolean): Slot {
+  prepareRead(request: ReadRequest, arraysInPlace: boolean, shared = false): Slot {
     this.checkOneResponse()
-    return this.plan(request, arraysInPlace).prepare(request)
+    return this.plan(request, arraysInPlace).prepare(request, shared)
   }
 
   plan(request: ReadRequest, arraysInPlace: boolean): Plan {
@@ -120,4 +128,14 @@ export class ModelState {
     this.#plans.clear()
     for (const plan of [...this.#alive]) plan.close()
   }
+}
+
+/** Some inputs may be such that they can be used in place. */
+function hasViews(inputs: Inputs): boolean {
+  for (const name in inputs) {
+    const value = inputs[name]
+    const data: unknown = isTensor(value) ? value.data : value
+    if (isTypedArray(data) && maybeExecutionView(data)) return true
+  }
+  return false
 }

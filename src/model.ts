@@ -3,6 +3,7 @@ import type { Descriptor, TensorSpec } from './descriptor.js'
 import { TridentError, toError } from './errors.js'
 import type { ModelConfig } from './model-config.js'
 import type { ModelState } from './model-state.js'
+import type { ModelType } from './model-types.js'
 import {
   checkOptions,
   type InferOptions,
@@ -11,8 +12,9 @@ import {
   readTimeout,
   type Timeout,
 } from './options.js'
+import type { Parent } from './parent.js'
 import { Prepared, type PreparedOutputs, type PrepareOptions } from './prepared.js'
-import { type Inputs, type Outputs, type Result, readRequest } from './request.js'
+import { readRequest } from './request.js'
 import type { AnyResult } from './results.js'
 import { chooseSequenceId, type NewSequenceOptions, Sequence } from './sequence.js'
 import type { Server } from './server.js'
@@ -20,19 +22,23 @@ import type { ModelMetadata, ModelStatistics } from './server-types.js'
 import type { Reject, Resolve, Slot } from './slot.js'
 import { ResponseStream, type StreamPart, StreamSource } from './stream.js'
 import { readStreamOptions, type StreamOptions, type StreamOutputs } from './stream-options.js'
-import { cancelled, neverTimesOut, timedOutFailure, watch } from './watch.js'
+import type { Inputs, InputsForOne, Outputs, OutputsOf, Result } from './typed-models.js'
+import { cancelled, givenUpFailure, neverTimesOut, timedOutFailure, watch } from './watch.js'
 
 /** A loaded model, or one version of it. Made by `server.loadModel()` and `server.model()`. */
-export class Model {
+export class Model<M extends ModelType = ModelType> {
   readonly #server: Server
   readonly #state: ModelState
   /** Of other versions, for the `version` option. */
   readonly #versions = new Map<number, Model>()
+  /** What all requests are made for, if it is something that executes. */
+  readonly #parent: Parent | null
 
   /** @internal */
-  constructor(server: Server, state: ModelState) {
+  constructor(server: Server, state: ModelState, parent: Parent | null = null) {
     this.#server = server
     this.#state = state
+    this.#parent = parent
     void state.descriptor // an unknown model is an error now
   }
 
@@ -72,17 +78,17 @@ export class Model {
    *   full, `timeout` passed, `deadline` can't be met, the model or server went away; CANCELLED:
    *   `signal` was aborted; otherwise the backend's own error. TypeError, RangeError: an argument of the wrong type.
    */
-  async infer<const O extends Outputs | undefined = undefined>(
-    inputs: Inputs,
-    options?: InferOptions & { outputs?: O },
-  ): Promise<Result<O>> {
+  async infer<const O extends Outputs<M> | undefined = undefined>(
+    inputs: InputsForOne<M>,
+    options?: InferOptions<OutputsOf<O, M>>,
+  ): Promise<Result<O, M>> {
     // `await` here is what gives errors the caller's stack: V8 follows it back from the place
     // below where the error is made. It costs some tens of nanoseconds, a captured stack would
     // cost microseconds on every request.
     try {
       return (await new Promise((resolve: Resolve, reject) => {
-        this.#start(inputs, options, resolve, reject)
-      })) as Result<O>
+        this.#start(inputs, options as InferOptions | undefined, resolve, reject)
+      })) as Result<O, M>
     } catch (reason) {
       throw toError(reason, this.name)
     }
@@ -94,12 +100,12 @@ export class Model {
    * for small models costs more than the model. Otherwise the event loop stands still meanwhile.
    * Arguments, result and errors as for `infer`; `signal` is refused, since nothing could abort it.
    */
-  inferSync<const O extends Outputs | undefined = undefined>(
-    inputs: Inputs,
-    options?: InferOptions & { outputs?: O },
-  ): Result<O> {
+  inferSync<const O extends Outputs<M> | undefined = undefined>(
+    inputs: InputsForOne<M>,
+    options?: InferOptions<OutputsOf<O, M>>,
+  ): Result<O, M> {
     try {
-      return this.#runSync(inputs, options) as Result<O>
+      return this.#runSync(inputs, options as InferOptions | undefined) as Result<O, M>
     } catch (reason) {
       throw toError(reason, this.name)
     }
@@ -110,11 +116,11 @@ export class Model {
    *
    * @throws as `infer` for a request that does not fit the model
    */
-  prepare<const O extends PreparedOutputs | undefined = undefined>(
-    options: PrepareOptions & { outputs?: O },
-  ): Prepared<O> {
+  prepare<const O extends PreparedOutputs<M> | undefined = undefined>(
+    options: PrepareOptions<M, OutputsOf<O, M>>,
+  ): Prepared<O, M> {
     try {
-      return new Prepared<O>(this.#server, this.#state, options)
+      return new Prepared<O, M>(this.#server, this.#state, options as PrepareOptions)
     } catch (reason) {
       throw toError(reason, this.name)
     }
@@ -132,14 +138,14 @@ export class Model {
    *
    * @throws as `infer` for a request that does not fit the model; what happens later rejects `next`
    */
-  stream<const O extends StreamOutputs | undefined = undefined>(
-    inputs: Inputs,
-    options: StreamOptions & { outputs?: O; errors: 'yield' },
-  ): ResponseStream<StreamPart<O> | TridentError>
-  stream<const O extends StreamOutputs | undefined = undefined>(
-    inputs: Inputs,
-    options?: StreamOptions & { outputs?: O },
-  ): ResponseStream<StreamPart<O>>
+  stream<const O extends StreamOutputs<M> | undefined = undefined>(
+    inputs: Inputs<M>,
+    options: StreamOptions<OutputsOf<O, M>> & { errors: 'yield' },
+  ): ResponseStream<StreamPart<O, M> | TridentError>
+  stream<const O extends StreamOutputs<M> | undefined = undefined>(
+    inputs: Inputs<M>,
+    options?: StreamOptions<OutputsOf<O, M>>,
+  ): ResponseStream<StreamPart<O, M>>
   stream(inputs: Inputs, options: StreamOptions = {}): ResponseStream<unknown> {
     try {
       return this.#startStream(inputs, options)
@@ -152,7 +158,7 @@ export class Model {
    * A new sequence: requests to a model that keeps a state from one to the next. It begins with
    * the first call of its `next` or `end`.
    */
-  sequence(options: NewSequenceOptions = {}): Sequence {
+  sequence(options: NewSequenceOptions = {}): Sequence<M> {
     const id = chooseSequenceId(options, this.#describe().stringCorrelation)
     return new Sequence(
       {
@@ -223,24 +229,26 @@ export class Model {
     resolve: Resolve,
     reject: Reject,
   ): Slot {
-    if (options === undefined) {
+    const parent = this.#parent
+    if (options === undefined && parent === null) {
       const slot = this.#state.prepare(inputs, undefined)
       slot.submit(resolve, reject)
       return slot
     }
-    checkOptions(options)
-    const signal = readSignal(options)
-    if (signal?.aborted) throw cancelled(signal)
-    const timeout = readTimeout(options)
-    const slot = this.#stateFor(options).prepare(inputs, options.outputs)
-    setOptions(slot, options, timeout)
-    if (signal === undefined && timeout === null) {
+    const given: InferOptions = options === undefined ? {} : options
+    checkOptions(given)
+    const signal = readSignal(given)
+    checkWanted(signal, parent)
+    const timeout = readTimeout(given)
+    const slot = this.#stateFor(options).prepare(inputs, given.outputs, parent !== null)
+    setOptions(slot, given, timeout, parent)
+    if (signal === undefined && timeout === null && parent === null) {
       slot.submit(resolve, reject)
       return slot
     }
     let stopWatching: () => void
     try {
-      stopWatching = watch(slot, signal, timeout, this.name)
+      stopWatching = watch(slot, signal, timeout, this.name, parent)
     } catch (error) {
       slot.discard()
       throw error
@@ -260,14 +268,15 @@ export class Model {
 
   #startStream(inputs: Inputs, options: StreamOptions): ResponseStream {
     const { limit, stallMs, yieldsErrors } = readStreamOptions(options)
+    const parent = this.#parent
     const signal = readSignal(options)
-    if (signal?.aborted) throw cancelled(signal)
+    checkWanted(signal, parent)
     const timeout = readTimeout(options)
     const slot = this.#stateFor(options).prepareStream(inputs, options.outputs)
-    setOptions(slot, options, timeout)
+    setOptions(slot, options, timeout, parent)
     const source = new StreamSource(slot, yieldsErrors)
     try {
-      source.start(limit, stallMs, watch(slot, signal, timeout, this.name))
+      source.start(limit, stallMs, watch(slot, signal, timeout, this.name, parent))
     } catch (error) {
       slot.discard()
       throw error
@@ -278,29 +287,45 @@ export class Model {
   #runSync(inputs: Inputs, options: InferOptions | undefined): AnyResult {
     const { bridge } = this.#state
     bridge.flush() // requests already made go first
-    if (options === undefined) return this.#state.prepare(inputs, undefined).run(0, neverTimesOut)
-    checkOptions(options)
-    if (options.signal !== undefined) {
+    const parent = this.#parent
+    if (options === undefined && parent === null) {
+      return this.#state.prepare(inputs, undefined).run(0, neverTimesOut)
+    }
+    const given: InferOptions = options === undefined ? {} : options
+    checkOptions(given)
+    if (given.signal !== undefined) {
       throw new TypeError('inferSync takes no signal: nothing can abort it while it runs')
     }
-    const timeout = readTimeout(options)
-    if (timeout !== null || options.outputs === undefined) {
+    const timeout = readTimeout(given)
+    if (timeout !== null || given.outputs === undefined) {
       // After a timeout the request may still execute, so it must not touch the user's arrays.
-      const slot = this.#stateFor(options).prepare(inputs, options.outputs)
-      setOptions(slot, options, timeout)
+      const slot = this.#stateFor(options).prepare(inputs, given.outputs, parent !== null)
+      setOptions(slot, given, timeout, parent)
       return slot.run(timeout?.milliseconds ?? 0, () => timedOutFailure(this.name, timeout))
     }
     const state = this.#stateFor(options)
-    const request = readRequest(bridge, state.descriptor, inputs, options.outputs)
+    const request = readRequest(bridge, state.descriptor, inputs, given.outputs)
     const slot = state.prepareRead(request, true)
-    setOptions(slot, options, null)
+    setOptions(slot, given, null, parent)
     return slot.run(0, neverTimesOut)
   }
 }
 
-/** Gives the slot up when an option is wrong. */
-function setOptions(slot: Slot, options: InferOptions, timeout: Timeout | null): void {
+/** @throws Failure when nobody waits for the answer */
+function checkWanted(signal: AbortSignal | undefined, parent: Parent | null): void {
+  if (signal?.aborted) throw cancelled(signal)
+  if (parent?.givenUp) throw givenUpFailure
+}
+
+/** Gives the slot up when an option is wrong, or the request could only wait for itself. */
+function setOptions(
+  slot: Slot,
+  options: InferOptions,
+  timeout: Timeout | null,
+  parent: Parent | null,
+): void {
   try {
+    if (parent !== null) slot.setParent(parent)
     const extra = nativeOptions(options)
     if (extra.length > 0) slot.setOptions(extra)
     if (timeout !== null) slot.setTimeout(timeout.microseconds)

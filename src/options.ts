@@ -2,7 +2,7 @@
 import type { NativeOption } from './binding.js'
 import { checkKeys } from './check-keys.js'
 import { typeName } from './datatypes.js'
-import type { Outputs } from './request.js'
+import type { Outputs } from './typed-models.js'
 
 export interface SequenceOptions {
   /** Which sequence the request belongs to. */
@@ -13,7 +13,7 @@ export interface SequenceOptions {
   end?: boolean
 }
 
-export interface InferOptions {
+export interface InferOptions<O = Outputs> {
   /**
    * The outputs wanted: names, or for each name `true` or the memory that receives it: a typed
    * array, a Tensor over one, or a region tensor. All of the model's outputs unless given.
@@ -21,7 +21,7 @@ export interface InferOptions {
    * written by the backend itself. 'device' leaves an output in new memory of the GPU that makes it,
    * as a CudaTensor whose memory is to be closed.
    */
-  outputs?: Outputs
+  outputs?: O
   /** Another version than the one this Model stands for. */
   version?: number
   /** For models with priority levels: 1 is the highest, 0 the model's default. */

@@ -15,11 +15,12 @@ import {
   type PlanOutput,
   sameShape,
 } from './layout.js'
-import { checkAttached, type InPlace, type Inputs, type ReadRequest } from './request.js'
+import { checkAttached, type InPlace, type ReadRequest } from './request.js'
 import { type AnyResult, boundResult, readResult } from './results.js'
 import { Slot } from './slot.js'
 import { StreamSlot } from './stream-slot.js'
 import { Tensor } from './tensor.js'
+import type { Inputs } from './typed-models.js'
 
 /** Slots of small tensors share memory blocks of about this size. */
 const blockBytes = 65536
@@ -89,6 +90,7 @@ export class Plan {
       this.outputs.map(nativeOutput),
       request.namesOutputs,
     )
+    if (model.needs !== null) bridge.native.setPlanNeeds(this.#native, model.needs)
   }
 
   get closed(): boolean {
@@ -120,10 +122,10 @@ export class Plan {
   }
 
   /** A slot with the inputs of a request that `matches` said yes to. */
-  prepareMatched(inputs: Inputs): Slot {
+  prepareMatched(inputs: Inputs, shared: boolean): Slot {
     const slot = this.#acquire()
     try {
-      this.#fillMatched(slot, inputs)
+      this.#fillMatched(slot, inputs, shared)
     } catch (error) {
       slot.discard()
       throw error
@@ -132,10 +134,10 @@ export class Plan {
   }
 
   /** A slot with the inputs and targets of a request read for this plan. */
-  prepare(request: ReadRequest): Slot {
+  prepare(request: ReadRequest, shared = false): Slot {
     const slot = this.#acquire()
     try {
-      this.#fill(slot, request)
+      this.#fill(slot, request, shared)
     } catch (error) {
       slot.discard()
       throw error
@@ -196,14 +198,14 @@ export class Plan {
     this.#finishClosing()
   }
 
-  #fillMatched(slot: Slot, inputs: Inputs): void {
+  #fillMatched(slot: Slot, inputs: Inputs, shared: boolean): void {
     let i = 0
     for (const name in inputs) {
       const value = inputs[name]
       const data = value instanceof Tensor ? value.data : value
       slot.inputs[i++]!.set(this.counted(data as TypedArray) as never)
     }
-    this.#bindFresh(slot)
+    this.#bindFresh(slot, shared)
   }
 
   #fillInputs(slot: Slot, request: ReadRequest): void {
@@ -226,7 +228,7 @@ export class Plan {
     }
   }
 
-  #fill(slot: Slot, request: ReadRequest): void {
+  #fill(slot: Slot, request: ReadRequest, shared: boolean): void {
     const native = this.bridge.native
     this.#fillInputs(slot, request)
     for (let i = 0; i < this.outputs.length; i++) {
@@ -239,7 +241,7 @@ export class Plan {
       }
     }
     slot.hold(request)
-    this.#bindFresh(slot)
+    this.#bindFresh(slot, shared)
   }
 
   /** Binds `request` for runs by `runBound`. Returns its outputs, over the memory bound to them. */
@@ -291,11 +293,14 @@ export class Plan {
     )
   }
 
-  #bindFresh(slot: Slot): void {
+  /** @param shared in memory that other requests can read in place */
+  #bindFresh(slot: Slot, shared: boolean): void {
     for (let i = 0; i < this.outputs.length; i++) {
       const output = this.outputs[i]!
       if (output.mode !== 'fresh') continue
-      const array = new output.array(output.length)
+      const array = shared
+        ? new output.array(new SharedArrayBuffer(output.byteSize))
+        : new output.array(output.length)
       this.bridge.native.bindArray(slot.id, true, i, array)
       slot.fresh[i] = array
     }

@@ -4,50 +4,46 @@ import type { Descriptor } from './descriptor.js'
 import { TridentError, toError } from './errors.js'
 import { sameShape } from './layout.js'
 import type { ModelState } from './model-state.js'
+import type { ModelType } from './model-types.js'
 import type { Plan } from './plan.js'
-import {
-  type Inputs,
-  type OutputTarget,
-  type ReadRequest,
-  type Result,
-  readRequest,
-} from './request.js'
+import { type ReadRequest, readRequest } from './request.js'
 import type { AnyResult } from './results.js'
 import type { Server } from './server.js'
 import { Tensor } from './tensor.js'
+import type { Inputs, InputsForOne, OutputTarget, OutputTargets, Result } from './typed-models.js'
 
-export type PreparedOutputs = Readonly<Record<string, OutputTarget>>
+export type PreparedOutputs<M extends ModelType = ModelType> = OutputTargets<M>
 
-export interface PrepareOptions {
+export interface PrepareOptions<M extends ModelType = ModelType, O = PreparedOutputs<M>> {
   /** As the inputs of `infer`; BYTES only in regions. The buffers stay bound. */
-  inputs: Inputs
+  inputs: InputsForOne<M>
   /**
    * The memory that receives each output. Outputs not named here are not computed. Without
    * `outputs`, or with `true` for one, an array is allocated; the model must then leave only one
    * possible shape. What goes to 'device' gets new memory in every run, to be closed.
    */
-  outputs?: PreparedOutputs
+  outputs?: O
 }
 
 /** The outputs over memory that stays the same from run to run. */
-type BoundResult<O extends PreparedOutputs | undefined> = {
-  readonly [K in keyof Result<O> as K extends keyof O
+type BoundResult<O, M extends ModelType> = {
+  readonly [K in keyof Result<O, M> as K extends keyof O
     ? O[K] extends 'device'
       ? never
       : K
-    : K]: Result<O>[K]
+    : K]: Result<O, M>[K]
 }
 
 /**
  * A request whose names, shapes and buffers are bound: write the inputs into their arrays, run,
  * read the outputs from theirs. Holds memory of the model until closed.
  */
-export class Prepared<O extends PreparedOutputs | undefined = PreparedOutputs> {
+export class Prepared<O = PreparedOutputs, M extends ModelType = ModelType> {
   /**
    * The outputs by name, over the memory bound to them: the same objects after every run. Those
    * that go to 'device' are in the results of the runs only.
    */
-  readonly outputs: BoundResult<O>
+  readonly outputs: BoundResult<O, M>
 
   readonly #server: Server
   readonly #state: ModelState
@@ -96,7 +92,7 @@ export class Prepared<O extends PreparedOutputs | undefined = PreparedOutputs> {
     collected.register(this, this.#plan, this)
     try {
       this.#bound = this.#plan.bind(this.#request)
-      this.outputs = this.#bound as BoundResult<O>
+      this.outputs = this.#bound as BoundResult<O, M>
     } catch (error) {
       this.close()
       throw error
@@ -111,12 +107,12 @@ export class Prepared<O extends PreparedOutputs | undefined = PreparedOutputs> {
    *   where outputs go to 'device', these as well
    * @throws as `infer`; INVALID_ARG when a bound array was transferred away or resized
    */
-  sync(): Readonly<Result<O>> {
+  sync(): Readonly<Result<O, M>> {
     try {
       this.#checkIdle()
       this.#state.bridge.flush() // requests already made go first
       if (this.#plan.closed) this.#rebind()
-      return this.#plan.runBound(this.#bound) as Result<O>
+      return this.#plan.runBound(this.#bound) as Result<O, M>
     } catch (reason) {
       throw toError(reason, this.#state.name)
     }
@@ -128,7 +124,7 @@ export class Prepared<O extends PreparedOutputs | undefined = PreparedOutputs> {
    *
    * @returns and throws as `sync`; UNAVAILABLE while another run is under way
    */
-  async async(): Promise<Readonly<Result<O>>> {
+  async async(): Promise<Readonly<Result<O, M>>> {
     try {
       this.#checkIdle()
       this.#running = true
@@ -141,7 +137,7 @@ export class Prepared<O extends PreparedOutputs | undefined = PreparedOutputs> {
         const result = await new Promise<AnyResult>((resolve, reject) =>
           slot.submit(resolve, reject),
         )
-        return (this.#isAsBound(result) ? this.#bound : result) as Result<O>
+        return (this.#isAsBound(result) ? this.#bound : result) as Result<O, M>
       } finally {
         this.#running = false
       }

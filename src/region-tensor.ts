@@ -2,7 +2,7 @@ import { checkKeys } from './check-keys.js'
 import { type Datatype, datatypeInfo, typeName } from './datatypes.js'
 import { invalid } from './errors.js'
 import type { InPlace } from './request.js'
-import { elementCount, readShape } from './tensor.js'
+import { elementCount, type Fixed, readShape, type Shape } from './tensor.js'
 
 /** The same in every copy of this package that a process loads. */
 const brand = Symbol.for('trident.RegionTensor')
@@ -29,21 +29,16 @@ export interface RegionTensorOptions {
  * in place. Made by `SharedMemory.tensor()` and `Server.regionTensor()`. The region's size is
  * checked when the tensor is used.
  */
-export class RegionTensor<D extends Datatype = Datatype> {
+export class RegionTensor<D extends Datatype = Datatype, S extends Shape = readonly number[]> {
   readonly datatype: D
-  readonly shape: readonly number[]
+  readonly shape: Fixed<S>
   /** Bytes from the start of the region. */
   readonly offset: number
   readonly byteSize: number
   readonly #source: RegionSource
 
   /** @internal */
-  constructor(
-    source: RegionSource,
-    datatype: D,
-    shape: readonly number[],
-    options: RegionTensorOptions = {},
-  ) {
+  constructor(source: RegionSource, datatype: D, shape: Shape, options: RegionTensorOptions = {}) {
     const info = datatypeInfo(datatype)
     if (typeof options !== 'object' || options === null) {
       throw new TypeError(`options of a region tensor is an object, got ${typeName(options)}`)
@@ -51,7 +46,7 @@ export class RegionTensor<D extends Datatype = Datatype> {
     checkKeys(options, ['offset', 'byteSize'], 'a region tensor')
     this.#source = source
     this.datatype = datatype
-    this.shape = readShape(shape)
+    this.shape = readShape(shape as S)
     this.offset = readSize(options.offset ?? 0, 'offset')
     if (info.byteSize === 0) {
       if (options.byteSize === undefined) {

@@ -1,7 +1,6 @@
 // Reads what a user gives as the inputs and outputs of a request, and says what is wrong with it.
 import { types } from 'node:util'
 import type { Bridge } from './bridge.js'
-import type { CudaTensor } from './cuda-tensor.js'
 import {
   arrayName,
   type Datatype,
@@ -12,41 +11,10 @@ import {
 } from './datatypes.js'
 import type { Descriptor, TensorSpec } from './descriptor.js'
 import { invalid } from './errors.js'
+import { maybeExecutionView } from './execution-views.js'
 import { isForeignRegionTensor, type RegionSource, RegionTensor } from './region-tensor.js'
-import { elementCount, encodeBytes, isTensor, isTypedArray, type Tensor } from './tensor.js'
-
-/**
- * A tensor, or just its elements where the model leaves only one possible shape: all its
- * dimensions are fixed, or exactly one (the batch dimension counts) is variable and follows from
- * the number of elements.
- */
-export type InputValue = Tensor | RegionTensor | TypedArray | readonly (string | Uint8Array)[]
-export type Inputs = Readonly<Record<string, InputValue>>
-
-/**
- * Where an output goes: `true` for a new tensor, 'device' for one that stays in the memory of the
- * GPU which makes it, or memory that receives it.
- */
-export type OutputTarget = true | 'device' | Tensor | RegionTensor | TypedArray
-export type Outputs = readonly string[] | Readonly<Record<string, OutputTarget>>
-
-type ResultTensor<T extends OutputTarget> = T extends 'device'
-  ? CudaTensor
-  : T extends CudaTensor<infer D>
-    ? CudaTensor<D>
-    : T extends RegionTensor<infer D>
-      ? RegionTensor<D>
-      : T extends Tensor<infer D>
-        ? Tensor<D>
-        : Tensor
-
-/** Outputs by name. Those written to a region come back as the region tensor. */
-export type Result<O extends Outputs | undefined = undefined> =
-  O extends Readonly<Record<string, OutputTarget>>
-    ? keyof O extends never
-      ? Record<string, Tensor> // {} names none: all of the model's
-      : { [K in keyof O]: ResultTensor<O[K]> }
-    : Record<string, Tensor>
+import { elementCount, encodeBytes, isTensor, isTypedArray } from './tensor.js'
+import type { Inputs, Outputs } from './typed-models.js'
 
 /** Bytes that the backend reads or writes in place. */
 export interface InPlace {
@@ -69,6 +37,8 @@ export interface ReadInput {
   readonly data: TypedArray | null
   readonly byteSize: number
   readonly inPlace: InPlace | null
+  /** `data` is native memory, used in place as well. */
+  readonly isView: boolean
   /** The shape follows from the number of elements alone. */
   readonly bare: boolean
 }
@@ -117,7 +87,8 @@ function readInput(bridge: Bridge, model: Descriptor, name: string, value: unkno
   if (value instanceof RegionTensor) {
     const { shape, byteSize } = value
     const datatype = datatypeInfo(value.datatype)
-    return { name, datatype, shape, data: null, byteSize, inPlace: value.inPlace(), bare: false }
+    const inPlace = value.inPlace()
+    return { name, datatype, shape, data: null, byteSize, inPlace, isView: false, bare: false }
   }
   checkOwnRegion(what, value)
   const tensor = isTensor(value) ? value : null
@@ -135,8 +106,21 @@ function readInput(bridge: Bridge, model: Descriptor, name: string, value: unkno
   if (tensor) checkLength(what, shape, elements.length)
   const data = isTypedArray(elements) ? elements : encodeBytes(elements, what)
   const inPlace = isTypedArray(elements) ? sharedBytes(bridge, elements) : null
-  const { byteLength: byteSize } = data
-  return { name, datatype, shape, data: inPlace ? null : data, byteSize, inPlace, bare: !tensor }
+  return {
+    name,
+    datatype,
+    shape,
+    data: inPlace ? null : data,
+    byteSize: data.byteLength,
+    inPlace,
+    isView: isTypedArray(elements) && isView(bridge, elements),
+    bare: !tensor,
+  }
+}
+
+/** Native memory that a function was lent. */
+function isView(bridge: Bridge, array: TypedArray): boolean {
+  return maybeExecutionView(array) && bridge.native.isView(array)
 }
 
 /** The numbers of memory differ between copies of this package. */

@@ -1,6 +1,7 @@
 import { threadId } from 'node:worker_threads'
 import { checkKeys } from './check-keys.js'
 import { Failure, TridentError, toError } from './errors.js'
+import type { ModelType } from './model-types.js'
 import {
   type InferOptions,
   inferOptionNames,
@@ -8,9 +9,9 @@ import {
   readSequenceId,
   type SequenceOptions,
 } from './options.js'
-import type { Inputs, Outputs, Result } from './request.js'
 import type { AnyResult } from './results.js'
 import type { Reject, Resolve, Slot } from './slot.js'
+import type { Inputs, InputsForOne, Outputs, OutputsOf, Result } from './typed-models.js'
 
 export interface NewSequenceOptions {
   /** A number or string that no other sequence of the model has; made up unless given. */
@@ -18,7 +19,7 @@ export interface NewSequenceOptions {
 }
 
 /** Options of one request of a sequence: which sequence and version it is for is settled. */
-export type SequenceRequestOptions = Omit<InferOptions, 'sequence' | 'version'>
+export type SequenceRequestOptions<O = Outputs> = Omit<InferOptions<O>, 'sequence' | 'version'>
 
 const optionNames = inferOptionNames.filter((name) => name !== 'sequence' && name !== 'version')
 
@@ -40,7 +41,7 @@ export interface SequenceModel {
  * sequence starts, `end` that it is over. A sequence holds a slot of its model: end it or close it,
  * or the model takes the slot back when `maxSequenceIdleMicroseconds` have passed.
  */
-export class Sequence {
+export class Sequence<M extends ModelType = ModelType> {
   /** Its correlation id. */
   readonly id: number | bigint | string
 
@@ -64,24 +65,32 @@ export class Sequence {
    *
    * @returns and throws as `infer`; UNAVAILABLE when the sequence has ended or is closed
    */
-  async next<const O extends Outputs | undefined = undefined>(
-    inputs: Inputs,
-    options?: SequenceRequestOptions & { outputs?: O },
-  ): Promise<Result<O>> {
+  async next<const O extends Outputs<M> | undefined = undefined>(
+    inputs: InputsForOne<M>,
+    options?: SequenceRequestOptions<OutputsOf<O, M>>,
+  ): Promise<Result<O, M>> {
     try {
-      return (await this.#run(inputs, options, false)) as Result<O>
+      return (await this.#run(
+        inputs,
+        options as SequenceRequestOptions | undefined,
+        false,
+      )) as Result<O, M>
     } catch (reason) {
       throw toError(reason, this.#model.name)
     }
   }
 
   /** As `next`, for the last request. One that fails leaves the sequence as it was. */
-  async end<const O extends Outputs | undefined = undefined>(
-    inputs: Inputs,
-    options?: SequenceRequestOptions & { outputs?: O },
-  ): Promise<Result<O>> {
+  async end<const O extends Outputs<M> | undefined = undefined>(
+    inputs: InputsForOne<M>,
+    options?: SequenceRequestOptions<OutputsOf<O, M>>,
+  ): Promise<Result<O, M>> {
     try {
-      return (await this.#run(inputs, options, true)) as Result<O>
+      return (await this.#run(
+        inputs,
+        options as SequenceRequestOptions | undefined,
+        true,
+      )) as Result<O, M>
     } catch (reason) {
       throw toError(reason, this.#model.name)
     }

@@ -9,6 +9,7 @@ import type {
   SystemSharedMemoryRegion,
   SystemSharedMemoryStatus,
 } from './server-types.js'
+import type { Ranked, Shape } from './tensor.js'
 
 /** What a server knows of memory by name, as in Triton's extensions for shared memory. */
 export class ServerRegions {
@@ -96,12 +97,12 @@ export class ServerRegions {
   }
 
   /** A tensor in a registered region of either kind. The name is looked up when a request uses the tensor. */
-  regionTensor<D extends Datatype>(
+  regionTensor<D extends Datatype, const S extends Shape>(
     name: string,
     datatype: D,
-    shape: readonly number[],
+    shape: S,
     options: RegionTensorOptions = {},
-  ): RegionTensor<D> {
+  ): RegionTensor<D, Ranked<S>> {
     readText(name, 'name')
     return new RegionTensor({ memory: () => name }, datatype, shape, options)
   }

@@ -2,6 +2,7 @@
 // nobody refers to any more can be collected, and closed, while requests are still under way.
 import type { Bridge } from './bridge.js'
 import { Failure, TridentError, toError } from './errors.js'
+import { serverHost } from './function-models/server-host.js'
 import {
   type LogSettings,
   type LogSettingsUpdate,
@@ -244,6 +245,7 @@ export class ServerState {
           await this.bridge.run((task) => this.bridge.native.serverDelete(task, this.id))
         }
       } finally {
+        await serverHost(this.bridge).ended(this.id)
         await this.tracing.close()
         this.bridge.observers.delete(this.id)
         if (this.#privateRepository !== null) removePrivateRepository(this.#privateRepository)
@@ -253,7 +255,9 @@ export class ServerState {
       const reason = new Failure('UNAVAILABLE', 'the server is closed')
       for (const plan of [...this.#plans]) plan.abandon(reason)
       if (this.#tasks.size > 0) this.bridge.native.endLoads(this.id)
-      // What waits in queues ends now. What executes can't be stopped: the core goes after it.
+      // What waits in queues ends now, and functions with their threads. What else executes can't be
+      // stopped: the core goes after it.
+      void serverHost(this.bridge).endThreads(this.id)
       if (!(await this.#drained(graceMs))) {
         this.#whenIdle = () => {
           this.#whenIdle = null

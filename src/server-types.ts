@@ -3,8 +3,8 @@ import type { Datatype } from './datatypes.js'
 import type { ModelConfig } from './model-config.js'
 
 /** What `loadModel` takes beside a plain name. */
-export interface LoadModelOptions {
-  name: string
+export interface LoadModelOptions<N extends string = string> {
+  name: N
   /** Returns this version's Model instead of the one the version policy chooses. */
   version?: number
   /** Replaces the model's config.pbtxt for this load. */

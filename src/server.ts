@@ -3,6 +3,8 @@ import type { NativeQuestion } from './binding.js'
 import { checkKeys } from './check-keys.js'
 import { configFromJson } from './config.js'
 import { Failure, invalid, toError } from './errors.js'
+import { type BindConfig, readBinding } from './function-models/bind.js'
+import { serverHost } from './function-models/server-host.js'
 import type { LogSettings, LogSettingsUpdate } from './log-settings.js'
 import {
   type MetricFamily,
@@ -13,6 +15,7 @@ import {
 import { Model } from './model.js'
 import type { ModelConfig } from './model-config.js'
 import { readFlag, readObject, readPath, readText, readVersion } from './options.js'
+import type { Parent } from './parent.js'
 import { inUsersWords, readLoad, readModelNames } from './server-arguments.js'
 import { ServerRegions } from './server-regions.js'
 import { type ServerState, warnOfFailure } from './server-state.js'
@@ -26,6 +29,8 @@ import type {
 } from './server-types.js'
 import type { TraceSettingsUpdate } from './trace-settings.js'
 import type { TraceStatus } from './tracing.js'
+import type { FunctionsFor, TypeOfConfig } from './typed-functions.js'
+import type { ModelTypeOf } from './typed-models.js'
 
 /**
  * An inference server inside this process. Made by `createServer`; to be closed, with
@@ -52,7 +57,9 @@ export class Server extends ServerRegions {
    *   one of this name, NOT_FOUND when there is no `path`, INVALID_ARG for a wrong configuration, or
    *   the backend's own error; UNAVAILABLE when the model control mode does not allow it
    */
-  async loadModel(model: string | LoadModelOptions): Promise<Model> {
+  async loadModel<const N extends string>(
+    model: N | LoadModelOptions<N>,
+  ): Promise<Model<ModelTypeOf<N>>> {
     const { name, version, files, config, path, given } = readLoad(model)
     this.checkOpen()
     const state = this.#state
@@ -66,7 +73,7 @@ export class Server extends ServerRegions {
     } finally {
       state.invalidate(name)
     }
-    return this.model(name, version < 0 ? undefined : version)
+    return this.model(name as N, version < 0 ? undefined : version)
   }
 
   /**
@@ -147,15 +154,56 @@ export class Server extends ServerRegions {
    * @param version unless given, the one the model's version policy chooses for each request
    * @throws TridentError NOT_FOUND or UNAVAILABLE when there is none that can serve
    */
-  model(name: string, version?: number): Model {
+  model<const N extends string>(name: N, version?: number): Model<ModelTypeOf<N>> {
+    return this.modelFor(null, name, version)
+  }
+
+  /** A model whose requests are made for `parent`. @internal */
+  modelFor<const N extends string>(
+    parent: Parent | null,
+    name: N,
+    version?: number,
+  ): Model<ModelTypeOf<N>> {
     readText(name, 'name')
     const number = readVersion(version)
     this.checkOpen()
     try {
-      return new Model(this, this.#state.model(name, number))
+      return new Model(this, this.#state.model(name, number), parent)
     } catch (reason) {
       throw toError(reason, name)
     }
+  }
+
+  /**
+   * Serves a function as a model: requests to it go through queue, batching and statistics as those
+   * to any other. Binding anew replaces the model as loading anew does; `unloadModel` removes it.
+   *
+   * @param config the name and tensors, and whatever the configuration of a model can say
+   * @param functions a function, a wrapped one (`batch`, `sample`, `requests`), an object or class
+   *   with `execute` or `inference`, or a list of these, one for each instance
+   * @throws TypeError, RangeError: an argument of the wrong type; TridentError INVALID_ARG for a
+   *   wrong configuration, ALREADY_EXISTS when a repository has a model of this name, or what
+   *   `initialize` threw
+   */
+  async bind<const C extends BindConfig>(
+    config: C,
+    functions: FunctionsFor<NoInfer<C>>,
+  ): Promise<Model<TypeOfConfig<C>>> {
+    const { name, callables, json, given } = readBinding(config, functions)
+    this.checkOpen()
+    const state = this.#state
+    const { native } = state.bridge
+    try {
+      await serverHost(state.bridge).whileBound(callables, (key) =>
+        state.run((task) => native.loadProvidedModel(task, state.id, name, json(key))),
+      )
+      state.forgetCopies(name)
+    } catch (reason) {
+      throw toError(inUsersWords(reason, given), name)
+    } finally {
+      state.invalidate(name)
+    }
+    return this.model(name) as unknown as Model<TypeOfConfig<C>>
   }
 
   // Questions -------------------------------------------------------------------------------------

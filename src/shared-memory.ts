@@ -12,6 +12,7 @@ import {
   type RegionTensorOptions,
   readSize,
 } from './region-tensor.js'
+import type { Ranked, Shape } from './tensor.js'
 
 export interface SharedMemoryCreateOptions {
   /** Size of the region in bytes, more than 0. */
@@ -123,11 +124,11 @@ export class SharedMemory {
   }
 
   /** A tensor that lies in this region, as an input or output of requests. */
-  tensor<D extends Datatype>(
+  tensor<D extends Datatype, const S extends Shape>(
     datatype: D,
-    shape: readonly number[],
+    shape: S,
     options: RegionTensorOptions = {},
-  ): RegionTensor<D> {
+  ): RegionTensor<D, Ranked<S>> {
     this.#open()
     return new RegionTensor(this.source, datatype, shape, options)
   }

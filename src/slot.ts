@@ -1,9 +1,10 @@
 // One request under way.
-import type { NativeOption } from './binding.js'
+import { lost, type NativeOption } from './binding.js'
 import { type Completion, failed } from './bridge.js'
 import type { TypedArray } from './datatypes.js'
 import { Failure } from './errors.js'
 import type { Group } from './group.js'
+import type { Parent } from './parent.js'
 import type { Plan } from './plan.js'
 import type { RegionSource } from './region-tensor.js'
 import type { InPlace, ReadRequest } from './request.js'
@@ -34,6 +35,8 @@ export class Slot implements Completion {
   #once = false
   #timed = false
   #due = false
+  /** Has been, at least: the parent of a submission is forgotten when it ends. */
+  #hasParent = false
 
   constructor(
     plan: Plan,
@@ -93,6 +96,18 @@ export class Slot implements Completion {
     this.plan.bridge.native.setDeadline(this.id, microseconds)
   }
 
+  /** Once the inputs are there. @throws UNAVAILABLE when the request could only wait for itself */
+  setParent({ execution, request }: Parent): void {
+    this.#hasParent = true
+    this.plan.bridge.native.setParent(this.id, execution, request)
+  }
+
+  /** Otherwise the end of a submission does so. */
+  #forgetParent(): void {
+    if (this.#hasParent) this.plan.bridge.native.setParent(this.id, 0, 0)
+    this.#hasParent = false
+  }
+
   /** Submits; exactly one of the callbacks is called. */
   submit(resolve: Resolve, reject: Reject): void {
     this.#resolve = resolve
@@ -106,8 +121,10 @@ export class Slot implements Completion {
     if (reject === null) return
     this.#resolve = null
     this.#reject = null
-    if (this.plan.bridge.withdraw(this)) this.#finish(true)
-    else this.plan.bridge.native.cancel(this.id)
+    if (this.plan.bridge.withdraw(this)) {
+      this.#forgetParent()
+      this.#finish(true)
+    } else this.plan.bridge.native.cancel(this.id)
     reject(reason)
   }
 
@@ -151,6 +168,7 @@ export class Slot implements Completion {
     const outcome = bridge.inferSync(this, timeoutMs)
     if (outcome > failed) {
       bridge.adopt(this) // its completion is still to come
+      if (outcome === lost) throw lostFailure(this.plan)
       throw timedOut()
     }
     try {
@@ -171,6 +189,14 @@ export class Slot implements Completion {
     if (this.#due) this.setDeadline(0)
     this.plan.release(this, reusable && !this.#once)
   }
+}
+
+function lostFailure({ model }: Plan): Failure {
+  return new Failure(
+    'UNAVAILABLE',
+    `inferSync of model '${model.model}' would wait for the thread of a function that does not end, ` +
+      'and which only the event loop of this thread can end; use infer',
+  )
 }
 
 function sourceOf(inPlace: InPlace | null): RegionSource | null {

@@ -1,3 +1,4 @@
+import type { ModelType } from './model-types.js'
 import {
   checkOptions,
   type InferOptions,
@@ -6,14 +7,17 @@ import {
   readObject,
 } from './options.js'
 import { readSize } from './region-tensor.js'
+import type { OutputNames, OutputTargets } from './typed-models.js'
 
 /** Names, or for each name `true`, or 'device' for what stays in the memory of its GPU. */
-export type StreamOutputs = readonly string[] | Readonly<Record<string, true | 'device'>>
+export type StreamOutputs<M extends ModelType = ModelType> =
+  | OutputNames<M>
+  | { readonly [N in keyof OutputTargets<M>]: Extract<OutputTargets<M>[N], true | 'device'> }
 
 /** As the options of `infer`, but each response brings its own memory. */
-export interface StreamOptions extends Omit<InferOptions, 'outputs'> {
+export interface StreamOptions<O = StreamOutputs> extends Omit<InferOptions, 'outputs'> {
   /** The outputs wanted; all of the model's unless given. */
-  outputs?: StreamOutputs
+  outputs?: O
   /**
    * How many responses may wait for the reader; 64 unless given. When so many do, the thread that
    * sends them waits: with it, perhaps, other requests to the same instance.

@@ -1,15 +1,15 @@
 import type { NativeParameter, NativeResponse } from './binding.js'
 import { datatypeFromId } from './datatypes.js'
 import { Failure, type TridentError, toError } from './errors.js'
+import type { ModelType } from './model-types.js'
 import type { Plan } from './plan.js'
-import type { Result } from './request.js'
 import { type AnyResult, closeAll, deviceMemories, onDevice, setParameters } from './results.js'
-import type { StreamOutputs } from './stream-options.js'
 import type { StreamReader, StreamSlot } from './stream-slot.js'
 import { decodeBytes, elementCount, Tensor, trusted } from './tensor.js'
+import type { Result } from './typed-models.js'
 
 /** One response of a stream: the outputs by name. */
-export type StreamPart<O extends StreamOutputs | undefined = undefined> = Result<O>
+export type StreamPart<O = undefined, M extends ModelType = ModelType> = Result<O, M>
 
 type Value = AnyResult | TridentError
 type Step<T> = IteratorResult<T, undefined>

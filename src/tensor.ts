@@ -11,6 +11,17 @@ export const trusted = Symbol('trusted')
 /** More dimensions than any model has. */
 const maxRank = 32
 
+/** Sizes of dimensions. The empty tuple makes the compiler count those that are written inline. */
+export type Shape = readonly number[] | readonly []
+
+/** As Readonly<S>, and an array whatever S is: also where it is any, after an `instanceof`. */
+export type Fixed<S extends Shape> = { readonly [I in keyof S]: S[I] }
+
+/** Any shape of as many dimensions as `S` has, as far as that is known. */
+export type Ranked<S extends Shape> = number extends S['length']
+  ? readonly number[]
+  : { -readonly [I in keyof S]: number }
+
 /**
  * A tensor: elements of one datatype in row-major order, and a shape. The shape is fixed; `data`
  * is the array given, not a copy, and its elements may change.
@@ -20,17 +31,17 @@ const maxRank = 32
  * new Tensor('BYTES', ['one', 'two'], [2])
  * ```
  */
-export class Tensor<D extends Datatype = Datatype> {
+export class Tensor<D extends Datatype = Datatype, S extends Shape = readonly number[]> {
   readonly datatype: D
   readonly data: ArrayOf[D]
   /** With the batch dimension first, when the model has one. */
-  readonly shape: readonly number[]
+  readonly shape: Fixed<S>
 
   /**
    * @throws TypeError when an argument has the wrong type; TridentError (INVALID_ARG) when `data`
    *   does not have as many elements as `shape` says
    */
-  constructor(datatype: D, data: ArrayOf[D], shape: readonly number[], trust?: typeof trusted) {
+  constructor(datatype: D, data: ArrayOf[D], shape: S, trust?: typeof trusted) {
     this.datatype = datatype
     this.data = data
     if (trust === trusted) {
@@ -42,11 +53,14 @@ export class Tensor<D extends Datatype = Datatype> {
   }
 
   /** A BYTES tensor of UTF-8 strings; one dimension when no shape is given. */
-  static fromStrings(strings: readonly string[], shape?: readonly number[]): Tensor<'BYTES'> {
+  static fromStrings<S extends Shape = [number]>(
+    strings: readonly string[],
+    shape?: S,
+  ): Tensor<'BYTES', S> {
     if (!Array.isArray(strings)) {
       throw new TypeError(`strings is an array of strings, got ${typeName(strings)}`)
     }
-    return new Tensor('BYTES', strings, shape ?? [strings.length])
+    return new Tensor('BYTES', strings, shape ?? ([strings.length] as unknown as S))
   }
 
   /** The elements of a BYTES tensor as UTF-8 strings. */
@@ -71,7 +85,7 @@ export function isTensor(value: unknown): value is Tensor {
 }
 
 /** Copies and freezes a shape; a TypeError or RangeError when it is none. */
-export function readShape(shape: readonly number[]): readonly number[] {
+export function readShape<S extends Shape>(shape: S): Fixed<S> {
   if (!Array.isArray(shape)) {
     throw new TypeError(`a shape is an array of numbers, got ${typeName(shape)}`)
   }
@@ -86,7 +100,7 @@ export function readShape(shape: readonly number[]): readonly number[] {
       throw new RangeError(`a dimension is a non-negative integer, got ${dim} in [${shape}]`)
     }
   }
-  return Object.freeze([...shape])
+  return Object.freeze([...shape]) as unknown as Fixed<S>
 }
 
 /** Elements in a tensor of this shape; an INVALID_ARG error when that is no safe integer. */

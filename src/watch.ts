@@ -2,6 +2,7 @@
 import { addAbortHandler, removeAbortHandler } from './abort.js'
 import { Failure } from './errors.js'
 import type { Timeout } from './options.js'
+import type { Parent } from './parent.js'
 import type { Slot } from './slot.js'
 
 export function neverTimesOut(): Failure {
@@ -19,13 +20,24 @@ export function timedOutFailure(model: string, timeout: Timeout | null): Failure
   )
 }
 
-/** Abandons the request when its signal or timeout says so. Returns what stops the watch. */
+export const givenUpFailure = new Failure(
+  'CANCELLED',
+  'the request that this one was made for has been given up',
+)
+
+/**
+ * Abandons the request when its signal or timeout says so, or nobody waits for what it was made
+ * for. Returns what stops the watch.
+ */
 export function watch(
   slot: Slot,
   signal: AbortSignal | undefined,
   timeout: Timeout | null,
   model: string,
+  parent: Parent | null,
 ): () => void {
+  const onGivenUp = (): void => slot.abandon(givenUpFailure)
+  parent?.whenGivenUp(onGivenUp)
   const onAbort = (): void => slot.abandon(cancelled(signal!))
   if (signal !== undefined) addAbortHandler(signal, onAbort)
   const timer =
@@ -34,6 +46,7 @@ export function watch(
       : setTimeout(() => slot.abandon(timedOutFailure(model, timeout)), timeout.milliseconds)
   return () => {
     clearTimeout(timer)
+    parent?.forget(onGivenUp)
     if (signal !== undefined) removeAbortHandler(signal, onAbort)
   }
 }

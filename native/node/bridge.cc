@@ -17,21 +17,9 @@ napi_ref Reference(napi_env env, napi_value value) {
   return reference;
 }
 
-napi_value Property(napi_env env, napi_value object, const char* name) {
-  napi_value value = nullptr;
-  napi_get_named_property(env, object, name, &value);
-  return value;
-}
-
-// How long `slot` may run on this thread. A stream's backend waits for its consumer, which is this
-// thread.
-uint64_t InlineBudgetOf(const RequestSlot& slot) {
-  return slot.stream == nullptr ? slot.plan->server->inline_budget_ns : 0;
-}
-
 }  // namespace
 
-Bridge::Bridge() : queue_(Wake, this), copier_(&queue_, &pool_, &staging) {}
+Bridge::Bridge() : functions(&queue_), queue_(Wake, this), copier_(&queue_, &pool_, &staging) {}
 Bridge::~Bridge() = default;
 
 napi_value Bridge::Create(napi_env env, napi_callback_info info) {
@@ -48,9 +36,9 @@ napi_value Bridge::Create(napi_env env, napi_callback_info info) {
   }
   napi_value object = nullptr;
   napi_create_object(env, &object);
-  for (const auto* methods :
-       {&PlanMethods(), &InferMethods(), &StreamMethods(), &ServerMethods(), &RegionMethods(),
-        &CudaMethods(), &MetricsMethods(), &TraceMethods()}) {
+  for (const auto* methods : {&PlanMethods(), &InferMethods(), &StreamMethods(), &ServerMethods(),
+                              &RegionMethods(), &CudaMethods(), &MetricsMethods(), &TraceMethods(),
+                              &FunctionMethods(), &IsolatedMethods()}) {
     for (const Method& method : *methods) {
       napi_value function = nullptr;
       napi_create_function(env, method.name, NAPI_AUTO_LENGTH, method.call, bridge, &function);
@@ -83,17 +71,18 @@ bool Bridge::Start(napi_env env, napi_value callbacks, napi_value submissions,
   }
   shared_arrays_[0] = Reference(env, submissions);
   shared_arrays_[1] = Reference(env, completions);
-  on_completions_ = Reference(env, Property(env, callbacks, "completions"));
-  on_ready_ = Reference(env, Property(env, callbacks, "ready"));
-  on_task_ = Reference(env, Property(env, callbacks, "task"));
-  on_log_ = Reference(env, Property(env, callbacks, "log"));
-  on_model_event_ = Reference(env, Property(env, callbacks, "modelEvent"));
-  on_device_event_ = Reference(env, Property(env, callbacks, "deviceEvent"));
-  on_traces_ = Reference(env, Property(env, callbacks, "traces"));
-  on_traced_ = Reference(env, Property(env, callbacks, "traced"));
-  on_more_ = Reference(env, Property(env, callbacks, "more"));
-  on_tracing_over_ = Reference(env, Property(env, callbacks, "tracingOver"));
-  new_error_ = Reference(env, Property(env, callbacks, "error"));
+  on_completions_ = MemberReference(env, callbacks, "completions");
+  on_ready_ = MemberReference(env, callbacks, "ready");
+  on_task_ = MemberReference(env, callbacks, "task");
+  on_log_ = MemberReference(env, callbacks, "log");
+  on_model_event_ = MemberReference(env, callbacks, "modelEvent");
+  on_device_event_ = MemberReference(env, callbacks, "deviceEvent");
+  on_traces_ = MemberReference(env, callbacks, "traces");
+  on_traced_ = MemberReference(env, callbacks, "traced");
+  on_more_ = MemberReference(env, callbacks, "more");
+  on_tracing_over_ = MemberReference(env, callbacks, "tracingOver");
+  functions.Start(env, callbacks);
+  new_error_ = MemberReference(env, callbacks, "error");
   // After the thread-safe function, whose own hook must run after ours: hooks run last to first.
   napi_add_env_cleanup_hook(env, OnEnvironmentEnd, this);
   return true;
@@ -133,119 +122,6 @@ Status Bridge::AskTask(int32_t task, std::function<Result<TaskAnswer>()> work) {
   return Status::Ok();
 }
 
-// Submission --------------------------------------------------------------------------------------
-
-void Bridge::Complete(RequestSlot* slot) {
-  slot->in_flight = false;
-  --in_flight_;
-  completions_[2 * completion_count_] = slot->id;
-  completions_[2 * completion_count_ + 1] = static_cast<int32_t>(slot->outcome);
-  ++completion_count_;
-}
-
-// Has a request traced that was armed, if it is one of those to be.
-void Bridge::Trace(RequestSlot* slot) {
-  ServerHandle& server = *slot->plan->server;
-  slot->trace = server.tracing->Sample(slot->plan->model);
-  if (slot->trace == nullptr) return;
-  (void)TakeError(TRITONSERVER_TridentInferenceRequestSetTrace(slot->request, slot->trace));
-  uint64_t id = 0;
-  (void)TakeError(TRITONSERVER_InferenceTraceId(slot->trace, &id));
-  napi_value arguments[] = {FromInt32(env_, slot->id), FromNumber(env_, static_cast<double>(id))};
-  Call(on_traced_, 2, arguments);
-  server.UpdateTracing();
-  if (server.tracing != nullptr) return;
-  napi_value id_of_server = FromInt32(env_, server.id);
-  Call(on_tracing_over_, 1, &id_of_server);
-}
-
-uint32_t Bridge::Submit(uint32_t count, bool may_inline) {
-  completion_count_ = 0;
-  count = std::min(count, list_capacity_);
-  for (uint32_t i = 0; i < count; ++i) {
-    RequestSlot* slot = slot_table.Find(submissions_[i]);
-    if (slot == nullptr || slot->in_flight) continue;
-    Status status = slot->Arm();
-    ++in_flight_;
-    slot->in_flight = true;
-    if (!status.ok()) {
-      slot->Refuse(std::move(status));
-      Complete(slot);
-      continue;
-    }
-    if (slot->plan->server->tracing != nullptr) Trace(slot);
-    // One batch at most runs here, the last: the others are on their way by then.
-    if (!group_.empty() && slot->plan->server != group_.front()->plan->server) {
-      SubmitGroup(/*may_inline=*/false);
-    }
-    group_.push_back(slot);
-  }
-  if (!group_.empty()) SubmitGroup(may_inline);
-  UpdateKeepAlive();
-  return completion_count_;
-}
-
-// Submits `group_`, whose requests are for one server, and empties it. An accepted slot belongs to
-// the core: only those refused, and those that have run on this thread, may be touched. A stream
-// among them keeps the others from this thread, too: they share one call and its budget.
-void Bridge::SubmitGroup(bool may_inline) {
-  uint64_t budget_ns = may_inline ? UINT64_MAX : 0;
-  group_requests_.clear();
-  for (RequestSlot* slot : group_) {
-    budget_ns = std::min(budget_ns, InlineBudgetOf(*slot));
-    group_requests_.push_back(slot->request);
-  }
-  if (budget_ns > 0) {
-    for (RequestSlot* slot : group_) queue_.Await(slot);
-  }
-  group_errors_.assign(group_.size(), nullptr);
-  TRITONSERVER_TridentServerInferAsyncMany(
-      group_.front()->plan->server->server.load(), group_requests_.data(),
-      static_cast<uint32_t>(group_.size()), budget_ns, group_errors_.data());
-  size_t accepted = 0;
-  for (size_t i = 0; i < group_.size(); ++i) {
-    if (group_errors_[i] == nullptr) {
-      group_[accepted++] = group_[i];
-    } else {
-      group_[i]->Refuse(TakeError(group_errors_[i]));
-      Complete(group_[i]);
-    }
-  }
-  group_.resize(accepted);
-  if (budget_ns > 0) {
-    queue_.TakeOver(&group_);
-    for (RequestSlot* slot : group_) Complete(slot);
-  }
-  group_.clear();
-}
-
-int32_t Bridge::InferSync(RequestSlot* slot, double timeout_ms) {
-  const auto failed = [slot](Status status) {
-    slot->in_flight = false;
-    slot->Refuse(std::move(status));
-    return static_cast<int32_t>(slot->outcome);
-  };
-  if (Status status = slot->Arm(); !status.ok()) return failed(std::move(status));
-  if (slot->plan->server->tracing != nullptr) Trace(slot);
-  queue_.Await(slot);
-  const uint64_t deadline_ns =
-      timeout_ms > 0 ? NowNs() + static_cast<uint64_t>(timeout_ms * 1e6) : 0;
-  // What executes here can't be interrupted: with a timeout only what is known to be short does.
-  const uint64_t budget_ns = timeout_ms > 0 ? InlineBudgetOf(*slot) : UINT64_MAX;
-  bool ran_inline = false;
-  TRITONSERVER_Error* error = TRITONSERVER_TridentServerInferInline(
-      slot->plan->server->server.load(), slot->request, budget_ns, &ran_inline);
-  if (error != nullptr) return failed(TakeError(error));
-  if (!queue_.Wait(slot, deadline_ns)) {
-    ++in_flight_;
-    (void)TakeError(TRITONSERVER_InferenceRequestCancel(slot->request));
-    UpdateKeepAlive();
-    return kTimedOut;
-  }
-  slot->in_flight = false;
-  return static_cast<int32_t>(slot->outcome);
-}
-
 // The way back ------------------------------------------------------------------------------------
 
 void Bridge::Wake(void* bridge) {
@@ -262,19 +138,37 @@ void Bridge::TellMore() {
   Drain();
 }
 
+Bridge::Collecting::~Collecting() {
+  if (bridge_->queue_.EndCollecting()) bridge_->AskForAnotherTurn();
+  if (!bridge_->queue_.collecting()) bridge_->UpdateKeepAlive();
+}
+
+void Bridge::Settle() {
+  functions.Run(kMaxRunsPerTurn);
+  completion_count_ = 0;
+  TakeEnded();
+  if (completion_count_ == 0) return;
+  napi_value count = FromInt32(env_, static_cast<int32_t>(completion_count_));
+  Call(on_completions_, 1, &count);
+}
+
 // Another wake would come within this turn of the event loop.
 void Bridge::AskForAnotherTurn() {
-  if (!std::exchange(more_to_tell_, true)) Call(on_more_, 0, nullptr);
+  if (more_to_tell_) return;
+  more_to_tell_ = Call(on_more_, 0, nullptr);
+  if (!more_to_tell_) Wake(this);
 }
 
 void Bridge::Drain() {
+  const Collecting collecting(this);
+  functions.Run(kMaxRunsPerTurn);
   queue_.Swap();
   DrainReady();
   DrainSlots();
   DrainEvents();  // before the end of the task they come from
+  functions.Tell();
   DrainTasks();
   DrainLogs();
-  UpdateKeepAlive();
 }
 
 void Bridge::DrainReady() {
@@ -361,17 +255,17 @@ void Bridge::DrainLogs() {
   }
 }
 
-void Bridge::Call(napi_ref callback, size_t count, const napi_value* arguments) {
+bool Bridge::Call(napi_ref callback, size_t count, const napi_value* arguments) {
   napi_value function = nullptr;
   napi_value undefined = nullptr;
   napi_get_reference_value(env_, callback, &function);
   napi_get_undefined(env_, &undefined);
   // An exception, or a terminating worker, ends the turn: every later call fails by itself.
-  napi_call_function(env_, undefined, function, count, arguments, nullptr);
+  return napi_call_function(env_, undefined, function, count, arguments, nullptr) == napi_ok;
 }
 
 void Bridge::UpdateKeepAlive() {
-  const bool wanted = in_flight_ > 0;
+  const bool wanted = in_flight_ > 0 || functions.under_way() > 0;
   if (wanted == keeps_alive_) return;
   keeps_alive_ = wanted;
   if (wanted) {

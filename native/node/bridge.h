@@ -12,6 +12,7 @@
 #include "memory/shared_memory.h"
 #include "node/completion_queue.h"
 #include "node/cuda_copier.h"
+#include "node/function_runner.h"
 #include "node/metric_handles.h"
 #include "node/request_slot.h"
 #include "node/server_handle.h"
@@ -38,6 +39,24 @@ struct NamedMemory {
  *
  * JS keeps the event loop alive only while something is in flight. JS thread only. */
 class Bridge {
+  // This thread looks at what it pushes to the queue, by the end of the scope or in the next turn.
+  class Collecting {
+   public:
+    explicit Collecting(Bridge* bridge)
+        : bridge_(bridge), is_outermost_(!bridge->queue_.collecting()) {
+      bridge->queue_.BeginCollecting();
+    }
+    ~Collecting();
+    Collecting(const Collecting&) = delete;
+    Collecting& operator=(const Collecting&) = delete;
+
+    bool is_outermost() const { return is_outermost_; }
+
+   private:
+    Bridge* const bridge_;
+    const bool is_outermost_;
+  };
+
  public:
   // createBridge(callbacks, submissions, completions): the object whose methods are the addon.
   static napi_value Create(napi_env env, napi_callback_info info);
@@ -65,12 +84,32 @@ class Bridge {
   // already; these are listed as completions. `may_inline`: short ones may run on this thread.
   uint32_t Submit(uint32_t count, bool may_inline);
   // Runs one request to its end on this thread, or waits for the thread that does. Returns its
-  // outcome, or kTimedOut: then the request is cancelled and comes back as a completion.
+  // outcome, or one of these: then the request is cancelled and comes back as a completion.
   static constexpr int32_t kTimedOut = 3;
+  static constexpr int32_t kLost = 4;  // it waits for a thread that only the event loop can end
   int32_t InferSync(RequestSlot* slot, double timeout_ms);
+
+  // `slot` is a call of the execution `caller`, or of nobody's (0), until it has ended.
+  static void BeginCall(RequestSlot* slot, int64_t caller);
 
   // For the facade, in the turn of the event loop after it was told that there is more.
   void TellMore();
+
+  // The scope of a call from JS in which requests end or executions arrive: the outermost of those
+  // that are nested settles and begins them at its end, without a turn of the event loop.
+  class Settling {
+   public:
+    explicit Settling(Bridge* bridge) : bridge_(bridge), collecting_(bridge) {}
+    ~Settling() {
+      if (collecting_.is_outermost()) bridge_->Settle();
+    }
+    Settling(const Settling&) = delete;
+    Settling& operator=(const Settling&) = delete;
+
+   private:
+    Bridge* const bridge_;
+    const Collecting collecting_;
+  };
 
   Table<RequestPlan> plan_table;
   Table<RequestSlot> slot_table;
@@ -81,9 +120,11 @@ class Bridge {
   TRITONSERVER_ResponseAllocator* allocator = nullptr;
   Staging staging;
   CudaBlocks blocks;
+  FunctionRunner functions;
 
  private:
   static constexpr uint32_t kMaxPerTurn = 256;
+  static constexpr int kMaxRunsPerTurn = 16;  // of functions
 
   Bridge();
   ~Bridge();
@@ -103,11 +144,20 @@ class Bridge {
   void Tell(const FinishedTraces& traces);
   void DrainTasks();
   void DrainLogs();
-  void Call(napi_ref callback, size_t count, const napi_value* arguments);
+  // False when it can't be called, or throws.
+  bool Call(napi_ref callback, size_t count, const napi_value* arguments);
   void UpdateKeepAlive();
 
   void Trace(RequestSlot* slot);
-  void SubmitGroup(bool may_inline);
+  void SubmitGroup(bool may_inline, std::vector<RequestSlot*>* ended);
+  void RefuseHeld();
+  enum class Waited { kEnded, kTimedOut, kLost };
+  Waited WaitFor(RequestSlot* slot, uint64_t call, uint64_t deadline_ns, Status* stuck);
+  Status EndIfStuck(RequestSlot* slot, uint64_t call);
+  // Begins what waits, and settles what has ended.
+  void Settle();
+  // What has ended without a swap of the queue, as completions.
+  void TakeEnded();
   void Complete(RequestSlot* slot);
   void End();
 
@@ -136,7 +186,7 @@ class Bridge {
   int in_flight_ = 0;  // requests and tasks
   bool keeps_alive_ = false;
   bool more_to_tell_ = false;        // and the facade knows
-  std::vector<RequestSlot*> group_;  // armed, to be submitted together
+  std::vector<RequestSlot*> group_;  // armed, to be submitted together; then what may run here
   std::vector<TRITONSERVER_InferenceRequest*> group_requests_;
   std::vector<TRITONSERVER_Error*> group_errors_;
   CudaCopier copier_;
@@ -156,5 +206,7 @@ const std::vector<Method>& RegionMethods();
 const std::vector<Method>& CudaMethods();
 const std::vector<Method>& MetricsMethods();
 const std::vector<Method>& TraceMethods();
+const std::vector<Method>& FunctionMethods();
+const std::vector<Method>& IsolatedMethods();
 
 }  // namespace trident

@@ -11,6 +11,7 @@ namespace trident {
 // A request that executes can't be stopped, only waited for: its buffers belong to this
 // environment and are about to go.
 void Bridge::End() {
+  functions.End();
   for (const auto& slot : slot_table.all()) {
     if (slot != nullptr && slot->in_flight) {
       (void)TakeError(TRITONSERVER_InferenceRequestCancel(slot->request));
@@ -34,6 +35,9 @@ void Bridge::End() {
     ServerEvent event;
     while (queue_.NextEvent(&event)) {
     }
+    FunctionEvent function_event;
+    while (queue_.NextFunctionEvent(&function_event)) {
+    }
     int32_t ready = 0;
     while (queue_.NextReady(&ready)) {
     }
@@ -41,7 +45,7 @@ void Bridge::End() {
   slot_table.Clear();
   plan_table.Clear();
   for (const auto& server : server_table.all()) {
-    if (server == nullptr) continue;
+    if (server == nullptr || server->attached) continue;
     if (!server->private_repository.empty()) {
       std::error_code ignored;
       std::filesystem::remove_all(server->private_repository, ignored);

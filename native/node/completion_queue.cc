@@ -1,18 +1,24 @@
 #include "node/completion_queue.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "node/request_slot.h"
 
 namespace trident {
 
+bool CompletionQueue::NeedsWake() {
+  const bool it_looks = std::this_thread::get_id() == js_thread_ && collecting_ > 0;
+  return !it_looks && !std::exchange(woken_, true);
+}
+
 template <typename T>
-void CompletionQueue::Append(std::vector<T>& list, T item) {
+void CompletionQueue::Append(T& list, typename T::value_type item) {
   bool wake = false;
   {
     MutexLock lock(mutex_);
     list.push_back(std::move(item));
-    wake = !std::exchange(woken_, true);
+    wake = NeedsWake();
     if (someone_waits_) arrived_.NotifyAll();
   }
   if (wake) wake_(wake_context_);
@@ -25,7 +31,7 @@ void CompletionQueue::Push(RequestSlot* slot) {
     slot->ended = true;
     if (!slot->awaited) {
       slots_.push_back(slot);
-      wake = !std::exchange(woken_, true);
+      wake = NeedsWake();
     }
     if (someone_waits_) arrived_.NotifyAll();
   }
@@ -35,6 +41,10 @@ void CompletionQueue::Push(RequestSlot* slot) {
 void CompletionQueue::Push(TaskResult result) { Append(tasks_, std::move(result)); }
 void CompletionQueue::Push(LogLine line) { Append(logs_, std::move(line)); }
 void CompletionQueue::Push(ServerEvent event) { Append(events_, std::move(event)); }
+void CompletionQueue::Push(FunctionEvent event) { Append(function_events_, std::move(event)); }
+void CompletionQueue::Push(std::shared_ptr<FunctionExecution> execution) {
+  Append(executions_, std::move(execution));
+}
 void CompletionQueue::PushReady(int32_t slot) { Append(ready_, slot); }
 
 template <typename T>
@@ -58,8 +68,9 @@ bool CompletionQueue::Swap() {
   taken_logs_.TakeFrom(logs_);
   taken_ready_.TakeFrom(ready_);
   taken_events_.TakeFrom(events_);
+  taken_function_events_.TakeFrom(function_events_);
   return !taken_slots_.empty() || !taken_tasks_.empty() || !taken_logs_.empty() ||
-         !taken_ready_.empty() || !taken_events_.empty();
+         !taken_ready_.empty() || !taken_events_.empty() || !taken_function_events_.empty();
 }
 
 RequestSlot* CompletionQueue::NextSlot() {
@@ -90,23 +101,66 @@ bool CompletionQueue::NextEvent(ServerEvent* event) {
   return true;
 }
 
+bool CompletionQueue::NextFunctionEvent(FunctionEvent* event) {
+  if (taken_function_events_.empty()) return false;
+  *event = std::move(taken_function_events_.items[taken_function_events_.next++]);
+  return true;
+}
+
+std::shared_ptr<FunctionExecution> CompletionQueue::NextExecution() {
+  MutexLock lock(mutex_);
+  if (executions_.empty()) return nullptr;
+  std::shared_ptr<FunctionExecution> execution = std::move(executions_.front());
+  executions_.pop_front();
+  return execution;
+}
+
+bool CompletionQueue::EndCollecting() {
+  if (--collecting_ > 0) return false;
+  MutexLock lock(mutex_);
+  const bool left = !slots_.empty() || !tasks_.empty() || !logs_.empty() || !ready_.empty() ||
+                    !events_.empty() || !function_events_.empty() || !executions_.empty();
+  return left && !std::exchange(woken_, true);
+}
+
+void CompletionQueue::TakeEnded(std::vector<RequestSlot*>* slots, size_t limit) {
+  MutexLock lock(mutex_);
+  const auto count = static_cast<ptrdiff_t>(std::min(limit, slots_.size()));
+  slots->insert(slots->end(), slots_.begin(), slots_.begin() + count);
+  slots_.erase(slots_.begin(), slots_.begin() + count);
+}
+
 void CompletionQueue::Await(RequestSlot* slot) {
   slot->awaited = true;  // not submitted yet: nobody else looks at it
 }
 
-bool CompletionQueue::Wait(RequestSlot* slot, uint64_t deadline_ns) {
+CompletionQueue::Waited CompletionQueue::Wait(RequestSlot* slot, uint64_t deadline_ns) {
   MutexLock lock(mutex_);
   someone_waits_ = true;
+  Waited waited = Waited::kEnded;
   while (!slot->ended) {
-    if (deadline_ns == 0) {
-      arrived_.Wait(mutex_);
-    } else if (!arrived_.WaitUntil(mutex_, deadline_ns)) {
+    if (!executions_.empty()) {
+      waited = Waited::kExecution;
+      break;
+    }
+    if (!arrived_.WaitUntil(mutex_, deadline_ns)) {
+      waited = slot->ended ? Waited::kEnded : Waited::kTimedOut;
       break;
     }
   }
   someone_waits_ = false;
-  slot->awaited = false;
+  return waited;
+}
+
+bool CompletionQueue::HasEnded(const RequestSlot* slot) {
+  MutexLock lock(mutex_);
   return slot->ended;
+}
+
+void CompletionQueue::Leave(RequestSlot* slot) {
+  MutexLock lock(mutex_);
+  slot->awaited = false;
+  if (slot->ended) slots_.push_back(slot);
 }
 
 void CompletionQueue::TakeOver(std::vector<RequestSlot*>* slots) {

@@ -1,15 +1,18 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <variant>
 #include <vector>
 
 #include "base/mutex.h"
 #include "base/status.h"
+#include "node/function_home.h"
 
 namespace trident {
 
@@ -73,7 +76,7 @@ class CompletionQueue {
  public:
   using WakeFn = void (*)(void* context);
 
-  // `wake` is called without the lock held, from any thread.
+  // On the JS thread. `wake` is called without the queue's lock held, from any thread.
   CompletionQueue(WakeFn wake, void* context) : wake_(wake), wake_context_(context) {}
 
   // A request has its final response and is back from the core. Wakes whoever waits for this very
@@ -82,6 +85,8 @@ class CompletionQueue {
   void Push(TaskResult result);
   void Push(LogLine line);
   void Push(ServerEvent event);
+  void Push(FunctionEvent event);
+  void Push(std::shared_ptr<FunctionExecution> execution);
   // The stream of slot number `slot`, found empty before, has a response; always before its end.
   void PushReady(int32_t slot);
 
@@ -94,27 +99,48 @@ class CompletionQueue {
   bool NextLog(LogLine* line);
   bool NextReady(int32_t* slot);
   bool NextEvent(ServerEvent* event);
+  bool NextFunctionEvent(FunctionEvent* event);
   // JS thread only. The last swap has left something for NextTask.
   bool has_task() const { return !taken_tasks_.empty(); }
 
+  // JS thread only. Executions need no swap: they may be looked for at any time. Null: none waits.
+  std::shared_ptr<FunctionExecution> NextExecution();
+
+  // JS thread only; may be nested. Until the outermost end, what this thread itself pushes wakes
+  // nobody, since it is about to look.
+  void BeginCollecting() { ++collecting_; }
+  // True when something is left, of which nobody has been told, at the outermost end.
+  bool EndCollecting();
+  bool collecting() const { return collecting_ > 0; }
+  // JS thread only. Moves up to `limit` slots that have ended to `slots`, without a swap.
+  void TakeEnded(std::vector<RequestSlot*>* slots, size_t limit);
+
   // JS thread only. Says of an armed slot that its end is to be waited for, not queued.
   void Await(RequestSlot* slot);
-  // Waits for a slot given to Await. False when `deadline_ns` (0: never) came first; the slot is
-  // queued when it ends.
-  bool Wait(RequestSlot* slot, uint64_t deadline_ns);
+  // Waits for a slot given to Await, or until `deadline_ns` (kNever: no limit), or until an
+  // execution waits for this thread.
+  enum class Waited { kEnded, kTimedOut, kExecution };
+  Waited Wait(RequestSlot* slot, uint64_t deadline_ns);
+  bool HasEnded(const RequestSlot* slot);
+  // A slot given to Await that has not ended is queued when it does.
+  void Leave(RequestSlot* slot);
   // Ends the wait for slots given to Await: leaves those in `slots` that have ended already; the
   // others are queued when they end.
   void TakeOver(std::vector<RequestSlot*>* slots);
 
-  // For the end of the environment: waits until something arrives.
+  // For the end of the environment: waits until a slot or a task does.
   void WaitForAny();
 
  private:
   template <typename T>
-  void Append(std::vector<T>& list, T item) EXCLUDES(mutex_);
+  void Append(T& list, typename T::value_type item) EXCLUDES(mutex_);
+  // Whether the JS thread has to be told of what has just been pushed.
+  bool NeedsWake() REQUIRES(mutex_);
 
   const WakeFn wake_;
   void* const wake_context_;
+  const std::thread::id js_thread_ = std::this_thread::get_id();
+  int collecting_ = 0;  // JS thread only
 
   Mutex mutex_;
   CondVar arrived_;
@@ -125,6 +151,8 @@ class CompletionQueue {
   std::vector<LogLine> logs_ GUARDED_BY(mutex_);
   std::vector<int32_t> ready_ GUARDED_BY(mutex_);
   std::vector<ServerEvent> events_ GUARDED_BY(mutex_);
+  std::vector<FunctionEvent> function_events_ GUARDED_BY(mutex_);
+  std::deque<std::shared_ptr<FunctionExecution>> executions_ GUARDED_BY(mutex_);
 
   // The JS thread's side of the swap.
   template <typename T>
@@ -139,6 +167,7 @@ class CompletionQueue {
   Taken<LogLine> taken_logs_;
   Taken<int32_t> taken_ready_;
   Taken<ServerEvent> taken_events_;
+  Taken<FunctionEvent> taken_function_events_;
 };
 
 }  // namespace trident

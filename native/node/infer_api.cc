@@ -82,6 +82,9 @@ napi_value BindArray(napi_env env, napi_callback_info info) {
   if (index >= (call.Bool(1) ? slot->outputs : slot->inputs).size()) {
     return call.Throw(NoSuch("such tensor"));
   }
+  if (auto keeper = call.bridge().functions.views().KeeperOf(bytes.data)) {
+    slot->keepers.push_back(std::move(keeper));
+  }
   return call.ThrowIfError(call.Bool(1) ? slot->BindOutput(index, bytes.data, bytes.byte_size)
                                         : slot->BindInput(index, bytes.data, bytes.byte_size));
 }

@@ -89,6 +89,14 @@ std::vector<int64_t> ToShape(napi_env env, napi_value array) {
   return shape;
 }
 
+napi_ref MemberReference(napi_env env, napi_value object, const char* name) {
+  napi_value value = nullptr;
+  napi_ref reference = nullptr;
+  napi_get_named_property(env, object, name, &value);
+  napi_create_reference(env, value, 1, &reference);
+  return reference;
+}
+
 napi_value FromInt32(napi_env env, int32_t value) {
   napi_value result = nullptr;
   napi_create_int32(env, value, &result);
@@ -144,6 +152,15 @@ ByteSpan TypedArrayBytes(napi_env env, napi_value value) {
   const auto index = static_cast<size_t>(type);
   if (index >= sizeof(kElementBytes) / sizeof(kElementBytes[0])) return {};
   return {static_cast<uint8_t*>(data), length * kElementBytes[index], true};
+}
+
+ByteSpan BufferBytes(napi_env env, napi_value value) {
+  void* data = nullptr;
+  size_t byte_size = 0;
+  if (napi_get_arraybuffer_info(env, value, &data, &byte_size) != napi_ok) {
+    return TypedArrayBytes(env, value);
+  }
+  return {static_cast<uint8_t*>(data), byte_size, true};
 }
 
 }  // namespace trident

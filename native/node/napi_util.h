@@ -62,6 +62,8 @@ size_t ArrayLength(napi_env env, napi_value array);
 napi_value Element(napi_env env, napi_value array, size_t index);
 std::vector<int64_t> ToShape(napi_env env, napi_value array);
 
+napi_ref MemberReference(napi_env env, napi_value object, const char* name);
+
 napi_value FromInt32(napi_env env, int32_t value);
 napi_value FromNumber(napi_env env, double value);
 napi_value FromBool(napi_env env, bool value);
@@ -77,9 +79,11 @@ struct ByteSpan {
   bool valid = false;
 };
 ByteSpan TypedArrayBytes(napi_env env, napi_value value);
+// The same, also of an ArrayBuffer.
+ByteSpan BufferBytes(napi_env env, napi_value value);
 
 // An ArrayBuffer whose bytes are those of `region`; it keeps the mapping. UNSUPPORTED where the
-// runtime refuses such buffers, and for a read-only region. (region_view.cc)
+// runtime refuses such buffers, and for a read-only region. (external_buffer.cc)
 Result<napi_value> ViewOfRegion(napi_env env, std::shared_ptr<SharedMemoryRegion> region);
 
 }  // namespace trident

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/checked.h"
+#include "node/function_registry.h"
 #include "node/triton_util.h"
 
 namespace trident {
@@ -39,12 +40,16 @@ void* GrowingBuffer::Reserve(size_t byte_size) {
 }
 
 RequestSlot::~RequestSlot() {
+  EndCall();
+  SetChildTrace(nullptr);
   if (request != nullptr) (void)TakeError(TRITONSERVER_InferenceRequestDelete(request));
 }
 
 Status RequestSlot::Create(TRITONSERVER_ResponseAllocator* allocator, uint8_t* slab) {
-  TRIDENT_RETURN_IF_ERROR(TakeError(TRITONSERVER_InferenceRequestNew(
-      &request, plan->server->server.load(), plan->model.c_str(), plan->version)));
+  const SharedServer::Use use = plan->server->Use();
+  if (use.get() == nullptr) return ServerIsClosed();
+  TRIDENT_RETURN_IF_ERROR(TakeError(
+      TRITONSERVER_InferenceRequestNew(&request, use.get(), plan->model.c_str(), plan->version)));
   TRIDENT_RETURN_IF_ERROR(
       TakeError(TRITONSERVER_InferenceRequestSetReleaseCallback(request, OnRelease, this)));
   TRIDENT_RETURN_IF_ERROR(TakeError(TRITONSERVER_InferenceRequestSetResponseCallback(
@@ -185,6 +190,7 @@ void RequestSlot::Unbind() {
     }
   }
   for (OutputResult& result : results) result.device_memory = {};
+  keepers.clear();
 }
 
 Status RequestSlot::Arm() {
@@ -211,8 +217,28 @@ void RequestSlot::Refuse(Status status) {
   if (trace != nullptr) {
     plan->server->tracer->TakeBack(request, std::exchange(trace, nullptr), plan->model);
   }
+  SetChildTrace(nullptr);
+  EndCall();
   outcome = SlotOutcome::kFailed;
   error = std::move(status);
+}
+
+void RequestSlot::SetChildTrace(TRITONSERVER_InferenceTrace* trace) {
+  if (trace == child_trace) return;
+  (void)TakeError(TRITONSERVER_TridentInferenceRequestSetTrace(request, trace));
+  if (child_trace != nullptr) (void)TakeError(TRITONSERVER_InferenceTraceDelete(child_trace));
+  child_trace = trace;
+}
+
+void RequestSlot::SetCall(uint64_t number) {
+  call = number;
+  (void)TakeError(TRITONSERVER_TridentInferenceRequestSetContext(request, number));
+}
+
+void RequestSlot::EndCall() {
+  if (call == 0) return;
+  FunctionRegistry::Get().EndCall(call);
+  SetCall(0);
 }
 
 }  // namespace trident

@@ -46,7 +46,8 @@ struct RequestPlan {
   std::vector<PlanInput> inputs;
   std::vector<PlanOutput> outputs;
   bool names_outputs = false;  // ask for exactly `outputs`; otherwise they are all the model has
-  int slot_count = 0;          // JS thread only
+  std::vector<std::string> needs;  // models whose instances it takes; none: `model`'s
+  int slot_count = 0;              // JS thread only
 };
 
 // Memory of the slot's own for an output whose size was not known: only ever grows.
@@ -129,13 +130,22 @@ struct RequestSlot {
   // After Arm, when the core did not take it: ends as failed, here and now.
   void Refuse(Status status);
 
+  // It is call `number` until it has ended: its backend, or those of its steps, can see that.
+  void SetCall(uint64_t number);
+  void EndCall();
+  // Has the next run traced; null: it isn't. Takes the trace.
+  void SetChildTrace(TRITONSERVER_InferenceTrace* trace);
+
   RequestPlan* const plan;
   CompletionQueue* const queue;
   CudaBlocks* const blocks;  // for outputs left on their device
   int32_t id = -1;
   bool in_flight = false;  // from submission until the JS thread has taken the completion
   TRITONSERVER_InferenceRequest* request = nullptr;
-  TRITONSERVER_InferenceTrace* trace = nullptr;  // the core's, once it has taken the request
+  TRITONSERVER_InferenceTrace* trace = nullptr;        // the core's, once it has taken the request
+  TRITONSERVER_InferenceTrace* child_trace = nullptr;  // as that, beneath the trace of a caller
+  uint64_t call = 0;                                   // its number in the FunctionRegistry, if any
+  std::vector<std::shared_ptr<void>> keepers;          // of memory that functions were lent
 
   std::vector<Binding> inputs;
   std::vector<Binding> outputs;

@@ -1,5 +1,6 @@
 #include "node/response_stream.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/clock.h"
@@ -25,11 +26,32 @@ bool ResponseStream::WaitForRoom() {
   return true;
 }
 
+thread_local StreamSender* StreamSender::current_ = nullptr;
+
+bool ResponseStream::LetOverfill(StreamSender* sender) {
+  const uint64_t now_ns = NowNs();
+  const bool is_full = waiting_.size() >= limit_;
+  if (is_full && now_ns - full_ns_ >= stall_ns_) return false;
+  if (waiting_.size() + 1 < limit_) return true;
+  if (!is_full) full_ns_ = now_ns;
+  sender->wait_ns_ = stall_ns_;
+  const bool noticed =
+      std::any_of(notices_.begin(), notices_.end(),
+                  [sender](const Notice& notice) { return notice.drained == sender->notice_; });
+  if (!noticed) notices_.push_back({sender->home_, sender->notice_});
+  return true;
+}
+
 ResponseStream::Outcome ResponseStream::Put(ResponsePtr response, bool may_wait) {
   bool notify = false;
   {
     MutexLock lock(mutex_);
-    if (may_wait && std::this_thread::get_id() != js_thread_ && !WaitForRoom() && !closed_) {
+    StreamSender* const sender = StreamSender::current();
+    const auto has_room = [&]() REQUIRES(mutex_) {
+      if (sender != nullptr) return LetOverfill(sender);
+      return std::this_thread::get_id() == js_thread_ || WaitForRoom();
+    };
+    if (may_wait && !closed_ && !has_room() && !closed_) {
       closed_ = true;
       room_.NotifyAll();
       return Outcome::kStalled;
@@ -43,22 +65,34 @@ ResponseStream::Outcome ResponseStream::Put(ResponsePtr response, bool may_wait)
 }
 
 ResponsePtr ResponseStream::Take() {
-  MutexLock lock(mutex_);
-  notify_ = waiting_.empty();
-  if (notify_) return nullptr;
-  ResponsePtr response = std::move(waiting_.front());
-  waiting_.pop_front();
-  ++taken_;
-  room_.NotifyOne();
+  std::vector<Notice> notices;
+  ResponsePtr response;
+  {
+    MutexLock lock(mutex_);
+    notify_ = waiting_.empty();
+    if (notify_) return nullptr;
+    if (waiting_.size() >= limit_) full_ns_ = NowNs();
+    response = std::move(waiting_.front());
+    waiting_.pop_front();
+    ++taken_;
+    if (waiting_.size() < limit_) notices.swap(notices_);
+    room_.NotifyOne();
+  }
+  for (const Notice& notice : notices) notice.home->Post(notice.drained);
   return response;
 }
 
 void ResponseStream::Abandon() {
   std::deque<ResponsePtr> dropped;  // freed without the lock
-  MutexLock lock(mutex_);
-  closed_ = true;
-  dropped.swap(waiting_);
-  room_.NotifyAll();
+  std::vector<Notice> notices;
+  {
+    MutexLock lock(mutex_);
+    closed_ = true;
+    dropped.swap(waiting_);
+    notices.swap(notices_);
+    room_.NotifyAll();
+  }
+  for (const Notice& notice : notices) notice.home->Post(notice.drained);
 }
 
 }  // namespace trident

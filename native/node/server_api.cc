@@ -3,14 +3,13 @@
 #include <utility>
 
 #include "node/bridge.h"
+#include "node/function_backend.h"
 #include "node/napi_util.h"
 #include "node/server_settings.h"
 #include "node/triton_util.h"
 
 namespace trident {
 namespace {
-
-Status NoSuchServer() { return Unavailable("the server is closed"); }
 
 using OptionsPtr =
     std::unique_ptr<TRITONSERVER_ServerOptions, void (*)(TRITONSERVER_ServerOptions*)>;
@@ -37,8 +36,15 @@ napi_value ServerNew(napi_env env, napi_callback_info info) {
   ServerHandle* handle = owned.get();
 
   std::shared_ptr<TRITONSERVER_ServerOptions> options = NewOptions();
-  Status applied = TakeError(TRITONSERVER_TridentServerOptionsSetModelEventFn(
-      options.get(), ServerHandle::OnModelEvent, handle));
+  handle->functions = std::make_shared<FunctionServer>();
+  handle->functions->home = bridge.functions.home;
+  const TRITONSERVER_TridentBackend functions = FunctionBackend(handle->functions.get());
+  Status applied =
+      TakeError(TRITONSERVER_TridentServerOptionsAddBackend(options.get(), &functions));
+  if (applied.ok()) {
+    applied = TakeError(TRITONSERVER_TridentServerOptionsSetModelEventFn(
+        options.get(), ServerHandle::OnModelEvent, handle));
+  }
   if (applied.ok()) {
     applied = TakeError(TRITONSERVER_TridentServerOptionsSetDeviceEventFn(
         options.get(), ServerHandle::OnDeviceEvent, handle));
@@ -46,6 +52,8 @@ napi_value ServerNew(napi_env env, napi_callback_info info) {
   if (applied.ok()) applied = ApplySettings(env, call.value(1), handle, options.get());
   if (!applied.ok()) return call.Throw(applied);
   handle->id = bridge.server_table.Add(std::move(owned));
+  handle->functions->id = handle->id;
+  handle->functions->inline_budget_ns = handle->inline_budget_ns;
   const Status started = bridge.RunTask(
       call.Int32(0),
       [handle, options] {
@@ -62,10 +70,11 @@ napi_value ServerNew(napi_env env, napi_callback_info info) {
   return call.Throw(started);
 }
 
-// The server numbered by argument `index`, if it runs.
+// The server numbered by argument `index`, if it runs and is this environment's.
 ServerHandle* Running(const JsCall& call, size_t index) {
   ServerHandle* handle = call.bridge().server_table.Find(call.Int32(index));
-  return handle != nullptr && handle->server.load() != nullptr ? handle : nullptr;
+  const bool runs = handle != nullptr && handle->server.load() != nullptr && !handle->attached;
+  return runs ? handle : nullptr;
 }
 
 // serverDelete(task, server): when none of its slots is left
@@ -73,13 +82,14 @@ napi_value ServerDelete(napi_env env, napi_callback_info info) {
   const JsCall call(env, info);
   Bridge& bridge = call.bridge();
   ServerHandle* handle = Running(call, 1);
-  if (handle == nullptr) return call.Throw(NoSuchServer());
+  if (handle == nullptr) return call.Throw(ServerIsClosed());
   if (handle->slot_count > 0) return call.Throw(Internal("the server still has request slots"));
   TRITONSERVER_Server* server = handle->server.exchange(nullptr);
   auto deleted = std::make_shared<bool>(true);
   return call.ThrowIfError(bridge.RunTask(
       call.Int32(0),
       [handle, server, deleted] {
+        handle->functions->shared.Close();
         handle->regions.UnregisterAll(RegionKind::kSystem);
         handle->regions.UnregisterAll(RegionKind::kCuda);
         // A first call that fails has stopped the server; the second one deletes it.
@@ -134,7 +144,7 @@ Status Load(TRITONSERVER_Server* server, const std::string& name, const LoadOver
 napi_value LoadModel(napi_env env, napi_callback_info info) {
   const JsCall call(env, info);
   ServerHandle* handle = Running(call, 1);
-  if (handle == nullptr) return call.Throw(NoSuchServer());
+  if (handle == nullptr) return call.Throw(ServerIsClosed());
   auto overrides = std::make_shared<LoadOverrides>();
   overrides->has_config = TypeOf(env, call.value(3)) == napi_string;
   overrides->config = call.String(3);
@@ -152,11 +162,24 @@ napi_value LoadModel(napi_env env, napi_callback_info info) {
                                             overrides] { return Load(server, name, *overrides); }));
 }
 
+// loadProvidedModel(task, server, name, config)
+napi_value LoadProvidedModel(napi_env env, napi_callback_info info) {
+  const JsCall call(env, info);
+  ServerHandle* handle = Running(call, 1);
+  if (handle == nullptr) return call.Throw(ServerIsClosed());
+  return call.ThrowIfError(call.bridge().RunTask(
+      call.Int32(0),
+      [server = handle->server.load(), name = call.String(2), config = call.String(3)] {
+        return TakeError(
+            TRITONSERVER_TridentServerLoadProvidedModel(server, name.c_str(), config.c_str()));
+      }));
+}
+
 // unloadModel(task, server, name, dependents, timeoutMs)
 napi_value UnloadModel(napi_env env, napi_callback_info info) {
   const JsCall call(env, info);
   ServerHandle* handle = Running(call, 1);
-  if (handle == nullptr) return call.Throw(NoSuchServer());
+  if (handle == nullptr) return call.Throw(ServerIsClosed());
   return call.ThrowIfError(
       call.bridge().RunTask(call.Int32(0), [server = handle->server.load(), name = call.String(2),
                                             dependents = call.Bool(3), timeout_ms = call.Size(4)] {
@@ -169,7 +192,7 @@ napi_value UnloadModel(napi_env env, napi_callback_info info) {
 napi_value EndLoads(napi_env env, napi_callback_info info) {
   const JsCall call(env, info);
   ServerHandle* handle = Running(call, 0);
-  if (handle == nullptr) return call.Throw(NoSuchServer());
+  if (handle == nullptr) return call.Throw(ServerIsClosed());
   return call.ThrowIfError(TakeError(TRITONSERVER_TridentServerEndLoads(handle->server.load())));
 }
 
@@ -177,7 +200,7 @@ napi_value EndLoads(napi_env env, napi_callback_info info) {
 napi_value PollRepository(napi_env env, napi_callback_info info) {
   const JsCall call(env, info);
   ServerHandle* handle = Running(call, 1);
-  if (handle == nullptr) return call.Throw(NoSuchServer());
+  if (handle == nullptr) return call.Throw(ServerIsClosed());
   return call.ThrowIfError(call.bridge().RunTask(call.Int32(0), [server = handle->server.load()] {
     return TakeError(TRITONSERVER_ServerPollModelRepository(server));
   }));
@@ -200,7 +223,7 @@ Status AddRepository(TRITONSERVER_Server* server, const std::string& path,
 napi_value AddRepository(napi_env env, napi_callback_info info) {
   const JsCall call(env, info);
   ServerHandle* handle = Running(call, 1);
-  if (handle == nullptr) return call.Throw(NoSuchServer());
+  if (handle == nullptr) return call.Throw(ServerIsClosed());
   std::vector<std::pair<std::string, std::string>> names;
   for (size_t i = 0; i < ArrayLength(env, call.value(3)); ++i) {
     napi_value item = Element(env, call.value(3), i);
@@ -215,7 +238,7 @@ napi_value AddRepository(napi_env env, napi_callback_info info) {
 napi_value RemoveRepository(napi_env env, napi_callback_info info) {
   const JsCall call(env, info);
   ServerHandle* handle = Running(call, 1);
-  if (handle == nullptr) return call.Throw(NoSuchServer());
+  if (handle == nullptr) return call.Throw(ServerIsClosed());
   return call.ThrowIfError(
       call.bridge().RunTask(call.Int32(0), [server = handle->server.load(), path = call.String(2)] {
         return TakeError(TRITONSERVER_ServerUnregisterModelRepository(server, path.c_str()));
@@ -226,7 +249,7 @@ napi_value RemoveRepository(napi_env env, napi_callback_info info) {
 napi_value SetLogSettings(napi_env env, napi_callback_info info) {
   const JsCall call(env, info);
   ServerHandle* handle = Running(call, 0);
-  if (handle == nullptr) return call.Throw(NoSuchServer());
+  if (handle == nullptr) return call.Throw(ServerIsClosed());
   return call.ThrowIfError(TakeError(TRITONSERVER_TridentServerSetLogSettings(
       handle->server.load(), call.Bool(3), call.Bool(2), call.Bool(1), call.Int32(4),
       LogFormat(call.Bool(5)))));
@@ -236,7 +259,7 @@ napi_value SetLogSettings(napi_env env, napi_callback_info info) {
 napi_value RegisterRepository(napi_env env, napi_callback_info info) {
   const JsCall call(env, info);
   ServerHandle* handle = Running(call, 0);
-  if (handle == nullptr) return call.Throw(NoSuchServer());
+  if (handle == nullptr) return call.Throw(ServerIsClosed());
   handle->private_repository = call.String(1);
   return call.ThrowIfError(TakeError(TRITONSERVER_ServerRegisterModelRepository(
       handle->server.load(), handle->private_repository.c_str(), nullptr, 0)));
@@ -249,12 +272,18 @@ napi_value Json(const JsCall& call, TRITONSERVER_Error* error, TRITONSERVER_Mess
   return status.ok() ? FromString(call.env(), TakeJson(*message)) : call.Throw(status);
 }
 
+// What may also be asked of another environment's server.
+SharedServer::Use UseOf(const JsCall& call) {
+  const ServerHandle* handle = call.bridge().server_table.Find(call.Int32(0));
+  return handle != nullptr ? handle->Use() : SharedServer::Use(nullptr, nullptr);
+}
+
 // describe(server, what, model, version): JSON
 napi_value Describe(napi_env env, napi_callback_info info) {
   const JsCall call(env, info);
-  ServerHandle* handle = Running(call, 0);
-  if (handle == nullptr) return call.Throw(NoSuchServer());
-  TRITONSERVER_Server* server = handle->server.load();
+  const SharedServer::Use use = UseOf(call);
+  TRITONSERVER_Server* server = use.get();
+  if (server == nullptr) return call.Throw(ServerIsClosed());
   const std::string what = call.String(1);
   const std::string model = call.String(2);
   const int64_t version = call.Int64(3);
@@ -279,12 +308,24 @@ napi_value Describe(napi_env env, napi_callback_info info) {
   return call.Throw(Internal("unknown question '", what, "'"));
 }
 
+// readConfig(text, fileName): the JSON of a config.pbtxt
+napi_value ReadConfig(napi_env env, napi_callback_info info) {
+  const JsCall call(env, info);
+  const std::string text = call.String(0);
+  const std::string file_name = call.String(1);
+  TRITONSERVER_Message* message = nullptr;
+  return Json(
+      call,
+      TRITONSERVER_TridentReadModelConfig(text.data(), text.size(), file_name.c_str(), &message),
+      &message);
+}
+
 // isTrue(server, what, model, version): boolean
 napi_value IsTrue(napi_env env, napi_callback_info info) {
   const JsCall call(env, info);
-  ServerHandle* handle = Running(call, 0);
-  if (handle == nullptr) return call.Throw(NoSuchServer());
-  TRITONSERVER_Server* server = handle->server.load();
+  const SharedServer::Use use = UseOf(call);
+  TRITONSERVER_Server* server = use.get();
+  if (server == nullptr) return call.Throw(ServerIsClosed());
   const std::string what = call.String(1);
   bool answer = false;
   Status status;
@@ -325,6 +366,7 @@ const std::vector<Method>& ServerMethods() {
       {"serverNew", ServerNew},
       {"serverDelete", ServerDelete},
       {"loadModel", LoadModel},
+      {"loadProvidedModel", LoadProvidedModel},
       {"unloadModel", UnloadModel},
       {"registerRepository", RegisterRepository},
       {"addRepository", AddRepository},
@@ -333,6 +375,7 @@ const std::vector<Method>& ServerMethods() {
       {"pollRepository", PollRepository},
       {"setLogSettings", SetLogSettings},
       {"describe", Describe},
+      {"readConfig", ReadConfig},
       {"isTrue", IsTrue},
   };
   return *methods;

@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "memory/region_registry.h"
+#include "node/function_instance.h"
 #include "node/tracer.h"
 #include "trident/extension.h"
 
@@ -14,8 +15,8 @@ namespace trident {
 
 class CompletionQueue;
 
-// A server of this environment, from ServerNew to ServerDelete, with its registered regions.
-// Thread-safe once started.
+// A server of this environment, from ServerNew to ServerDelete, with its registered regions; or one
+// of another that functions here belong to, which is not ours to stop. Thread-safe once started.
 struct ServerHandle {
   ServerHandle(CompletionQueue* queue, AllowedKeys allowed)
       : queue(queue), regions(std::move(allowed)) {}
@@ -29,8 +30,13 @@ struct ServerHandle {
   std::string private_repository;            // to remove at the environment's end
   uint64_t inline_budget_ns = 0;             // 0: no inline lane
   int slot_count = 0;                        // JS thread only
-  Tracer* tracing = nullptr;                 // JS thread only; null while no request is traced
-  std::unique_ptr<Tracer> tracer;            // from the first rule on
+  std::shared_ptr<FunctionServer> functions;
+  bool attached = false;           // it is another environment's
+  Tracer* tracing = nullptr;       // JS thread only; null while no request is traced
+  std::unique_ptr<Tracer> tracer;  // from the first rule on
+
+  // The server for one call of the C API; null where there is none any more.
+  SharedServer::Use Use() const { return {attached ? &functions->shared : nullptr, server.load()}; }
 
   // As those of Tracer. JS thread only.
   void SetTraceRule(const std::string& model, const TraceRule& rule);
@@ -45,5 +51,7 @@ struct ServerHandle {
   static void OnModelEvent(const TRITONSERVER_TridentModelEvent* event, void* userp);
   static void OnDeviceEvent(const TRITONSERVER_TridentDeviceEvent* event, void* userp);
 };
+
+inline Status ServerIsClosed() { return Unavailable("the server is closed"); }
 
 }  // namespace trident

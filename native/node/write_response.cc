@@ -111,6 +111,8 @@ void Step(RequestSlot* slot) {
   if (slot->outcome == SlotOutcome::kFailed) {
     for (OutputResult& result : slot->results) result.device_memory = {};
   }
+  slot->child_trace = nullptr;
+  slot->EndCall();
   slot->queue->Push(slot);
 }
 

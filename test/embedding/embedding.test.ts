@@ -81,6 +81,8 @@ describe('the tree', () => {
       expect.arrayContaining([
         'LICENSE',
         'backends/identity/libtriton_identity.so',
+        'backends/isolation/libtriton_isolation.so',
+        'backends/isolation/trident-instance',
         'backends/onnxruntime/libtriton_onnxruntime.so',
         'caches/local/libtritoncache_local.so',
         'include/triton/core/tritonserver.h',
