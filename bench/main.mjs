@@ -75,10 +75,7 @@ function save(machine, plan, done) {
   console.log(`\nwritten to bench/results/${stamp} and latest, .json and .html`)
 }
 
-const missing = [
-  'Function models: there are none yet. Of convolutional nets there is a small one with random ' +
-    'weights.',
-]
+const missing = ['Of convolutional nets there is a small one with random weights.']
 
 const plan = { ...makePlan(args.quick), partial: args.only !== undefined }
 const machine = describeMachine()

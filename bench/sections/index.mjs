@@ -4,6 +4,7 @@ import { runCClient } from './c-client.mjs'
 import { runCounts } from './counts.mjs'
 import { runEnsemble } from './ensemble.mjs'
 import { runEventLoop } from './event-loop.mjs'
+import { runFunctions } from './functions.mjs'
 import { runIdentical } from './identical.mjs'
 import { runMetrics } from './metrics.mjs'
 import { runMicro } from './micro.mjs'
@@ -31,6 +32,7 @@ export const sections = {
   identical: runIdentical,
   counts: runCounts,
   ensemble: runEnsemble,
+  functions: runFunctions,
   sequences: runSequences,
   streams: runStreams,
   'shared-memory': runSharedMemory,

@@ -26,3 +26,14 @@ it('examples/digit-rows reads every image as recorded, with both strategies', ()
   expect(stdout.match(/accuracy {4}96\.39 % \(347 of 360\).*: ok/g)).toHaveLength(2)
   expect(stdout.match(/2880 rows of 360 images at once/g)).toHaveLength(2)
 })
+
+it('examples/page-reader reads pages in three ways, alike', () => {
+  const { status, stdout, stderr } = runToEnd(process.execPath, ['examples/page-reader/main.mjs'])
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  for (const where of ['this process', 'own processes']) {
+    for (const way of ['ensemble', 'code', 'host']) {
+      expect(stdout).toMatch(new RegExp(`^${way} +${where} +1955 \\(97\\.75 %\\)`, 'm'))
+    }
+  }
+  expect(stdout).toMatch(/the same answers everywhere: ok/)
+})
