@@ -13,7 +13,7 @@ using backend::Status;
 namespace {
 
 // A restart may take this, and ten times as long as the first start.
-constexpr uint64_t kRestartNs = 10'000'000'000;
+constexpr uint64_t kRestartNs = 60'000'000'000;
 
 Status Unavailable(const std::string& message) {
   return Status(TRITONSERVER_ERROR_UNAVAILABLE, message);

@@ -32,7 +32,11 @@ void Instance::Keep() {
     }
     {
       MutexLock lock(mutex_);
+      child_ = nullptr;
       if (ending_) return;
+      // At once, as who finds it serving goes to the child.
+      state_ = State::kStarting;
+      reason_ = "its process has ended";
     }
     Ended(child.get());
     child = nullptr;
@@ -50,8 +54,6 @@ void Instance::Ended(Child* child) {
   {
     MutexLock lock(mutex_);
     reason_ = child->EndReason();
-    child_ = nullptr;
-    state_ = State::kStarting;
     last = executions_;
   }
   LogIfError(backend::StrCat("instance '", description_.name, "' has ended"), why);
