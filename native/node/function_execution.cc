@@ -64,12 +64,16 @@ Result<InputBlock> BlockOf(TRITONBACKEND_Input* input, uint32_t index) {
 
 // Whole where it lies on the host in one block; else gathered.
 Result<napi_value> GiveInput(FunctionViews* views, TRITONBACKEND_Input* input, uint64_t byte_size,
-                             uint32_t blocks, std::shared_ptr<void> keeper, FunctionInput* given) {
+                             uint32_t blocks, std::shared_ptr<void> keeper, FunctionInput* given,
+                             CopyCount* copies) {
   if (blocks == 1) {
     TRIDENT_ASSIGN_OR_RETURN(const InputBlock block, BlockOf(input, 0));
     if (!block.place.on_device()) {
-      return views->Give(static_cast<const uint8_t*>(block.data), block.byte_size,
-                         std::move(keeper), given);
+      TRIDENT_ASSIGN_OR_RETURN(napi_value buffer,
+                               views->Give(static_cast<const uint8_t*>(block.data), block.byte_size,
+                                           std::move(keeper), given));
+      if (given->view == nullptr) copies->Add(block.byte_size);
+      return buffer;
     }
   }
   uint8_t* to = nullptr;
@@ -81,6 +85,7 @@ Result<napi_value> GiveInput(FunctionViews* views, TRITONBACKEND_Input* input, u
       return Internal("the blocks of an input hold more than its ", byte_size, " bytes");
     }
     TRIDENT_RETURN_IF_ERROR(CopyBytes(to + written, {}, block.data, block.place, block.byte_size));
+    copies->Add(block.byte_size);
     written += block.byte_size;
   }
   views->Note(to, byte_size, given);
@@ -166,6 +171,7 @@ Status FunctionExecution::ReadInputs(FunctionRequest* request, std::vector<napi_
   uint32_t count = 0;
   TRIDENT_RETURN_IF_ERROR(TakeError(TRITONBACKEND_RequestInputCount(request->handle, &count)));
   request->inputs.resize(count);
+  CopyCount copies;
   for (uint32_t i = 0; i < count; ++i) {
     TRITONBACKEND_Input* input = nullptr;
     const char* name = nullptr;
@@ -178,11 +184,13 @@ Status FunctionExecution::ReadInputs(FunctionRequest* request, std::vector<napi_
         TakeError(TRITONBACKEND_RequestInputByIndex(request->handle, i, &input)));
     TRIDENT_RETURN_IF_ERROR(TakeError(TRITONBACKEND_InputProperties(input, &name, &datatype, &shape,
                                                                     &rank, &byte_size, &blocks)));
-    TRIDENT_ASSIGN_OR_RETURN(napi_value buffer, GiveInput(views_, input, byte_size, blocks,
-                                                          request->request, &request->inputs[i]));
+    TRIDENT_ASSIGN_OR_RETURN(napi_value buffer,
+                             GiveInput(views_, input, byte_size, blocks, request->request,
+                                       &request->inputs[i], &copies));
     parts->insert(parts->end(), {FromString(env, name), FromInt32(env, datatype),
                                  FromShape(env, {shape, shape + rank}), buffer});
   }
+  copies.Report(instance_->handle());
   return Status::Ok();
 }
 
@@ -231,8 +239,8 @@ void FunctionExecution::Answer(FunctionRequest* request, napi_value outputs, boo
   done_ns_ = NowNs();
   Status status = final ? CheckInputs(*request) : Status::Ok();
   if (status.ok()) {
-    status = SendOutputs(views_->env(), request->handle, settings_.states, outputs,
-                         final ? TRITONSERVER_RESPONSE_COMPLETE_FINAL : 0);
+    status = SendOutputs(views_->env(), instance_->handle(), request->handle, settings_.states,
+                         outputs, final ? TRITONSERVER_RESPONSE_COMPLETE_FINAL : 0);
   }
   if (!status.ok()) {
     Fail(request, status);

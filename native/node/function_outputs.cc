@@ -6,6 +6,7 @@
 
 #include "node/napi_util.h"
 #include "node/triton_util.h"
+#include "trident/extension.h"
 
 namespace trident {
 namespace {
@@ -44,7 +45,7 @@ Result<bool> IsRequested(TRITONBACKEND_Request* request, const std::string& name
   return false;
 }
 
-Status FillOutput(const JsOutput& js, TRITONBACKEND_Response* response) {
+Status FillOutput(const JsOutput& js, TRITONBACKEND_Response* response, CopyCount* copies) {
   TRITONBACKEND_Output* output = nullptr;
   TRIDENT_RETURN_IF_ERROR(TakeError(
       TRITONBACKEND_ResponseOutput(response, &output, js.name.c_str(), js.datatype, js.shape.data(),
@@ -54,10 +55,11 @@ Status FillOutput(const JsOutput& js, TRITONBACKEND_Response* response) {
   int64_t id = 0;
   TRIDENT_RETURN_IF_ERROR(
       TakeError(TRITONBACKEND_OutputBuffer(output, &to, js.bytes.byte_size, &type, &id)));
+  copies->Add(js.bytes.byte_size);
   return CopyBytes(to, PlaceOf(type, id), js.bytes.data, {}, js.bytes.byte_size);
 }
 
-Status FillState(const JsOutput& js, TRITONBACKEND_Request* request) {
+Status FillState(const JsOutput& js, TRITONBACKEND_Request* request, CopyCount* copies) {
   TRITONBACKEND_State* state = nullptr;
   TRIDENT_RETURN_IF_ERROR(
       TakeError(TRITONBACKEND_StateNew(&state, request, js.name.c_str(), js.datatype,
@@ -67,17 +69,25 @@ Status FillState(const JsOutput& js, TRITONBACKEND_Request* request) {
   int64_t id = 0;
   TRIDENT_RETURN_IF_ERROR(
       TakeError(TRITONBACKEND_StateBuffer(state, &to, js.bytes.byte_size, &type, &id)));
+  copies->Add(js.bytes.byte_size);
   TRIDENT_RETURN_IF_ERROR(CopyBytes(to, PlaceOf(type, id), js.bytes.data, {}, js.bytes.byte_size));
   return TakeError(TRITONBACKEND_StateUpdate(state));
 }
 
 }  // namespace
 
-Status SendOutputs(napi_env env, TRITONBACKEND_Request* request,
-                   const std::vector<std::string>& states, napi_value outputs, uint32_t flags) {
+void CopyCount::Report(TRITONBACKEND_ModelInstance* instance) const {
+  if (count_ == 0) return;
+  (void)TakeError(TRITONBACKEND_TridentModelInstanceReportCopies(instance, count_, byte_size_));
+}
+
+Status SendOutputs(napi_env env, TRITONBACKEND_ModelInstance* instance,
+                   TRITONBACKEND_Request* request, const std::vector<std::string>& states,
+                   napi_value outputs, uint32_t flags) {
   TRITONBACKEND_Response* made = nullptr;
   TRIDENT_RETURN_IF_ERROR(TakeError(TRITONBACKEND_ResponseNew(&made, request)));
   UnsentResponse response(made);
+  CopyCount copies;
   const size_t length = ArrayLength(env, outputs);
   for (size_t at = 0; at + 3 < length; at += 4) {
     const JsOutput output = ReadOutput(env, outputs, at);
@@ -85,11 +95,12 @@ Status SendOutputs(napi_env env, TRITONBACKEND_Request* request,
       return InvalidArg("output '", output.name, "' has no bytes: is its array detached?");
     }
     if (std::find(states.begin(), states.end(), output.name) != states.end()) {
-      TRIDENT_RETURN_IF_ERROR(FillState(output, request));
+      TRIDENT_RETURN_IF_ERROR(FillState(output, request, &copies));
     }
     TRIDENT_ASSIGN_OR_RETURN(const bool requested, IsRequested(request, output.name));
-    if (requested) TRIDENT_RETURN_IF_ERROR(FillOutput(output, response.get()));
+    if (requested) TRIDENT_RETURN_IF_ERROR(FillOutput(output, response.get(), &copies));
   }
+  copies.Report(instance);  // before who hears of the response asks for it
   return TakeError(TRITONBACKEND_ResponseSend(response.release(), flags, nullptr));
 }
 

@@ -105,6 +105,7 @@ describe('calls', () => {
     const atFirst = await copies()
     await answerOf(inner, data)
     const fromOutside = (await copies()) - atFirst
+    expect(fromOutside).toBe(2) // what infer was given, and what the function gave
     expect(await answerOf(outer, data)).toEqual([...data])
     const fromInside = (await copies()) - fromOutside - atFirst
     expect(fromInside).toBe(2 * (fromOutside - 1)) // two calls, neither of which copies its input
