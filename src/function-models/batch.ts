@@ -1,5 +1,6 @@
 // Functions that take all requests of an execution.
 import { typeName } from '../datatypes.js'
+import { invalid } from '../errors.js'
 import type { Tensor } from '../tensor.js'
 import type { BatchFunction, RequestsFunction } from '../typed-functions.js'
 import { type AnyFunction, traitsOf, withTraits } from './callable.js'
@@ -7,7 +8,7 @@ import { descriptionOf } from './context.js'
 import type { Description } from './description.js'
 import { mapValues } from './later.js'
 import { readResults, wrong } from './results.js'
-import { concat, sameItems, slice } from './tensors.js'
+import { concat, isConcat, sameItems, slice } from './tensors.js'
 import type { BatchContext, FunctionInputs, FunctionOutputs, ModelRequest } from './types.js'
 
 /**
@@ -29,7 +30,7 @@ export function requests<I = FunctionInputs, O = unknown>(
 /**
  * Makes a function of a batch one that executes: the inputs of all requests come as one batch,
  * stacked along the first dimension, and what is returned or yielded has as many items. Inputs are to
- * be read only: those of one request are its own, which is checked, those of several are copies.
+ * be read only.
  */
 export function batch<I = FunctionInputs, O = unknown>(
   fn: (inputs: I, context: BatchContext) => O,
@@ -44,12 +45,13 @@ export function batch<I = FunctionInputs, O = unknown>(
   ): unknown {
     const description = descriptionOf(context)
     const sizes = list.map(({ batchSize }) => batchSize)
-    const inputs = stack(
-      description,
-      list.map((request) => request.inputs),
-    )
+    const given = list.map((request) => request.inputs)
+    const inputs = stack(description, given)
     const outputs: unknown = fn.call(this, inputs as I, context)
-    return mapValues(outputs, (value) => split(description, value, sizes))
+    return mapValues(outputs, (value) => {
+      checkUnchanged(description, inputs, given)
+      return split(description, value, sizes)
+    })
   }
   const traits = { whole: true, streams, preparations }
   return withTraits(execute, traits) as unknown as BatchFunction<I, O>
@@ -84,6 +86,22 @@ export function stack({ model }: Description, list: readonly FunctionInputs[]): 
     stacked[name] = concat(tensors)
   }
   return stacked
+}
+
+/** As the addon does for the inputs of one request, so that it does not take a batch to be found. */
+function checkUnchanged(
+  { model }: Description,
+  stacked: FunctionInputs,
+  list: readonly FunctionInputs[],
+): void {
+  if (list.length === 1) return
+  for (const [name, whole] of Object.entries(stacked)) {
+    const tensors = list.map((inputs) => inputs[name]!)
+    if (isConcat(whole, tensors)) continue
+    throw invalid(
+      `the function of model '${model}' changed its input '${name}': it may only read it`,
+    )
+  }
 }
 
 /** The outputs of each request, without a copy. */

@@ -34,6 +34,18 @@ export function concat(tensors: readonly Tensor[]): Tensor {
   return over(first, data, [items, ...first.shape.slice(1)])
 }
 
+/** Whether `whole`, which concat made of them, still has the elements of `tensors`; not of BYTES. */
+export function isConcat(whole: Tensor, tensors: readonly Tensor[]): boolean {
+  if (whole.datatype === 'BYTES') return true
+  const all = bytesOf(whole)
+  let offset = 0
+  return tensors.every((tensor) => {
+    const bytes = bytesOf(tensor)
+    offset += bytes.length
+    return all.compare(bytes, 0, bytes.length, offset - bytes.length, offset) === 0
+  })
+}
+
 /** The items at `indices`, in that order, in one block. */
 export function gather(tensor: Tensor, indices: readonly number[]): Tensor {
   const length = itemLength(tensor)
@@ -51,14 +63,16 @@ export function sameItems(a: Tensor, b: Tensor): boolean {
 
 /** A key by which items with the same elements are found. */
 export function keyOf(item: Tensor): string {
-  if (item.datatype !== 'BYTES') {
-    const { buffer, byteOffset, byteLength } = item.data as TypedArray
-    return Buffer.from(buffer, byteOffset, byteLength).toString('latin1')
-  }
+  if (item.datatype !== 'BYTES') return bytesOf(item).toString('latin1')
   const texts = (item.data as readonly (string | Uint8Array)[]).map((element) =>
     Buffer.from(element as string).toString('latin1'),
   )
   return texts.map((text) => `${text.length}:${text}`).join('')
+}
+
+function bytesOf({ data }: Tensor): Buffer {
+  const { buffer, byteOffset, byteLength } = data as TypedArray
+  return Buffer.from(buffer, byteOffset, byteLength)
 }
 
 /** A tensor like `tensor` with other elements. */

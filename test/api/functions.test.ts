@@ -556,6 +556,26 @@ describe('wrapped functions', () => {
     expect([execution_count, inference_count]).toEqual([1, 8])
   })
 
+  it('batch may not change what it sees either', async () => {
+    let changes = true
+    const model = await bind(
+      batch((inputs) => {
+        const outputs = double(inputs as Inputs)
+        if (changes) inputs.x!.data[1] = -1
+        return outputs
+      }),
+      { maxBatchSize: 8 },
+    )
+    const infer = () => model.infer({ x: new Tensor('FP32', Float32Array.of(1, 2), [1, 2]) })
+    await Promise.all([1, 2].map(() => expectFailure(infer, 'INVALID_ARG', "input 'x'")))
+    changes = false
+    const answers = await Promise.all([infer(), infer()])
+    expect(answers.map(({ y }) => [...(y!.data as Float32Array)])).toEqual([
+      [2, 4],
+      [2, 4],
+    ])
+  })
+
   it('sample sees items', async () => {
     const model = await bind(
       sample(({ x }) => {
