@@ -32,11 +32,7 @@ void Instance::Keep() {
     }
     {
       MutexLock lock(mutex_);
-      child_ = nullptr;
       if (ending_) return;
-      // At once, as who finds it serving goes to the child.
-      state_ = State::kStarting;
-      reason_ = "its process has ended";
     }
     Ended(child.get());
     child = nullptr;
@@ -54,6 +50,9 @@ void Instance::Ended(Child* child) {
   {
     MutexLock lock(mutex_);
     reason_ = child->EndReason();
+    // Together: who finds it serving goes to the child, which knows how it has ended.
+    child_ = nullptr;
+    state_ = State::kStarting;
     last = executions_;
   }
   LogIfError(backend::StrCat("instance '", description_.name, "' has ended"), why);
