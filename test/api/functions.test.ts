@@ -561,7 +561,7 @@ describe('wrapped functions', () => {
     const model = await bind(
       batch((inputs) => {
         const outputs = double(inputs as Inputs)
-        if (changes) inputs.x!.data[1] = -1
+        if (changes) (inputs as Inputs).x!.data[1] = -1
         return outputs
       }),
       { maxBatchSize: 8 },
